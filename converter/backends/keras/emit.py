@@ -1,0 +1,196 @@
+"""Walk the graph, module by module, and build the Keras model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import onnx_ir as ir
+
+from converter.backends.keras import ops  # noqa: F401 - fills the registry
+from converter.backends.keras.live_constants import live_constant
+from converter.backends.keras.names import layer_name, safe_name
+from converter.backends.keras.registry import OPERATORS, attributes_of
+from converter.backends.keras.structure import Group, group_by_module, one_group
+from converter.backends.keras.weights import Variables, Weight, collecting
+from passes.errors import MODULE_KEY, ConversionError, Unsupported, describe, operator
+
+
+@dataclass
+class Level:
+    """One Functional model of the nest: the graph values that its tensors are."""
+
+    model: keras.Model
+    tensors: dict[ir.Value, keras.KerasTensor]
+    inputs: list[ir.Value]
+    nodes: list[tuple[ir.Node, str]]
+    children: list[Level]
+
+
+@dataclass
+class Emission:
+    """A Keras model and what is known of it: where its weights come from, and which value each layer computes."""
+
+    model: keras.Model
+    origins: dict[str, dict[str, Any]]
+    top: Level
+
+    @property
+    def transposes(self) -> int:
+        """How many operations of the model move axes, nested models included."""
+        return count_transposes(self.model)
+
+    def trace(self, inputs: list[np.ndarray]) -> Iterator[tuple[str, str, str, str, np.ndarray]]:
+        """Run the model level by level: (value, layer, module, node, numbers) for each node of the graph."""
+        yield from _trace(self.top, dict(zip(self.top.inputs, inputs, strict=True)))
+
+
+def count_transposes(model: keras.Model) -> int:
+    """Permute layers and transposing operations, in every nested model once per call."""
+    count = 0
+    for operation in model.operations:
+        if isinstance(operation, keras.Model):
+            count += count_transposes(operation)
+        elif type(operation).__name__ in ("Permute", "Transpose", "Swapaxes", "Moveaxis"):
+            count += 1
+    return count
+
+
+def unsupported(graph: ir.Graph) -> list[Unsupported]:
+    """Every node that has no function, or does not fit the function's signature: all of them at once."""
+    problems: list[Unsupported] = []
+    for node in graph:
+        entry = OPERATORS.get(operator(node))
+        if entry is None:
+            problems.append(Unsupported(f"The operator {operator(node)} is not supported.", node=describe(node)))
+        else:
+            problem = entry.problem(node)
+            problems.extend([problem] if problem else [])
+    return problems
+
+
+def emit(model: ir.Model, *, structure: str = "modules", name: str = "model") -> Emission:
+    """Build a Keras model from a graph that has been through the passes.
+
+    Args:
+        structure: "modules" nests a model for each module of the source; "flat" puts all layers into one.
+        name: the name of the Keras model.
+    Raises:
+        Unsupported: naming the node, where an operator function refuses what it is asked.
+    """
+    graph = model.graph
+    if not graph.inputs:
+        raise Unsupported("The model has no inputs, and a Keras model needs one.")
+    group = group_by_module(graph) if structure == "modules" else one_group(graph)
+    variables = Variables()
+    with collecting(variables):
+        top = _emit_level(group, safe_name(name), variables)
+    return Emission(top.model, variables.origins, top)
+
+
+def _emit_level(group: Group, name: str, variables: Variables) -> Level:
+    tensors: dict[ir.Value, keras.KerasTensor] = {}
+    for value in group.inputs:
+        names = variables.names
+        input_name = names.reserve(safe_name(str(value.name))) if group.is_top else names.unique(f"{name}.input")
+        tensors[value] = _input(value, input_name)
+    nodes: list[tuple[ir.Node, str]] = []
+    children: list[Level] = []
+    known = set(map(id, tensors.values()))
+    for item in group.items:
+        variables.level = name
+        if isinstance(item, Group):
+            child = _emit_level(item, variables.names.unique(item.path), variables)
+            outputs = _as_list(child.model(_one_or_all([tensors[value] for value in item.inputs])))
+            tensors.update(zip(item.outputs, outputs, strict=True))
+            known.update(map(id, outputs))
+            children.append(child)
+        else:
+            nodes.append((item, _emit_node(item, tensors, known, variables)))
+    if group.is_top:
+        variables.level = name
+        _emit_constants(group, tensors, known, variables)
+    inputs, outputs = ([tensors[value] for value in values] for values in (group.inputs, group.outputs))
+    model = keras.Model(_one_or_all(inputs), _one_or_all(outputs), name=name)
+    return Level(model, tensors, group.inputs, nodes, children)
+
+
+def _input(value: ir.Value, name: str) -> keras.KerasTensor:
+    shape = tuple(size if isinstance(size, int) else None for size in value.shape or ())
+    dtype = value.dtype.numpy().name if value.dtype is not None else "float32"
+    return keras.Input(batch_shape=shape, dtype=dtype, name=name)
+
+
+def _emit_constants(group: Group, tensors: dict[ir.Value, Any], known: set[int], variables: Variables) -> None:
+    """Outputs of the graph that nothing computes become tensors too."""
+    for value in group.outputs:
+        if value not in tensors:
+            name = variables.names.unique(str(value.name))
+            tensors[value] = live_constant(Weight(value), tensors[group.inputs[0]], name=name)
+            _name_operations([tensors[value]], known, name)
+
+
+def _emit_node(node: ir.Node, tensors: dict[ir.Value, Any], known: set[int], variables: Variables) -> str:
+    entry = OPERATORS[operator(node)]
+    arguments = [None if v is None else tensors[v] if v in tensors else Weight(v) for v in node.inputs]
+    name = variables.names.unique(layer_name(node))
+    try:
+        results = entry.function(*arguments, **attributes_of(node), name=name)
+    except ConversionError as error:
+        raise type(error)(error.message, node=error.node or describe(node), hint=error.hint) from error
+    except (TypeError, ValueError, RuntimeError) as error:  # NotImplementedError is a RuntimeError
+        raise Unsupported(f"Keras refuses it: {_first_line(error)}", node=describe(node)) from error
+    results = _as_list(results)
+    _name_operations(results, known, name)
+    for value, result in zip(node.outputs, results, strict=False):
+        tensors[value] = result
+        known.add(id(result))
+    return name
+
+
+def _name_operations(results: list[Any], known: set[int], name: str) -> None:
+    """Operations of keras.ops that made these tensors get the node's name: Keras counts them per process otherwise."""
+    pending, made = list(results), []
+    while pending:
+        tensor = pending.pop()
+        if id(tensor) in known:
+            continue
+        operation = tensor._keras_history.operation
+        if operation not in made:
+            made.append(operation)
+            node = operation._inbound_nodes[tensor._keras_history.node_index]
+            pending.extend(node.input_tensors)
+    plain = [operation for operation in made if not isinstance(operation, keras.layers.Layer)]
+    for count, operation in enumerate(plain, start=len(plain) < len(made)):  # a layer among them has the name itself
+        operation.name = name if not count else f"{name}-{count}"
+
+
+def _trace(level: Level, values: dict[ir.Value, np.ndarray]) -> Iterator[tuple[str, str, str, str, np.ndarray]]:
+    inside = [value for value in level.tensors if value not in level.inputs]
+    inputs = [level.tensors[value] for value in level.inputs]
+    probe = keras.Model(_one_or_all(inputs), [level.tensors[value] for value in inside])
+    results = _as_list(probe(_one_or_all([values[value] for value in level.inputs])))
+    known = {**values, **{v: keras.ops.convert_to_numpy(r) for v, r in zip(inside, results, strict=True)}}
+    for child in level.children:
+        yield from _trace(child, {value: known[value] for value in child.inputs})
+    for node, name in level.nodes:
+        for value in node.outputs:
+            if value in known:
+                module = node.metadata_props.get(MODULE_KEY, "")
+                yield str(value.name), name, module, describe(node), known[value]
+
+
+def _one_or_all(tensors: list[Any]) -> Any:
+    """A model of one input takes a tensor, one of several a list; likewise for outputs."""
+    return tensors[0] if len(tensors) == 1 else tensors
+
+
+def _as_list(results: Any) -> list[Any]:
+    return list(results) if isinstance(results, list | tuple) else [results]
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

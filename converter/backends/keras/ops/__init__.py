@@ -1,0 +1,22 @@
+"""The operator functions, one file a family. Importing them fills the registry."""
+
+from converter.backends.keras.ops import (
+    activations,
+    arithmetic,
+    axes,
+    convolution,
+    grid_sample,
+    indexing,
+    matrix,
+    normalization,
+    padding,
+    pooling,
+    reduction,
+    resize,
+    scatter,
+)
+
+FAMILIES = (
+    activations, arithmetic, axes, convolution, grid_sample, indexing, matrix, normalization, padding, pooling,
+    reduction, resize, scatter,
+)  # fmt: skip

@@ -1,0 +1,184 @@
+"""Arithmetic, comparison and logic, element by element."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+from keras import layers, ops
+
+from converter.backends.keras.operands import operand
+from converter.backends.keras.registry import op
+from converter.backends.keras.sums import add
+from converter.backends.keras.weights import Weight
+
+
+def operands(*values: Any, name: str) -> list[Any]:
+    """The operands with constants resolved, for an operation on at least one live tensor."""
+    live = next(v for v in values if isinstance(v, keras.KerasTensor))
+    return [operand(value, live, name=name) for value in values]
+
+
+def _merge(layer: type[keras.layers.Layer], function: Callable[[Any, Any], Any]) -> Any:
+    """A merging layer where two tensors of one shape meet, the operation where something broadcasts."""
+
+    def merge(*values: Any, name: str) -> Any:
+        if len(values) == 1:
+            return ops.identity(values[0]) if hasattr(ops, "identity") else ops.copy(values[0])
+        x, *rest = operands(*values, name=name)
+        if all(_same_kind(x, y) for y in rest):
+            return layer(name=name, dtype=x.dtype)([x, *rest])
+        for y in rest:
+            x = function(x, y)
+        return x
+
+    return merge
+
+
+def _same_kind(x: Any, y: Any) -> bool:
+    return isinstance(y, keras.KerasTensor) and isinstance(x, keras.KerasTensor) and x.shape == y.shape
+
+
+for _operator, _layer, _function in (
+    ("Add", layers.Add, add),
+    ("Sum", layers.Add, add),
+    ("Mul", layers.Multiply, ops.multiply),
+    ("Max", layers.Maximum, ops.maximum),
+    ("Min", layers.Minimum, ops.minimum),
+):
+    op(_operator)(_merge(_layer, _function))
+
+
+@op("Sub")
+def sub(a: Any, b: Any, *, name: str) -> Any:
+    a, b = operands(a, b, name=name)
+    if _same_kind(a, b):
+        return layers.Subtract(name=name, dtype=a.dtype)([a, b])
+    return ops.subtract(a, b)
+
+
+@op("Mean")
+def mean(*values: Any, name: str) -> Any:
+    total, *rest = operands(*values, name=name)
+    for value in rest:
+        total = add(total, value)
+    return ops.divide(total, float(len(values)))
+
+
+@op("Div")
+def div(a: Any, b: Any, *, name: str) -> Any:
+    """Integers truncate towards zero in ONNX; Keras floors."""
+    a, b = operands(a, b, name=name)
+    if not _is_integer(a, b):
+        return ops.divide(a, b)
+    return truncated_quotient(a, b)
+
+
+def truncated_quotient(a: Any, b: Any) -> Any:
+    quotient = ops.floor_divide(a, b)
+    wrong = ops.logical_and(ops.less(quotient, 0), ops.not_equal(ops.multiply(quotient, b), a))
+    return ops.add(quotient, ops.cast(wrong, quotient.dtype))
+
+
+@op("Mod")
+def mod(a: Any, b: Any, *, fmod: int = 0, name: str) -> Any:
+    """fmod=0 takes the sign of the divisor, fmod=1 that of the dividend, as in C."""
+    a, b = operands(a, b, name=name)
+    if not fmod:
+        return ops.mod(a, b)
+    rest = ops.mod(ops.abs(a), ops.abs(b))
+    return ops.where(ops.less(a, 0), ops.negative(rest), rest)
+
+
+@op("Pow")
+def power(a: Any, b: Any, *, name: str) -> Any:
+    """The result has the dtype of the base. One exponent for all is a Python number: TensorFlow's optimiser makes a
+    square of `x ** [[2]]`, and loses the axes that it adds."""
+    if isinstance(b, Weight) and b.size == 1:
+        return _power_of_one(a, b.numpy().item(), len(b.shape) - len(a.shape))
+    result = ops.power(*operands(a, b, name=name))
+    return result if result.dtype == a.dtype else ops.cast(result, a.dtype)
+
+
+def _power_of_one(a: Any, exponent: float, more_axes: int) -> Any:
+    if more_axes > 0:
+        a = ops.expand_dims(a, tuple(range(more_axes)))
+    if exponent == 2:
+        return ops.square(a)
+    if "float" in a.dtype:
+        return ops.sqrt(a) if exponent == 0.5 else ops.power(a, exponent)
+    return ops.cast(ops.power(a, exponent), a.dtype)
+
+
+@op("Where")
+def where(condition: Any, a: Any, b: Any, *, name: str) -> Any:
+    """Two scalars keep their dtype as lists of one: as Python numbers they are int32 or float32."""
+    rank = len(condition.shape)
+    if isinstance(a, Weight) and isinstance(b, Weight) and a.shape == b.shape == ():
+        chosen = ops.where(operand(condition, condition, name=name), a.numpy().reshape(1), b.numpy().reshape(1))
+        return chosen if rank else ops.squeeze(chosen, 0)
+    return ops.where(*operands(condition, a, b, name=name))
+
+
+@op("Round")
+def round_(x: Any, *, name: str) -> Any:
+    """Half to even, as ONNX has it."""
+    return ops.round(x)
+
+
+@op("IsInf")
+def is_inf(x: Any, *, detect_negative: int = 1, detect_positive: int = 1, name: str) -> Any:
+    if detect_negative and detect_positive:
+        return ops.isinf(x)
+    if not detect_negative and not detect_positive:
+        return ops.zeros_like(x, dtype="bool")
+    sign = ops.greater(x, 0) if detect_positive else ops.less(x, 0)
+    return ops.logical_and(ops.isinf(x), sign)
+
+
+@op("Cast")
+def cast(x: Any, *, to: int, saturate: int = 1, round_mode: str = "up", name: str) -> Any:
+    return ops.cast(x, onnx_dtype(to))
+
+
+def onnx_dtype(code: int) -> str:
+    """The Keras name of an ONNX element type."""
+    import onnx_ir as ir
+
+    return ir.DataType(code).numpy().name
+
+
+def _is_integer(*values: Any) -> bool:
+    return all("int" in str(getattr(v, "dtype", type(v).__name__)) for v in values)
+
+
+def _unary(function: Callable[[Any], Any]) -> Any:
+    def unary(x: Any, *, name: str) -> Any:
+        return function(x)
+
+    return unary
+
+
+def _binary(function: Callable[[Any, Any], Any]) -> Any:
+    def binary(a: Any, b: Any, *, name: str) -> Any:
+        return function(*operands(a, b, name=name))
+
+    return binary
+
+
+for _operator, _function in {
+    "Abs": ops.abs, "Acos": ops.arccos, "Acosh": ops.arccosh, "Asin": ops.arcsin, "Asinh": ops.arcsinh,
+    "Atan": ops.arctan, "Atanh": ops.arctanh, "BitwiseNot": ops.bitwise_not, "Ceil": ops.ceil, "Cos": ops.cos,
+    "Cosh": ops.cosh, "Erf": ops.erf, "Exp": ops.exp, "Floor": ops.floor, "Identity": ops.copy, "IsNaN": ops.isnan,
+    "Log": ops.log, "Neg": ops.negative, "Not": ops.logical_not, "Reciprocal": ops.reciprocal, "Sign": ops.sign,
+    "Sin": ops.sin, "Sinh": ops.sinh, "Sqrt": ops.sqrt, "Tan": ops.tan, "keraport::OnesLike": ops.ones_like,
+}.items():  # fmt: skip
+    op(_operator)(_unary(_function))
+
+for _operator, _pair in {
+    "And": ops.logical_and, "BitwiseAnd": ops.bitwise_and, "BitwiseOr": ops.bitwise_or, "BitwiseXor": ops.bitwise_xor,
+    "Equal": ops.equal, "Greater": ops.greater, "GreaterOrEqual": ops.greater_equal, "Less": ops.less,
+    "LessOrEqual": ops.less_equal, "Or": ops.logical_or, "Xor": ops.logical_xor,
+}.items():  # fmt: skip
+    op(_operator)(_binary(_pair))

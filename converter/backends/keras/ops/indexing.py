@@ -1,0 +1,194 @@
+"""Slices, gathers and other index operations."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from keras import layers, ops
+
+from converter.backends.keras.operands import index_operand, operand
+from converter.backends.keras.ops.axes import constant_ints, known_product, known_size, one_open
+from converter.backends.keras.registry import op
+from converter.backends.keras.weights import Weight, with_weights
+from passes.errors import Unsupported
+
+
+@op("Slice")
+def slice_(x: Any, starts: Any, ends: Any, axes: Any = None, steps: Any = None, *, name: str) -> Any:
+    """Python's own slices; ends beyond the axis are clamped by both. A negative step past the start is `None` there."""
+    first, last = constant_ints(starts), constant_ints(ends)
+    which = list(range(len(first))) if axes is None else constant_ints(axes)
+    strides = [1] * len(first) if steps is None else constant_ints(steps)
+    index: list[Any] = [slice(None)] * len(x.shape)
+    for axis, start, end, step in zip(which, first, last, strides, strict=True):
+        index[axis] = _slice(start, end, step, x.shape[axis])
+    return x[tuple(index)]
+
+
+def _slice(start: int, end: int, step: int, size: int | None) -> slice:
+    if size is not None:
+        indices = range(size)[slice(start, None if step < 0 and end < -size else end, step)]
+        if step > 0:
+            return slice(
+                indices.start or None, indices.stop if indices.stop < size else None, None if step == 1 else step
+            )
+        return slice(indices.start, indices.stop if indices.stop >= 0 else None, step)
+    huge = 2**31 - 1
+    start_at = None if (step > 0 and start == 0) or (step < 0 and start >= huge) else start
+    end_at = None if (step > 0 and end >= huge) or (step < 0 and end <= -huge) else end
+    return slice(start_at, end_at, None if step == 1 else step)
+
+
+@op("Gather")
+def gather(data: Any, indices: Any, *, axis: int = 0, name: str) -> Any:
+    """On a constant table of two axes, an Embedding; else `take`, which counts negative indices from the end."""
+    if isinstance(data, Weight):
+        if len(data.shape) == 2 and axis == 0 and "float" in data.dtype:
+            return embedding(data, indices, name=name)
+        return ops.take(operand(data, indices, name=name), indices, axis=axis)
+    if not isinstance(indices, Weight):
+        return ops.take(data, indices, axis=axis)
+    numbers = indices.numpy()
+    if numbers.ndim == 0:
+        index: list[Any] = [slice(None)] * len(data.shape)
+        index[axis] = int(numbers)
+        return data[tuple(index)]
+    run = _as_slice(numbers, data.shape[axis])
+    if run is not None:
+        index = [slice(None)] * len(data.shape)
+        index[axis] = run
+        return data[tuple(index)]
+    where = index_operand(indices, data, name=name)
+    return ops.take(data, where.astype("int32") if isinstance(where, np.ndarray) else where, axis=axis)
+
+
+def _as_slice(indices: np.ndarray, size: int | None) -> slice | None:
+    """Evenly rising indices are a strided slice."""
+    if indices.ndim != 1 or len(indices) < 2 or size is None or (indices < 0).any():
+        return None
+    steps = set(np.diff(indices).tolist())
+    if len(steps) != 1 or (step := steps.pop()) < 1:
+        return None
+    return slice(int(indices[0]), min(int(indices[-1]) + step, size), step)
+
+
+def embedding(table: Weight, indices: Any, *, name: str) -> Any:
+    rows, columns = table.shape
+    layer = layers.Embedding(rows, columns, "zeros", name=name, dtype=table.dtype)  # integers have no random numbers
+    positive = ops.where(ops.less(indices, 0), ops.add(indices, rows), indices)
+    return with_weights(layer, positive, embeddings=table)
+
+
+@op("GatherElements")
+def gather_elements(data: Any, indices: Any, *, axis: int = 0, name: str) -> Any:
+    """data[…, indices[…, i, …], …]; negative indices count from the end. Other axes may be shorter in the indices."""
+    live = indices if isinstance(data, Weight) else data
+    data = operand(data, live, name=name)
+    where = from_front(index_operand(indices, live, name=name), known_size(data, axis))
+    shorter = [a != axis and where.shape[a] not in (None, data.shape[a]) for a in range(len(data.shape))]
+    if any(shorter):
+        data = data[tuple(slice(where.shape[a] if cut else None) for a, cut in enumerate(shorter))]
+    return ops.take_along_axis(data, where, axis=axis)
+
+
+def from_front(indices: Any, size: int | None) -> Any:
+    """Indices counted from the front, where negative ones count from the end. Of an unknown size they must be
+    constant."""
+    if isinstance(indices, np.ndarray) and (indices >= 0).all():
+        return indices
+    if size is None:
+        raise Unsupported(
+            "Indices that may count from the end of an axis, whose size is known only at run time, are not converted.",
+            hint="Give a fixed size with --input.",
+        )
+    if isinstance(indices, np.ndarray):
+        return np.where(indices < 0, indices + size, indices)
+    return ops.where(ops.less(indices, 0), ops.add(indices, size), indices)
+
+
+@op("GatherND")
+def gather_nd(data: Any, indices: Any, *, batch_dims: int = 0, name: str) -> Any:
+    """data[b…, i₀, i₁, …] for each of the last axis of the indices, as one index into the axes it names, made one.
+
+    Sizes must be known of all of them but the first.
+    """
+    live = indices if isinstance(data, Weight) else data
+    data = operand(data, live, name=name)
+    where = index_operand(indices, live, name=name)
+    depth = where.shape[-1]
+    named = range(batch_dims, batch_dims + depth)
+    flat: Any = 0
+    for position, axis in enumerate(named):
+        index = where[..., position]
+        flat = flat + from_front(index, data.shape[axis]) * math.prod(known_size(data, a) for a in named if a > axis)
+    if batch_dims:
+        return _gather_in_batches(data, where, flat, batch_dims)
+    merged = (
+        data if depth == 1 else ops.reshape(data, one_open([known_product(data.shape[:depth]), *data.shape[depth:]]))
+    )
+    return ops.take(merged, flat, axis=0)
+
+
+def _gather_in_batches(data: Any, where: Any, flat: Any, batch_dims: int) -> Any:
+    """One gather per example: only the first axis may have an open size."""
+    batch = tuple(known_size(data, a) for a in range(1, batch_dims))
+    depth = where.shape[-1]
+    size = math.prod(known_size(data, a) for a in range(batch_dims, batch_dims + depth))
+    rest = tuple(known_size(data, a) for a in range(batch_dims + depth, len(data.shape)))
+    rows = ops.reshape(data, (-1, size, math.prod(rest)))
+    middle = tuple(known_size(where, a) for a in range(batch_dims, len(where.shape) - 1))
+    picked = ops.reshape(flat, (-1, math.prod(middle), 1))
+    return ops.reshape(ops.take_along_axis(rows, picked, axis=1), (-1, *batch, *middle, *rest))
+
+
+@op("CumSum")
+def cumsum(x: Any, axis: Any, *, exclusive: int = 0, reverse: int = 0, name: str) -> Any:
+    where = constant_ints(axis)[0]
+    if reverse:
+        x = ops.flip(x, axis=where)
+    total = ops.cumsum(x, axis=where)
+    if exclusive:
+        total = ops.subtract(total, x)
+    return ops.flip(total, axis=where) if reverse else total
+
+
+@op("TopK")
+def top_k(x: Any, k: Any, *, axis: int = -1, largest: int = 1, sorted: int = 1, name: str) -> Any:
+    """Of equal values the lower index comes first, in ONNX and in TensorFlow."""
+    count = constant_ints(k)[0]
+    last = axis in (-1, len(x.shape) - 1)
+    values, indices = ops.top_k(_mirrored(x if last else ops.moveaxis(x, axis, -1), not largest), count)
+    results = _mirrored(values, not largest), ops.cast(indices, "int64")
+    return results if last else tuple(ops.moveaxis(y, -1, axis) for y in results)
+
+
+def _mirrored(x: Any, needed: bool) -> Any:
+    """The greatest becomes the least; -x - 1 of integers, which does not overflow."""
+    if not needed:
+        return x
+    return ops.negative(x) if "float" in x.dtype else ops.bitwise_not(x)
+
+
+@op("OneHot")
+def one_hot(indices: Any, depth: Any, values: Any, *, axis: int = -1, name: str) -> Any:
+    """values[1] at the index, values[0] elsewhere; an index outside of [-depth, depth) is nowhere."""
+    size = constant_ints(depth)[0]
+    rank = len(indices.shape) + 1
+    place = np.arange(size, dtype="int32").reshape([-1 if a == axis % rank else 1 for a in range(rank)])
+    where = ops.cast(indices, "int32")
+    where = ops.where(ops.less(where, 0), ops.add(where, size), where)
+    found = ops.equal(ops.expand_dims(where, axis), place)
+    if isinstance(values, Weight):
+        off, on = values.numpy().reshape(2, 1)
+        return ops.where(found, on, off)
+    return ops.where(found, values[1], values[0])
+
+
+@op("Trilu")
+def trilu(x: Any, k: Any = None, *, upper: int = 1, name: str) -> Any:
+    """The upper or lower triangle of the last two axes, from the k-th diagonal on; zeros elsewhere."""
+    rows, columns = (known_size(x, axis) for axis in (-2, -1))
+    offset = min(max(constant_ints(k)[0] if k is not None else 0, -rows), columns)  # TensorFlow refuses more
+    return ops.triu(x, offset) if upper else ops.tril(x, offset)

@@ -1,0 +1,90 @@
+"""Products and attention."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from keras import layers, ops
+
+from converter.backends.keras.operands import operand
+from converter.backends.keras.ops.arithmetic import operands
+from converter.backends.keras.ops.convolution import require_constant
+from converter.backends.keras.ops.normalization import decimal
+from converter.backends.keras.registry import op
+from converter.backends.keras.sums import add
+from converter.backends.keras.weights import Weight, with_weights
+
+
+@op("keraport::Dense")
+def dense(x: Any, kernel: Weight, bias: Weight | None = None, *, name: str) -> Any:
+    """y[…, n] = Σₖ x[…, k] kernel[k, n] + bias[n]."""
+    require_constant(kernel, bias)
+    layer = layers.Dense(kernel.shape[1], use_bias=bias is not None, name=name, dtype=x.dtype)
+    return with_weights(layer, x, kernel=kernel, bias=bias)
+
+
+@op("MatMul")
+def matmul(a: Any, b: Any, *, name: str) -> Any:
+    return ops.matmul(*operands(a, b, name=name))
+
+
+@op("Gemm")
+def gemm(
+    a: Any,
+    b: Any,
+    c: Any = None,
+    *,
+    alpha: float = 1.0,
+    beta: float = 1.0,
+    transA: int = 0,
+    transB: int = 0,
+    name: str,
+) -> Any:
+    """α·A·B + β·C, where both matrices are computed; one with constant weights has become a Dense."""
+    live = next(v for v in (a, b) if not isinstance(v, Weight))
+    a, b = operands(a, b, name=name)
+    y = ops.matmul(ops.transpose(a) if transA else a, ops.transpose(b) if transB else b)
+    if alpha != 1:
+        y = ops.multiply(y, decimal(alpha))
+    if c is None:
+        return y
+    bias = operand(c, live, name=name)
+    return add(y, bias if beta == 1 else ops.multiply(bias, decimal(beta)))
+
+
+@op("Einsum")
+def einsum(*values: Any, equation: str, name: str) -> Any:
+    return ops.einsum(equation.replace(" ", ""), *operands(*values, name=name))
+
+
+@op("keraport::DotProductAttention")
+def dot_product_attention(
+    q: Any, k: Any, v: Any, mask: Any = None, *, scale: float, is_causal: int = 0, name: str
+) -> Any:
+    """softmax(q·kᵀ·scale + bias)·v on [B, T, H, D]. A boolean mask says which keys are seen.
+
+    Where queries have more heads, several of them share the keys and values of one.
+    """
+    is_mask = mask is not None and mask.dtype == "bool"
+    if mask is not None:
+        mask = _with_four_axes(operand(mask, q, name=name))
+    shared = q.shape[2] // k.shape[2]
+    if shared > 1:
+        k, v = ops.repeat(k, shared, axis=2), ops.repeat(v, shared, axis=2)
+    return ops.dot_product_attention(
+        q,
+        k,
+        v,
+        bias=None if is_mask else mask,
+        mask=mask if is_mask else None,
+        scale=decimal(scale),
+        is_causal=bool(is_causal),
+    )
+
+
+def _with_four_axes(mask: Any) -> Any:
+    missing = 4 - len(mask.shape)
+    if isinstance(mask, np.ndarray):
+        return mask.reshape((1,) * missing + mask.shape)
+    return ops.expand_dims(mask, tuple(range(missing))) if missing else mask

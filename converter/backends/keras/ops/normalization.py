@@ -1,0 +1,142 @@
+"""Normalisations. Epsilon is always passed: the defaults of ONNX, torch and Keras differ."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from keras import layers, ops
+
+from converter.backends.keras.operands import operand
+from converter.backends.keras.ops.convolution import require_constant
+from converter.backends.keras.registry import op
+from converter.backends.keras.weights import Weight, with_weights
+from passes.errors import Unsupported
+
+
+@op("nhwc::BatchNormalization")
+def batch_normalization(
+    x: Any,
+    gamma: Weight,
+    beta: Weight,
+    mean: Weight,
+    variance: Weight,
+    *,
+    epsilon: float,
+    momentum: float = 0.9,
+    training_mode: int = 0,
+    name: str,
+) -> Any:
+    """Inference form. Keras and ONNX mean the same by momentum; torch means 1 − momentum."""
+    require_constant(gamma, beta, mean, variance)
+    if training_mode:
+        raise Unsupported("BatchNormalization in training mode is not converted.", hint="Export in eval() mode.")
+    layer = layers.BatchNormalization(momentum=decimal(momentum), epsilon=decimal(epsilon), name=name, dtype=x.dtype)
+    return with_weights(layer, x, gamma=gamma, beta=beta, moving_mean=mean, moving_variance=variance)
+
+
+@op("LayerNormalization")
+def layer_normalization(
+    x: Any,
+    gamma: Weight,
+    beta: Weight | None = None,
+    *,
+    axis: int,
+    epsilon: float = 1e-5,
+    stash_type: int = 1,
+    name: str,
+) -> Any:
+    """Over the last axes, from `axis` on."""
+    require_constant(gamma, beta)
+    axes = list(range(axis % len(x.shape), len(x.shape)))
+    sizes = tuple(x.shape[a] for a in axes)
+    layer = layers.LayerNormalization(
+        axis=axes if len(axes) > 1 else -1,
+        epsilon=decimal(epsilon),
+        center=beta is not None,
+        name=name,
+        dtype=x.dtype,
+    )
+    fit = _Broadcast(sizes)
+    return with_weights(layer, x, gamma=_fitted(gamma, sizes, fit), beta=_fitted(beta, sizes, fit))
+
+
+class _Broadcast:
+    """ONNX lets scale and bias broadcast; Keras has them at full size."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self.shape = shape
+
+    def __call__(self, array: np.ndarray) -> np.ndarray:
+        return np.broadcast_to(array, self.shape)
+
+
+def _fitted(weight: Weight | None, shape: tuple[int, ...], fit: _Broadcast) -> Any:
+    return weight if weight is None or weight.shape == shape else (weight, fit)
+
+
+@op("RMSNormalization")
+def rms_normalization(
+    x: Any, gamma: Weight, *, axis: int, epsilon: float = 1e-5, stash_type: int = 1, name: str
+) -> Any:
+    """x / √(mean(x²) + ε) · γ over the last axes, from `axis` on; Keras has a layer for one axis."""
+    axes = tuple(range(axis % len(x.shape), len(x.shape)))
+    if len(axes) > 1:
+        scaled = ops.rsqrt(ops.add(ops.mean(ops.square(x), axis=axes, keepdims=True), decimal(epsilon)))
+        return ops.multiply(ops.multiply(x, scaled), operand(gamma, x, name=name))
+    require_constant(gamma)
+    layer = layers.RMSNormalization(axis=-1, epsilon=decimal(epsilon), name=name, dtype=x.dtype)
+    sizes = (x.shape[-1],)
+    return with_weights(layer, x, scale=_fitted(gamma, sizes, _Broadcast(sizes)))
+
+
+@op("nhwc::GroupNormalization")
+def group_normalization(
+    x: Any,
+    gamma: Weight,
+    beta: Weight,
+    *,
+    num_groups: int,
+    epsilon: float = 1e-5,
+    stash_type: int = 1,
+    name: str,
+) -> Any:
+    """Scale and bias per channel, as from opset 21 on."""
+    require_constant(gamma, beta)
+    layer = layers.GroupNormalization(num_groups, axis=-1, epsilon=decimal(epsilon), name=name, dtype=x.dtype)
+    return with_weights(layer, x, gamma=gamma, beta=beta)
+
+
+@op("nhwc::InstanceNormalization")
+def instance_normalization(x: Any, gamma: Weight, beta: Weight, *, epsilon: float = 1e-5, name: str) -> Any:
+    """Every channel is a group of its own."""
+    require_constant(gamma, beta)
+    layer = layers.GroupNormalization(x.shape[-1], axis=-1, epsilon=decimal(epsilon), name=name, dtype=x.dtype)
+    return with_weights(layer, x, gamma=gamma, beta=beta)
+
+
+@op("nhwc::LRN")
+def local_response_normalization(
+    x: Any, *, size: int, alpha: float = 1e-4, beta: float = 0.75, bias: float = 1.0, name: str
+) -> Any:
+    """x / (bias + α/size · Σ x²)^β, the sum over `size` channels around each: ⌊(size−1)/2⌋ before, the rest after."""
+    before, after = (size - 1) // 2, size - 1 - (size - 1) // 2
+    rank = len(x.shape)
+    squares = ops.pad(ops.square(x), [(0, 0)] * (rank - 1) + [(before, after)])
+    channels = x.shape[-1]
+    total = squares[..., 0:channels]
+    for offset in range(1, size):
+        total = ops.add(total, squares[..., offset : offset + channels])
+    return ops.divide(x, ops.power(ops.add(ops.multiply(total, alpha / size), bias), beta))
+
+
+@op("LpNormalization")
+def lp_normalization(x: Any, *, axis: int = -1, p: int = 2, name: str) -> Any:
+    """x / ‖x‖ₚ along one axis; 0 where the norm is 0."""
+    norm = ops.norm(x, ord=p, axis=axis, keepdims=True)
+    return ops.divide_no_nan(x, norm)
+
+
+def decimal(value: float) -> float:
+    """ONNX stores float32: 1e-5 arrives as 9.999999747378752e-06. Say the short number that means the same float32."""
+    return float(str(np.float32(value)))

@@ -1,0 +1,102 @@
+"""Reductions over axes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from keras import layers, ops
+
+from converter.backends.keras.live_sizes import length
+from converter.backends.keras.ops.arithmetic import truncated_quotient
+from converter.backends.keras.ops.axes import constant_ints, known_size
+from converter.backends.keras.registry import op
+
+
+def _axes(x: Any, axes: Any, noop: int) -> tuple[int, ...] | None:
+    """The axes; all of them where none are given; None where nothing is to be done."""
+    given = constant_ints(axes) if axes is not None else []
+    if given:
+        return tuple(given)
+    return None if noop else tuple(range(len(x.shape)))
+
+
+def _global_pool(x: Any, axes: tuple[int, ...], keepdims: int, name: str, kind: tuple[Any, ...]) -> Any:
+    """A mean or maximum over exactly the axes between batch and channels is a global pool."""
+    rank = len(x.shape)
+    if 3 <= rank <= 5 and sorted(axes) == list(range(1, rank - 1)):
+        return kind[rank - 3](keepdims=bool(keepdims), name=name, dtype=x.dtype)(x)
+    return None
+
+
+AVERAGE = (layers.GlobalAveragePooling1D, layers.GlobalAveragePooling2D, layers.GlobalAveragePooling3D)
+MAXIMUM = (layers.GlobalMaxPooling1D, layers.GlobalMaxPooling2D, layers.GlobalMaxPooling3D)
+
+
+@op("ReduceMean")
+def reduce_mean(x: Any, axes: Any = None, *, keepdims: int = 1, noop_with_empty_axes: int = 0, name: str) -> Any:
+    which = _axes(x, axes, noop_with_empty_axes)
+    if which is None:
+        return x
+    if "float" not in x.dtype:
+        count = math.prod(known_size(x, axis) for axis in which)
+        return truncated_quotient(ops.sum(x, axis=which, keepdims=bool(keepdims)), count)
+    pooled = _global_pool(x, which, keepdims, name, AVERAGE)
+    return ops.mean(x, axis=which, keepdims=bool(keepdims)) if pooled is None else pooled
+
+
+@op("ReduceMax")
+def reduce_max(x: Any, axes: Any = None, *, keepdims: int = 1, noop_with_empty_axes: int = 0, name: str) -> Any:
+    which = _axes(x, axes, noop_with_empty_axes)
+    if which is None:
+        return x
+    pooled = _global_pool(x, which, keepdims, name, MAXIMUM)
+    return ops.max(x, axis=which, keepdims=bool(keepdims)) if pooled is None else pooled
+
+
+def _reduction(function: Callable[..., Any]) -> Any:
+    def reduction(x: Any, axes: Any = None, *, keepdims: int = 1, noop_with_empty_axes: int = 0, name: str) -> Any:
+        which = _axes(x, axes, noop_with_empty_axes)
+        return x if which is None else function(x, axis=which, keepdims=bool(keepdims))
+
+    return reduction
+
+
+def _l1(x: Any, **where: Any) -> Any:
+    return ops.sum(ops.abs(x), **where)
+
+
+def _l2(x: Any, **where: Any) -> Any:
+    return ops.sqrt(ops.sum(ops.square(x), **where))
+
+
+def _log_sum(x: Any, **where: Any) -> Any:
+    return ops.log(ops.sum(x, **where))
+
+
+def _sum_square(x: Any, **where: Any) -> Any:
+    return ops.sum(ops.square(x), **where)
+
+
+for _operator, _function in {
+    "ReduceSum": ops.sum, "ReduceMin": ops.min, "ReduceProd": ops.prod, "ReduceL1": _l1, "ReduceL2": _l2,
+    "ReduceLogSum": _log_sum, "ReduceLogSumExp": ops.logsumexp, "ReduceSumSquare": _sum_square,
+}.items():  # fmt: skip
+    op(_operator)(_reduction(_function))
+
+
+def _arg(function: Callable[..., Any]) -> Any:
+    def arg(x: Any, *, axis: int = 0, keepdims: int = 1, select_last_index: int = 0, name: str) -> Any:
+        if select_last_index:
+            last = length(x, axis) - 1 if x.shape[axis] is None else x.shape[axis] - 1
+            index = ops.subtract(last, function(ops.flip(x, axis=axis), axis=axis, keepdims=bool(keepdims)))
+        else:
+            index = function(x, axis=axis, keepdims=bool(keepdims))
+        return ops.cast(index, "int64")
+
+    return arg
+
+
+op("ArgMax")(_arg(ops.argmax))
+op("ArgMin")(_arg(ops.argmin))

@@ -1,0 +1,166 @@
+"""From ONNX tensors to Keras variables, and the map of their names.
+
+A variable is created with the numbers of its weight as its initial value: nothing is initialised at random first, and
+nothing is written twice.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any
+
+import keras
+import numpy as np
+import onnx_ir as ir
+
+from converter.backends.keras.names import Names
+from passes.weight_views import View, apply_view, recorded_view
+
+
+class Weight:
+    """A constant of the graph, not yet read: shape and dtype are known, the numbers are made by `numpy()`."""
+
+    def __init__(self, value: ir.Value) -> None:
+        tensor = value.const_value
+        if tensor is None:
+            raise ValueError(f"Only constants are weights. Received: {value.name!r}")
+        self.value = value
+        self.tensor = tensor
+        self.shape: tuple[int, ...] = tuple(tensor.shape.numpy())
+        self.size = int(np.prod(self.shape, dtype=np.int64))
+        self.dtype = str(tensor.dtype.numpy())
+        self.origin = recorded_view(value)
+
+    @property
+    def name(self) -> str:
+        """The weight's name in the source."""
+        return self.origin[0] if self.origin else str(self.value.name)
+
+    def numpy(self) -> np.ndarray:
+        return self.tensor.numpy()
+
+
+Change = Sequence[int] | View | Callable[[np.ndarray], np.ndarray]
+Source = Weight | tuple[Weight, Change] | np.ndarray | None
+
+
+@dataclass
+class Variables:
+    """What one conversion has made so far: layers by what they are, and where each weight of the source went.
+
+    `level` is the nested model that is being built. A layer is shared within one level only: Keras would load a layer
+    that two nested models share as two.
+    """
+
+    layers: dict[Any, keras.layers.Layer] = field(default_factory=dict)
+    origins: dict[str, dict[str, Any]] = field(default_factory=dict)
+    names: Names = field(default_factory=Names)
+    level: str = ""
+
+
+_current: ContextVar[Variables] = ContextVar("variables")
+
+
+@contextmanager
+def collecting(variables: Variables) -> Any:
+    """Make `variables` the collection that `with_weights` adds to."""
+    token = _current.set(variables)
+    try:
+        yield variables
+    finally:
+        _current.reset(token)
+
+
+def unique_name(name: str) -> str:
+    """A name that no other layer of this conversion has."""
+    return _current.get().names.unique(name)
+
+
+def with_weights(layer: keras.layers.Layer, x: Any, **sources: Source) -> Any:
+    """Build the layer on x with these numbers and call it.
+
+    Args:
+        layer: a new layer. Where the same layer with the same weights exists already, that one is called: a module
+            that the source calls twice is one layer here.
+        sources: for each variable of the layer a weight; or (weight, permutation); or (weight, steps), the steps of a
+            view as weight_views.py has them; or (weight, function of the array); or an array that is no weight of the
+            source.
+    """
+    variables = _current.get()
+    given = {name: source for name, source in sources.items() if source is not None}
+    key = (variables.level, _identity(layer, given))
+    if key in variables.layers:
+        return variables.layers[key](x)
+    create = layer.add_weight
+
+    def add_weight(*args: Any, **kwargs: Any) -> Any:
+        source = given.get(kwargs.get("name", ""))
+        if source is not None:
+            kwargs["initializer"] = _initializer(layer, kwargs["name"], source)
+        return create(*args, **kwargs)
+
+    layer.add_weight = add_weight
+    try:
+        y = layer(x)
+    finally:
+        del layer.add_weight
+    variables.layers[key] = layer
+    for variable in layer.variables:
+        _record(variables, variable, given.get(variable.name))
+    return y
+
+
+def _initializer(layer: keras.layers.Layer, name: str, source: Any) -> Callable[..., np.ndarray]:
+    def initial(shape: Sequence[int], dtype: Any = None) -> np.ndarray:
+        array = _array(source)
+        if tuple(array.shape) != tuple(shape):
+            raise ValueError(
+                f"The variable {name!r} of layer {layer.name!r} has shape {tuple(shape)}. Received: {array.shape}"
+            )
+        return array
+
+    return initial
+
+
+def _array(source: Any) -> np.ndarray:
+    if isinstance(source, np.ndarray):
+        return source
+    if isinstance(source, Weight):
+        return source.numpy()
+    weight, change = source
+    array: np.ndarray = change(weight.numpy()) if callable(change) else apply_view(weight.numpy(), _steps(change))
+    return array
+
+
+def _steps(change: Sequence[Any]) -> View:
+    """The steps of a view; a bare permutation is one step."""
+    return (("transpose", tuple(change)),) if isinstance(change[0], int) else tuple(change)
+
+
+def _weight(source: Any) -> Weight | None:
+    if isinstance(source, Weight):
+        return source
+    return source[0] if isinstance(source, tuple) else None
+
+
+def _identity(layer: keras.layers.Layer, given: dict[str, Any]) -> Any:
+    """Class, configuration and weights: two calls with the same identity are calls of one layer."""
+    weights = tuple((name, id(w.value)) for name, w in sorted((n, _weight(s)) for n, s in given.items()) if w)
+    if len(weights) != len(given) or not weights:
+        return layer.name
+    config = {name: value for name, value in layer.get_config().items() if name != "name"}
+    return type(layer), json.dumps(config, sort_keys=True, default=str), weights
+
+
+def _record(variables: Variables, variable: Any, source: Any) -> None:
+    weight = _weight(source)
+    if weight is None or weight.origin is None:
+        return
+    view: Any = weight.origin[1]
+    if isinstance(source, tuple):
+        view = "derived" if callable(source[1]) or view == "derived" else (*view, *_steps(source[1]))
+    variables.origins[variable.path] = {"source": weight.origin[0], "view": view}

@@ -1,0 +1,288 @@
+"""The command line: options in, one call of the library, and its outcome as text, files and an exit code."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+from typer.exceptions import TyperException
+
+from converter.console import Screen
+
+if TYPE_CHECKING:
+    from converter.report import Report
+    from converter.sources import Source
+
+INTERRUPTED = 130
+USAGE = 1
+
+app = typer.Typer(
+    help="PyTorch models and ONNX files as real Keras 3 models, proven equal.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+SOURCE_HELP = (
+    "model.onnx, program.pt2, package.module:factory, torchvision:NAME, timm:NAME or transformers:FOLDER. "
+    "A factory and a named model take their weights from --checkpoint."
+)
+SourceArgument = Annotated[str, typer.Argument(metavar="SOURCE", help=SOURCE_HELP, show_default=False)]
+Checkpoint = Annotated[
+    Path | None, typer.Option("--checkpoint", metavar="FILE", help="Weights: .pt, .pth, .th, .safetensors.")
+]
+Inputs = Annotated[
+    list[str] | None,
+    typer.Option("--input", metavar="SPEC", help="name=float32[batch,3,224,224]; a name is a dynamic dimension."),
+]
+RandomWeights = Annotated[
+    int | None, typer.Option("--random-weights", metavar="SEED", help="Draw the weights at random instead.")
+]
+Trust = Annotated[bool, typer.Option("--trust", help="Load pickled modules and TorchScript, which can run code.")]
+MaxBytes = Annotated[
+    int | None, typer.Option("--max-bytes", metavar="N", help="Refuse larger models. Default: half of the memory.")
+]
+LayoutOption = Annotated[
+    Literal["channels_last", "source"],
+    typer.Option("--layout", help="Axes of image inputs and outputs: the Keras way, or as in the source."),
+]
+FoldBatchnorm = Annotated[bool, typer.Option("--fold-batchnorm", help="Fold BatchNorm into the layer before it.")]
+ReportFile = Annotated[
+    Path | None, typer.Option("--report", metavar="FILE.json", help="Write what was done, on failure too.")
+]
+HtmlFile = Annotated[Path | None, typer.Option("--html", metavar="FILE.html", help="The same as a page.")]
+
+
+@app.command()
+def convert(
+    source: SourceArgument,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="OUT.keras", help="Without it nothing is written.")
+    ] = None,
+    checkpoint: Checkpoint = None,
+    inputs: Inputs = None,
+    layout: LayoutOption = "channels_last",
+    structure: Annotated[
+        Literal["modules", "flat"], typer.Option("--structure", help="A nested model per module, or one flat model.")
+    ] = "modules",
+    backend: Annotated[Literal["keras", "onnx2tf"], typer.Option("--backend", help="What makes the model.")] = "keras",
+    fold_batchnorm: FoldBatchnorm = False,
+    report_file: ReportFile = None,
+    html_file: HtmlFile = None,
+    no_verify: Annotated[bool, typer.Option("--no-verify", help="Do not compare with onnxruntime.")] = False,
+    random_weights: RandomWeights = None,
+    trust: Trust = False,
+    max_bytes: MaxBytes = None,
+) -> int:
+    """Convert SOURCE to a .keras file, and verify it against onnxruntime before it is put in place."""
+    screen = Screen()
+    _check_outputs(report_file, html_file)
+    seen: list[Report] = []
+
+    def on_stage(report: Report, stage: Any) -> None:
+        seen[:] = [report]
+        screen.stage(report, stage)
+        if stage.name == "emit" and stage.ok is None:
+            import_backend()
+
+    from converter.convert import convert as run_conversion
+    from converter.quiet import import_backend
+
+    try:
+        conversion = run_conversion(
+            source,
+            output,
+            checkpoint=checkpoint,
+            inputs=inputs or (),
+            layout=layout,
+            structure=structure,
+            backend=backend,
+            fold_batchnorm=fold_batchnorm,
+            verify=not no_verify,
+            random_weights=random_weights,
+            trust=trust,
+            max_bytes=max_bytes,
+            on_stage=on_stage,
+        )
+    except Exception:
+        # A report of what failed is worth as much as one of what went well.
+        for report in seen:
+            _write_reports(report, report_file, html_file)
+            screen.unequal(report)
+        raise
+    report = conversion.report
+    files = _write_reports(report, report_file, html_file)
+    written = ("Written", report.output or "nothing: give -o OUT.keras")
+    screen.converted(report, [written, *files])
+    return 0
+
+
+@app.command()
+def verify(
+    model: Annotated[Path, typer.Argument(metavar="MODEL.keras", help="The converted model.", show_default=False)],
+    reference: Annotated[str, typer.Argument(metavar="REFERENCE", help=SOURCE_HELP, show_default=False)],
+    checkpoint: Checkpoint = None,
+    inputs: Inputs = None,
+    report_file: ReportFile = None,
+    html_file: HtmlFile = None,
+    random_weights: RandomWeights = None,
+    trust: Trust = False,
+    max_bytes: MaxBytes = None,
+) -> int:
+    """Compare a .keras file with any source, in a process in which keraport is not imported."""
+    screen = Screen()
+    _check_outputs(report_file, html_file)
+    from converter.report import Report
+    from converter.verify_saved import verify_saved
+    from passes.errors import NotEquivalent, UsageError
+
+    if not model.is_file():
+        raise UsageError(f"The model {str(model)!r} does not exist.")
+    report = Report(source=reference, on_stage=screen.stage)
+    try:
+        with report.stage("load"):
+            loaded = _load(reference, checkpoint, inputs, random_weights, trust, max_bytes)
+            report.source, report.notes = loaded.description, list(loaded.notes)
+        with report.stage("verify"):
+            verification, (report.inputs, report.outputs) = verify_saved(model, loaded)
+            report.verification = verification.to_dict()
+            if not verification.passed:
+                raise NotEquivalent(verification.reason)
+    except Exception:
+        _write_reports(report, report_file, html_file)
+        raise
+    files = _write_reports(report, report_file, html_file)
+    screen.converted(report, [("Model", str(model)), *files])
+    return 0
+
+
+@app.command()
+def inspect(
+    source: SourceArgument,
+    checkpoint: Checkpoint = None,
+    inputs: Inputs = None,
+    random_weights: RandomWeights = None,
+    trust: Trust = False,
+    max_bytes: MaxBytes = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> int:
+    """Show opset, inputs and operators of SOURCE, and everything in it that is not supported. Exit code 2 if any."""
+    screen = Screen()
+    from converter.inspection import inspect as look
+    from converter.quiet import import_backend
+
+    loaded = _load(source, checkpoint, inputs, random_weights, trust, max_bytes)
+    import_backend()
+    found = look(loaded)
+    if as_json:
+        screen.results.print_json(json.dumps(found.to_dict()))
+    else:
+        screen.inspected(found)
+    return max((problem.exit_code for problem in found.problems), default=0)
+
+
+@app.command()
+def passes(
+    source: SourceArgument,
+    dump: Annotated[
+        Path | None, typer.Option("--dump", metavar="DIR", help="Write the graph after every pass, as NN_name.onnx.")
+    ] = None,
+    checkpoint: Checkpoint = None,
+    inputs: Inputs = None,
+    layout: LayoutOption = "channels_last",
+    fold_batchnorm: FoldBatchnorm = False,
+    random_weights: RandomWeights = None,
+    trust: Trust = False,
+    max_bytes: MaxBytes = None,
+) -> int:
+    """Run the passes on SOURCE one by one, and show or write the graph after each."""
+    screen = Screen()
+    from converter.inspection import dump_passes
+
+    loaded = _load(source, checkpoint, inputs, random_weights, trust, max_bytes)
+    screen.passes(dump_passes(loaded, dump, layout=layout, fold_batchnorm=fold_batchnorm))
+    return 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code. Nothing is raised, unless KERAPORT_DEBUG asks for tracebacks."""
+    screen = Screen()
+    try:
+        code = app(args=None if argv is None else list(argv), prog_name="keraport", standalone_mode=False)
+    except TyperException as error:
+        if message := error.format_message():
+            screen.usage(message)
+        return USAGE
+    except typer.Abort:
+        code = INTERRUPTED
+    except Exception as error:  # noqa: BLE001 - the last door: whatever comes here becomes a message
+        return _explain(screen, error)
+    if code == INTERRUPTED:
+        screen.interrupted()
+    return code if isinstance(code, int) else 0
+
+
+def run() -> None:
+    """The `keraport` command."""
+    sys.exit(main())
+
+
+def _explain(screen: Screen, error: Exception) -> int:
+    from passes.errors import ConversionError
+
+    if os.environ.get("KERAPORT_DEBUG"):
+        import traceback
+
+        screen.progress.print("".join(traceback.format_exception(error)), markup=False)
+    if isinstance(error, ConversionError):
+        screen.error(error)
+        return error.exit_code
+    screen.bug(error)
+    return USAGE
+
+
+def _load(
+    source: str,
+    checkpoint: Path | None,
+    inputs: list[str] | None,
+    random_weights: int | None,
+    trust: bool,
+    max_bytes: int | None,
+) -> Source:
+    from converter.sources import load
+
+    return load(
+        source,
+        checkpoint=checkpoint,
+        inputs=inputs or (),
+        random_weights=random_weights,
+        trust=trust,
+        max_bytes=max_bytes,
+    )
+
+
+def _check_outputs(report_file: Path | None, html_file: Path | None) -> None:
+    """Say now that a report cannot be written, not after the work."""
+    from converter.output import Output
+
+    for path in (report_file, html_file):
+        if path is not None:
+            with Output(path):
+                continue
+
+
+def _write_reports(report: Report, report_file: Path | None, html_file: Path | None) -> list[tuple[str, str]]:
+    from converter.output import write_text
+
+    files = []
+    if report_file is not None:
+        text = json.dumps(report.to_dict(), indent=2, ensure_ascii=False)
+        files.append(("Report", str(write_text(report_file, text + "\n"))))
+    if html_file is not None:
+        files.append(("Page", str(write_text(html_file, report.to_html()))))
+    return files

@@ -1,0 +1,221 @@
+"""The whole story on one page: load → passes → emit → save → verify → report."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import onnx_ir as ir
+
+from converter.cases import graph_inputs
+from converter.output import Output
+from converter.ports import Port, ports_of
+from converter.prepare import Prepared, prepare
+from converter.report import OnStage, Report
+from converter.sources import InputSpec, Source, load
+from passes.errors import NotEquivalent, Unsupported, UsageError, joined
+
+if TYPE_CHECKING:
+    import keras
+
+    from converter.backends.keras.emit import Emission
+    from converter.verification import Verification
+
+LAYOUTS = ("channels_last", "source")
+STRUCTURES = ("modules", "flat")
+BACKENDS = ("keras", "onnx2tf")
+
+
+@dataclass
+class Conversion:
+    """What `convert` returns.
+
+    Attributes:
+        model: inputs and outputs in ONNX order, inputs named as in ONNX.
+        report: what was done; `report.to_dict()` is what `--report` writes.
+        weights: for every variable of the model, by its path: {"source": name of the tensor in the source, "view": the
+            transposes and reshapes from there to here}, or "derived" where it was computed.
+    """
+
+    model: keras.Model
+    report: Report
+    weights: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    @property
+    def verified(self) -> bool:
+        """Whether the saved model was compared with onnxruntime and found equal."""
+        return bool(self.report.verification and self.report.verification["passed"])
+
+    @property
+    def inputs(self) -> Sequence[Port]:
+        return self.report.inputs
+
+    @property
+    def outputs(self) -> Sequence[Port]:
+        return self.report.outputs
+
+
+def convert(
+    source: Any,
+    output: str | Path | None = None,
+    *,
+    example_inputs: Any = None,
+    checkpoint: str | Path | None = None,
+    layout: str = "channels_last",
+    structure: str = "modules",
+    backend: str = "keras",
+    fold_batchnorm: bool = False,
+    verify: bool = True,
+    inputs: Sequence[str | InputSpec] = (),
+    random_weights: int | None = None,
+    trust: bool = False,
+    max_bytes: int | None = None,
+    on_stage: OnStage | None = None,
+) -> Conversion:
+    """Convert a PyTorch model or an ONNX file to a Keras model, and prove that both compute the same.
+
+    Args:
+        source: a `torch.nn.Module`, an `onnx_ir.Model`, or text: `model.onnx`, `program.pt2`,
+            `package.module:factory`, `torchvision:NAME`, `timm:NAME`, `transformers:FOLDER`.
+        output: the `.keras` file to write. Without it the model is only returned.
+        example_inputs: for a module: a tensor, a tuple or a dict of them; the first axis is the batch. They are also
+            tried in the verification.
+        checkpoint: the weights for a factory or a named model.
+        layout: "channels_last" gives image inputs and outputs the Keras way, "source" keeps the source's axes.
+        structure: "modules" nests a model per module of the source, "flat" makes one model.
+        backend: "keras", or "onnx2tf" for the package of that name.
+        fold_batchnorm: fold BatchNormalization into the layer before it, for inference only.
+        verify: reload the saved model in plain Keras, in a process of its own, and compare it with onnxruntime.
+        inputs: specifications such as `x=float32[batch,3,224,224]`; a name is a dynamic dimension.
+        random_weights: draw the weights of a factory or a named model from this seed.
+        trust: load pickled modules and TorchScript archives, which can run code.
+        max_bytes: refuse models whose weights need more.
+        on_stage: called when a stage begins and ends.
+
+    Raises:
+        UsageError: the call is wrong.
+        BadSource: the source cannot be read or does not fit its checkpoint.
+        Unsupported: operators that are not converted, all of them at once.
+        NotEquivalent: the saved model computes something else. It is kept as `OUT.unverified.keras`.
+        LimitExceeded: the model is larger than `max_bytes`.
+    """
+    _check_choice("layout", layout, LAYOUTS)
+    _check_choice("structure", structure, STRUCTURES)
+    _check_choice("backend", backend, BACKENDS)
+    if backend != "keras":
+        raise Unsupported(f"The backend {backend!r} does not exist yet. Supported: keras.", hint="Leave --backend out.")
+    report = Report(source=str(source) if isinstance(source, (str, Path)) else type(source).__name__, on_stage=on_stage)
+    with contextlib.ExitStack() as stack:
+        place = _place(stack, output, verify)
+        with report.stage("load"):
+            loaded = load(
+                source,
+                checkpoint=checkpoint,
+                inputs=inputs,
+                example_inputs=example_inputs,
+                random_weights=random_weights,
+                trust=trust,
+                max_bytes=max_bytes,
+            )
+            report.source, report.notes = loaded.description, list(loaded.notes)
+        if verify:
+            _start_replay()
+        with report.stage("passes"):
+            prepared = prepare(loaded.model, layout=layout, fold_batchnorm=fold_batchnorm, keep_normalised=verify)
+            _describe(report, prepared.final)
+        with report.stage("emit"):
+            emission = _emit(prepared.final, structure, loaded.name)
+            report.transposes, report.parameters = emission.transposes, emission.model.count_params()
+        conversion = Conversion(emission.model, report, emission.origins)
+        if place is None:
+            return conversion
+        with report.stage("save"):
+            emission.model.save(place.temporary)
+        if verify:
+            with report.stage("verify"):
+                _verify(conversion, loaded, prepared, emission, place, layout, fold_batchnorm, example_inputs, output)
+        if output is not None:
+            report.output = str(place.commit())
+    return conversion
+
+
+def _place(stack: contextlib.ExitStack, output: str | Path | None, verify: bool) -> Output | None:
+    """Where the model is saved: at the output, or in a folder that goes away, when it is saved to be verified only."""
+    if output is None and not verify:
+        return None
+    if output is None:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="keraport-"))
+        output = Path(folder) / "model.keras"
+    return stack.enter_context(Output(output, suffix=".keras"))
+
+
+def _start_replay() -> None:
+    """The process that will reload the model takes seconds to be ready: they pass while the model is made."""
+    from converter.replay_process import Replay
+    from converter.verify import default_backend
+
+    Replay.warm(default_backend())
+
+
+def _describe(report: Report, final: ir.Model) -> None:
+    report.count_operators(final)
+    report.inputs, report.outputs = ports_of(graph_inputs(final)), ports_of(final.graph.outputs)
+
+
+def _emit(final: ir.Model, structure: str, name: str) -> Emission:
+    """Build the Keras model, once it is known that every operator has a function."""
+    from converter.backends.keras.emit import emit, unsupported
+
+    problems = unsupported(final.graph)
+    if problems:
+        raise joined(problems)
+    return emit(final, structure=structure, name=name)
+
+
+def _verify(
+    conversion: Conversion,
+    loaded: Source,
+    prepared: Prepared,
+    emission: Emission,
+    place: Output,
+    layout: str,
+    fold_batchnorm: bool,
+    example_inputs: Any,
+    output: str | Path | None,
+) -> None:
+    """Compare the saved file with onnxruntime; keep a wrong one beside its place and say where it goes wrong first."""
+    from converter.first_difference import locate
+    from converter.oracle import Oracle
+    from converter.verify import example_arrays, verify
+
+    report = conversion.report
+    oracle = Oracle.for_source(loaded.path or loaded.model, prepared.normalised, graph=loaded.model)
+    examples = example_arrays(loaded, example_inputs)
+    verification = verify(
+        place.temporary, source=loaded, oracle=oracle, inputs=report.inputs, outputs=report.outputs, examples=examples
+    )
+    if not verification.passed:
+        verification.first_difference = locate(
+            verification, loaded, oracle, emission.trace, layout=layout, fold_batchnorm=fold_batchnorm
+        )
+    report.verification = verification.to_dict()
+    if not verification.passed:
+        if output is not None:
+            report.output = str(place.keep_unverified())
+        raise _not_equivalent(verification, report.output)
+
+
+def _not_equivalent(verification: Verification, kept: str | None) -> NotEquivalent:
+    found = verification.first_difference or {}
+    where = f" It goes wrong first at {found.get('layer') or found.get('pass')}." if found else ""
+    hint = f"The model is kept as {kept}; do not use it." if kept else None
+    return NotEquivalent(verification.reason + where, node=found.get("node"), hint=hint)
+
+
+def _check_choice(option: str, value: str, choices: Sequence[str]) -> None:
+    if value not in choices:
+        raise UsageError(f"{option} must be one of {', '.join(choices)}. Received: {value!r}.")

@@ -1,0 +1,70 @@
+"""The inputs and outputs of a conversion: how a tensor of the source relates to the one that Keras sees."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+
+from passes.layout import PERMUTATION_KEY
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+@dataclass(frozen=True)
+class Port:
+    """One input or output, in ONNX order.
+
+    Attributes:
+        name: as in ONNX.
+        shape: in the source's order of axes; a name stands for a dynamic dimension.
+        dtype: numpy's name for it, such as "float32" or "bfloat16".
+        permutation: the axes p with keras_tensor = transpose(source_tensor, p); None where the order is the source's.
+    """
+
+    name: str
+    shape: tuple[int | str, ...]
+    dtype: str
+    permutation: tuple[int, ...] | None = None
+
+    def to_keras(self, array: Array) -> Array:
+        return array if self.permutation is None else np.transpose(array, self.permutation)
+
+    def to_source(self, array: Array) -> Array:
+        if self.permutation is None or array.ndim != len(self.permutation):
+            return array
+        return np.transpose(array, np.argsort(self.permutation))
+
+    def to_dict(self) -> dict[str, Any]:
+        values = asdict(self)
+        values["shape"] = list(self.shape)
+        values["permutation"] = None if self.permutation is None else list(self.permutation)
+        return values
+
+
+def ports_of(values: Sequence[ir.Value]) -> list[Port]:
+    """The inputs or outputs of a graph at any stage: the layout pass writes its permutations into their metadata."""
+    return [_port(value) for value in values]
+
+
+def _port(value: ir.Value) -> Port:
+    shape = [size if isinstance(size, int) else str(size.value) for size in value.shape or ()]
+    dtype = value.dtype.numpy().name if value.dtype is not None else "unknown"
+    if PERMUTATION_KEY not in value.metadata_props:
+        return Port(value.name or "", tuple(shape), dtype)
+    permutation = tuple(json.loads(value.metadata_props[PERMUTATION_KEY]))
+    return Port(value.name or "", tuple(shape[p] for p in np.argsort(permutation)), dtype, permutation)
+
+
+def to_keras(ports: Sequence[Port], arrays: Sequence[Array]) -> list[Array]:
+    """Arrays in the source's order of axes → what the Keras model takes."""
+    return [port.to_keras(array) for port, array in zip(ports, arrays, strict=True)]
+
+
+def to_source(ports: Sequence[Port], arrays: Sequence[Array]) -> list[Array]:
+    """What the Keras model gives → arrays in the source's order of axes."""
+    return [port.to_source(array) for port, array in zip(ports, arrays, strict=True)]

@@ -1,0 +1,54 @@
+"""The passes run on a copy of a source, with the one graph kept that the oracle may need on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import onnx_ir as ir
+
+from passes import run_pipeline
+
+NORMALISED = "SplitPads"
+"""After this pass the graph is standard ONNX without anything that onnxruntime is known to get wrong."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A source after the passes.
+
+    Attributes:
+        normalised: with explicit pads, axes still as in the source: for `Oracle.for_source`.
+        final: for the backend.
+    """
+
+    normalised: ir.Model
+    final: ir.Model
+
+
+def prepare(
+    model: ir.Model,
+    *,
+    layout: str = "channels_last",
+    fold_batchnorm: bool = False,
+    keep_normalised: bool = True,
+    observer: Callable[[str, ir.Model], None] | None = None,
+) -> Prepared:
+    """Run the pipeline on a copy: the model given stays as it is, weights are shared.
+
+    Args:
+        keep_normalised: for `Oracle.for_source`; without it `normalised` is the final graph.
+
+    Raises:
+        ConversionError: as the pass says it.
+    """
+    kept: list[ir.Model] = []
+
+    def observe(name: str, graph: ir.Model) -> None:
+        if name == NORMALISED and keep_normalised:
+            kept[:] = [graph.clone()]
+        if observer is not None:
+            observer(name, graph)
+
+    final = run_pipeline(model.clone(), layout=layout, fold_batchnorm=fold_batchnorm, observer=observe)
+    return Prepared(kept[0] if kept else final, final)

@@ -1,0 +1,74 @@
+"""The torch module beside onnxruntime: it tells a fault of the export from ours, and in float64 it is the truth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from converter.compare import compare_all, rmse
+from converter.ports import Port, to_source
+from converter.sources import Source, budget
+from converter.trials import Trial
+from converter.verification import CaseResult, Precision, Verification
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+FLOAT32_STEP = 2.0**-23
+DOUBLE_SHARE = 4
+"""The copy in float64 may take this part of the machine's memory."""
+
+
+def ask_module(
+    source: Source, ports: Sequence[Port], trial: Trial, from_keras: Sequence[Array] | None, result: Verification
+) -> None:
+    """Compare onnxruntime with the module, and both onnxruntime and Keras with the module in float64.
+
+    Sets `export` and `precision` of the verification, or adds a note why it could not.
+
+    Args:
+        source: with a `torch_module`.
+        ports: the outputs.
+        trial: the inputs, and what onnxruntime says.
+        from_keras: what Keras says, None where it stopped.
+        result: is filled in.
+    """
+    from converter.sources.reference import Reference, parameter_bytes
+
+    try:
+        found = Reference(source).run(trial.feeds)
+    except Exception as error:  # noqa: BLE001 - whatever the user's forward raises: then there is no second opinion
+        result.notes.append(f"The module does not run on these inputs, so the export was not compared: {error}")
+        return
+    # The module is the truth here: what the export made of it is judged.
+    judged = compare_all([port.name for port in ports], found, trial.expected)
+    result.export = CaseResult(trial.shapes, trial.case.seed, trial.case.note, *judged)
+    if from_keras is None or len(from_keras) != len(ports):
+        return
+    if 2 * parameter_bytes(source) > budget.machine_memory() // DOUBLE_SHARE:
+        result.notes.append("The module is too large to be copied to float64, so the precision was not measured.")
+        return
+    try:
+        exact = Reference(source, double=True).run(trial.feeds)
+    except Exception as error:  # noqa: BLE001 - as above: some modules insist on float32
+        result.notes.append(f"The module does not run in float64, so the precision was not measured: {error}")
+        return
+    if len(exact) == len(ports):
+        result.precision.extend(_precision(ports, exact, trial.expected, to_source(ports, from_keras)))
+
+
+def _precision(
+    ports: Sequence[Port], exact: Sequence[Array], by_oracle: Sequence[Array], by_keras: Sequence[Array]
+) -> list[Precision]:
+    """Our error may be three times the oracle's own rounding, and a few roundings of the output itself."""
+    found = []
+    for port, truth, a, b in zip(ports, exact, by_oracle, by_keras, strict=True):
+        if truth.dtype != np.float64 or a.dtype != np.float32 or b.dtype != a.dtype:
+            continue
+        if not truth.size or truth.shape != a.shape or b.shape != a.shape:
+            continue
+        size = float(np.sqrt(np.mean(np.square(truth))))
+        allowed = 3 * rmse(truth, a) + 4 * FLOAT32_STEP * size
+        found.append(Precision(port.name, rmse(truth, b), rmse(truth, a), allowed))
+    return found

@@ -1,0 +1,48 @@
+"""How many bytes of weights a source may have: asked for, or half of the machine's memory."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from passes.errors import LimitExceeded
+
+if TYPE_CHECKING:
+    import torch
+
+_CGROUP_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+
+
+def budget(max_bytes: int | None) -> int:
+    """The limit in bytes. The default leaves room for the one copy that Keras holds beside the source."""
+    return machine_memory() // 2 if max_bytes is None else max_bytes
+
+
+def check(nbytes: int, what: str, max_bytes: int | None) -> None:
+    """Refuse `what` when it needs more than the budget.
+
+    Raises:
+        LimitExceeded: with both numbers.
+    """
+    limit = budget(max_bytes)
+    if nbytes > limit:
+        raise LimitExceeded(
+            f"{what} needs {nbytes:,} bytes, more than the {limit:,} bytes allowed.",
+            hint="Raise --max-bytes if this machine has the memory.",
+        )
+
+
+def check_module(module: torch.nn.Module, max_bytes: int | None) -> None:
+    """Refuse a module whose parameters and buffers are over the budget."""
+    nbytes = sum(t.numel() * t.element_size() for t in [*module.parameters(), *module.buffers()])
+    check(nbytes, f"The module {type(module).__name__}", max_bytes)
+
+
+def machine_memory() -> int:
+    """The bytes of memory of this machine, or of the container it is."""
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    for path in map(Path, _CGROUP_LIMITS):
+        if path.is_file() and (text := path.read_text().strip()).isdigit():
+            total = min(total, int(text))
+    return total

@@ -1,0 +1,47 @@
+"""What `load` returns: one ONNX graph, and where it came from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import onnx_ir as ir
+    import torch
+
+    from converter.sources.spec import InputSpec
+
+
+@dataclass
+class Source:
+    """A model as it was loaded or exported; no pass has touched it.
+
+    Attributes:
+        model: the graph. Weights stay memory-mapped (files) or are the module's own tensors (torch), never copied.
+        description: one line for the report: what was read, and the weights from where.
+        kind: "onnx", "module", "factory", "torchvision", "timm", "transformers" or "exported".
+        path: the `.onnx` file, when the source is one.
+        torch_module: the module, in the state in which it was exported, when the source is PyTorch.
+        example_inputs: the tensors it was exported with, in the order of its forward signature.
+        inputs: the inputs as exported: names, types, and which dimensions are dynamic.
+        notes: what a reader of the report should know, for example that the batch could not be dynamic.
+    """
+
+    model: ir.Model
+    description: str
+    kind: str
+    path: Path | None = None
+    torch_module: torch.nn.Module | None = None
+    example_inputs: tuple[Any, ...] | None = None
+    inputs: tuple[InputSpec, ...] = ()
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        """A short name for the model: `resnet18`, the class of a module, or the stem of a file."""
+        if self.path is not None:
+            return self.path.stem
+        if self.kind == "module" and self.torch_module is not None:
+            return type(self.torch_module).__name__.lower()
+        return self.description.split()[0].rpartition(":")[2] or "model"

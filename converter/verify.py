@@ -1,0 +1,89 @@
+"""A saved model against its source: the same inputs through both, and every output compared."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from converter.compare import Comparison, Tolerance, compare, compare_all, tolerance_for
+from converter.oracle import Oracle
+from converter.ports import Port, to_keras, to_source
+from converter.replay_process import Replay
+from converter.second_opinion import ask_module
+from converter.sources import Source
+from converter.trials import Trial, example_arrays, make_trials
+from converter.verification import CaseResult, Verification
+from passes.errors import NotEquivalent
+
+__all__ = ["Comparison", "Tolerance", "compare", "default_backend", "example_arrays", "tolerance_for", "verify"]
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+def default_backend() -> str:
+    """The Keras backend that the user has chosen, TensorFlow where none was."""
+    return os.environ.get("KERAS_BACKEND", "tensorflow")
+
+
+def verify(
+    saved: Path,
+    *,
+    source: Source,
+    oracle: Oracle,
+    inputs: Sequence[Port],
+    outputs: Sequence[Port],
+    examples: Mapping[str, Array] | None = None,
+    backend: str | None = None,
+) -> Verification:
+    """Replay a saved model in plain Keras, in a process of its own, and compare it with the oracle.
+
+    Args:
+        saved: the .keras file.
+        source: as loaded; its graph's inputs say which sizes are dynamic, its module is asked as well.
+        oracle: `Oracle.for_source`.
+        inputs, outputs: how the tensors of the source relate to those of the model.
+        examples: inputs to use as they are in one more case, and for values that cannot be made up.
+        backend: Keras's, by default the one in KERAS_BACKEND.
+
+    Raises:
+        BadSource: onnxruntime runs the source in no case at all.
+        UsageError: the examples do not fit the source.
+    """
+    backend = backend or default_backend()
+    result = Verification("", backend)
+    trials = make_trials(source, oracle, examples or {}, result.notes)
+    result.oracle = oracle.description  # only now: it may have changed its mind at the first case
+    outcomes = _replayed(saved, inputs, trials, backend)
+    for trial, outcome in zip(trials, outcomes, strict=True):
+        judged = _judge(trial, outputs, outcome)
+        result.cases.append(judged)
+        if result.counterexample is None and not judged.passed:
+            result.counterexample = trial.feeds
+    if source.torch_module is not None:
+        # The last case before the other image sizes: the largest batch.
+        place = max(range(len(trials)), key=lambda i: (not trials[i].case.note, i))
+        outcome = outcomes[place]
+        ask_module(source, outputs, trials[place], None if isinstance(outcome, str) else outcome, result)
+    return result
+
+
+def _replayed(saved: Path, inputs: Sequence[Port], trials: Sequence[Trial], backend: str) -> list[list[Array] | str]:
+    """What Keras makes of every trial, or the message with which it stops. A file that does not load fails them all."""
+    cases = [to_keras(inputs, [trial.feeds[port.name] for port in inputs]) for trial in trials]
+    try:
+        return Replay.warm(backend).replay(saved, cases).cases
+    except NotEquivalent as error:
+        return [error.message] * len(cases)
+
+
+def _judge(trial: Trial, ports: Sequence[Port], outcome: list[Array] | str) -> CaseResult:
+    case = trial.case
+    if isinstance(outcome, str):
+        return CaseResult(trial.shapes, case.seed, case.note, [], outcome)
+    found = to_source(ports, outcome) if len(outcome) == len(ports) else outcome
+    judged = compare_all([port.name for port in ports], trial.expected, found)
+    return CaseResult(trial.shapes, case.seed, case.note, *judged)

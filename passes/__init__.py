@@ -1,0 +1,91 @@
+"""ONNX → ONNX: each stage hands on a graph that is more normal than the one it got.
+
+`PIPELINE` is the whole order. The backend then finds one opset, explicit pads, channels-last operators and
+composites in one piece, and is nearly one-to-one.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import onnx_ir as ir
+
+from passes.drop_kept_axes import DropKeptAxes
+from passes.fold_batchnorm import FoldBatchNorm
+from passes.layout import Layout
+from passes.merge_pads import MergePads
+from passes.raise_activations import RaiseActivations
+from passes.raise_attention import RaiseAttention
+from passes.raise_dense import RaiseDense
+from passes.raise_gelu import RaiseGelu
+from passes.raise_group_norm import RaiseGroupNorm
+from passes.raise_layer_norm import RaiseLayerNorm
+from passes.settle import PASSES as SETTLE
+from passes.split_pads import SplitPads
+from passes.tidy import RemoveUnused
+
+Stage = tuple[str, Callable[[], ir.passes.PassBase]]
+Observer = Callable[[str, ir.Model], None]
+
+
+def pipeline(*, layout: str = "channels_last", fold_batchnorm: bool = False) -> list[Stage]:
+    """The passes in order, by name, each made anew for one run."""
+    return [
+        *((p.__name__, p) for p in SETTLE),
+        # After shapes, which tell a norm over the last axes from others; before everything that changes axes.
+        ("RaiseLayerNorm", RaiseLayerNorm),
+        ("RaiseGroupNorm", RaiseGroupNorm),
+        ("RaiseGelu", RaiseGelu),
+        ("RaiseActivations", RaiseActivations),
+        ("RaiseAttention", RaiseAttention),
+        ("MergePads", MergePads),  # before SplitPads, which then sees the whole padding of a convolution
+        # Before SplitPads, which may put a Pad and an Add between a ConvTranspose and its BatchNormalization.
+        *([("FoldBatchNorm", FoldBatchNorm)] if fold_batchnorm else []),
+        # After shapes: a pad is provably `same` only at a known size, or with stride 1.
+        ("SplitPads", SplitPads),
+        ("RaiseDense", RaiseDense),
+        # After everything that recognises patterns: they are written in the source's axes.
+        ("Layout", lambda: Layout(layout)),
+        ("DropKeptAxes", DropKeptAxes),
+        ("RemoveUnused", RemoveUnused),  # the layout needs inferred shapes only: shape arithmetic is dead now
+    ]
+
+
+PIPELINE = pipeline()
+
+
+def run_pipeline(
+    model: ir.Model,
+    *,
+    layout: str = "channels_last",
+    fold_batchnorm: bool = False,
+    observer: Observer | None = None,
+) -> ir.Model:
+    """Run every pass on the model, in place where the pass is.
+
+    Args:
+        layout: "channels_last", or "source" to keep the axes of the source at inputs and outputs.
+        fold_batchnorm: fold BatchNormalization into the operator before it.
+        observer: called after each pass with its name and the graph as it stands.
+    Raises:
+        ConversionError: as the pass says it.
+    """
+    folder = os.environ.get("KERAPORT_DEBUG_DIR") if os.environ.get("KERAPORT_DEBUG") else None
+    for index, (name, make) in enumerate(pipeline(layout=layout, fold_batchnorm=fold_batchnorm)):
+        model = make()(model).model
+        if observer is not None:
+            observer(name, model)
+        if folder:
+            ir.save(model, Path(folder) / f"{index:02d}_{name}.onnx")
+    return model
+
+
+def stages(
+    model: ir.Model, *, layout: str = "channels_last", fold_batchnorm: bool = False
+) -> Iterator[tuple[str, ir.Model]]:
+    """The graph after every pass, one by one."""
+    for name, make in pipeline(layout=layout, fold_batchnorm=fold_batchnorm):
+        model = make()(model).model
+        yield name, model

@@ -1,0 +1,126 @@
+"""Dimensions as products of an integer and symbols, so that `64*batch` can be split into `batch` and `64`.
+
+Shapes in the graph hold integers and symbolic expressions as text. Moving axes about needs only products: which run of
+axes has the same number of elements as which other. An expression that is no product (`h//2 + 1`) counts as one
+symbol: equal to itself, and divisible by itself.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import onnx_ir as ir
+
+
+@dataclass(frozen=True)
+class Dim:
+    """`coefficient · symbol · symbol · …`; without symbols, a known size."""
+
+    coefficient: int
+    symbols: tuple[str, ...] = ()
+
+    @property
+    def is_static(self) -> bool:
+        return not self.symbols
+
+    @property
+    def is_one(self) -> bool:
+        return self.coefficient == 1 and not self.symbols
+
+    def __mul__(self, other: Dim) -> Dim:
+        return Dim(self.coefficient * other.coefficient, tuple(sorted(self.symbols + other.symbols)))
+
+    def divided_by(self, other: Dim) -> Dim | None:
+        """The quotient, or None where it is not a whole product again."""
+        if other.coefficient == 0 or self.coefficient % other.coefficient:
+            return None
+        left, right = Counter(self.symbols), Counter(other.symbols)
+        if right - left:
+            return None
+        return Dim(self.coefficient // other.coefficient, tuple(sorted((left - right).elements())))
+
+    def as_shape(self) -> int | str:
+        """What `ir.Shape` takes: the integer, or the expression as text."""
+        if self.is_static:
+            return self.coefficient
+        alone = self.coefficient == 1 and len(self.symbols) == 1
+        factors = [s if alone or s.isidentifier() else f"({s})" for s in self.symbols]
+        return "*".join([str(self.coefficient)] * (self.coefficient != 1) + factors)
+
+
+ONE = Dim(1)
+
+
+def product(dims: Iterable[Dim]) -> Dim:
+    coefficient = 1
+    symbols: list[str] = []
+    for dim in dims:
+        coefficient *= dim.coefficient
+        symbols.extend(dim.symbols)
+    return Dim(coefficient, tuple(sorted(symbols)))
+
+
+def dim(size: int | ir.SymbolicDim) -> Dim:
+    return Dim(size) if isinstance(size, int) else parse(size.value or "?")
+
+
+@lru_cache(maxsize=4096)
+def parse(text: str) -> Dim:
+    """`64*batch` → 64 · batch; a factor that is a sum or a quotient stays one symbol."""
+    coefficient = 1
+    symbols: list[str] = []
+    for factor in _factors(text):
+        factor = factor.strip()
+        if factor.startswith("(") and factor.endswith(")") and _factors(factor[1:-1]) == [factor[1:-1]]:
+            factor = factor[1:-1]
+        if factor.isdigit():
+            coefficient *= int(factor)
+        else:
+            symbols.append(factor)
+    return Dim(coefficient, tuple(sorted(symbols)))
+
+
+def _factors(text: str) -> list[str]:
+    """Split at the `*` outside of parentheses, but only where the whole text is a product."""
+    depth, start, factors = 0, 0, []
+    for position, character in enumerate(text):
+        depth += (character in "([") - (character in ")]")
+        if depth:
+            continue
+        if character in "+-/" or text[position : position + 2] == "**":
+            return [text]
+        if character == "*":
+            factors.append(text[start:position])
+            start = position + 1
+    return [*factors, text[start:]]
+
+
+def dims_of(value: ir.Value) -> tuple[Dim, ...]:
+    """The dimensions of a value whose rank is known (which `infer_shapes` guarantees)."""
+    shape = value.shape
+    if shape is None:
+        raise ValueError(f"Value {value.name!r} has no shape.")
+    return tuple(dim(size) for size in shape)
+
+
+def to_shape(dims: Sequence[Dim]) -> ir.Shape:
+    return ir.Shape([d.as_shape() for d in dims])
+
+
+def reshape_target(source: Sequence[Dim], target: Sequence[Dim]) -> list[int] | None:
+    """The constant that ONNX Reshape wants: 0 for a dimension kept in place, -1 for the one that follows.
+
+    None where more than one dimension would have to follow from the others.
+    """
+    sizes = [d.coefficient if d.is_static else -1 for d in target]
+    if sizes.count(-1) <= 1:
+        return sizes
+    for position, (before, after) in enumerate(zip(source, target, strict=False)):
+        if before != after:
+            break
+        if not after.is_static:
+            sizes[position] = 0
+    return sizes if sizes.count(-1) <= 1 else None

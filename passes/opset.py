@@ -1,0 +1,7 @@
+"""The one opset that every graph is brought to when it is loaded.
+
+23 is the first with Attention, and it has LayerNormalization, GroupNormalization, Gelu and HardSwish as single
+operators: what PyTorch's exporter knows as one operation arrives as one operation.
+"""
+
+OPSET = 23

@@ -1,0 +1,158 @@
+"""Weights keep their names, and what only looks at them differently stays a look: no copy.
+
+Given    t = Transpose<perm=[1,0]>(fc.weight);  y = MatMul(x, t)
+Result   y = MatMul(x, fc.weight_view)     an initializer over a LazyTensor, whose metadata says
+                                           {"name": "fc.weight", "view": [["transpose", [1, 0]]]}
+
+Who emits the model can thus find the weight in the source's state_dict, and its variable's layout, without reading it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from math import prod
+
+import numpy as np
+import onnx_ir as ir
+
+WEIGHT_KEY = "keraport.weight"
+"""Metadata key of an initializer: JSON {"name": source name, "view": [[step, numbers], ...] or "derived"}."""
+
+MARKED_KEY = "keraport.weights"
+"""Metadata key of a model whose source weights are marked: what is folded later is no weight of the source."""
+
+_TORCH_KIND = "pkg.torch.export.graph_signature.InputSpec.kind"
+_SMALL = 16
+
+Step = tuple[str, tuple[int, ...]]
+View = tuple[Step, ...]
+
+
+class MarkWeights(ir.passes.InPlacePass):
+    """Say which initializers are weights of the source.
+
+    Given    an initializer that torch calls PARAMETER or BUFFER, or a float one of more than 16 elements
+    Result   the same with metadata {"name": its name, "view": []}
+
+    Not when the model was marked before: what passes compute is not a weight.
+    """
+
+    def call(self, model: ir.Model) -> ir.passes.PassResult:
+        if MARKED_KEY in model.metadata_props:
+            return ir.passes.PassResult(model, False)
+        for graph in model.graphs():
+            for value in graph.initializers.values():
+                if is_weight(value) and WEIGHT_KEY not in value.metadata_props:
+                    value.metadata_props[WEIGHT_KEY] = provenance(value.name or "", ())
+            for node in graph:
+                if node.op_type == "Constant" and node.domain == "" and is_weight(node.outputs[0], node):
+                    output = node.outputs[0]
+                    output.metadata_props[WEIGHT_KEY] = provenance(output.name or "", ())
+        model.metadata_props[MARKED_KEY] = "marked"
+        return ir.passes.PassResult(model, True)
+
+
+def is_weight(value: ir.Value, constant: ir.Node | None = None) -> bool:
+    """Whether an initializer, or the output of a Constant node, is a weight of the source."""
+    if value.metadata_props.get(_TORCH_KIND) in ("PARAMETER", "BUFFER"):
+        return True
+    tensor = value.const_value
+    if constant is not None and (held := constant.attributes.get("value")) is not None:
+        tensor = held.value  # not as_tensor(), which spends 0.1 ms on checking that it is one
+    return tensor is not None and tensor.dtype.is_floating_point() and tensor.size > _SMALL
+
+
+def provenance(name: str, view: View | str) -> str:
+    """The JSON text for WEIGHT_KEY."""
+    steps = view if isinstance(view, str) else [[kind, list(numbers)] for kind, numbers in view]
+    return json.dumps({"name": name, "view": steps})
+
+
+def recorded_view(value: ir.Value) -> tuple[str, View | str] | None:
+    """The name and the view that a weight's metadata tells; None for what is no weight."""
+    text = value.metadata_props.get(WEIGHT_KEY)
+    if text is None:
+        return None
+    record = json.loads(text)
+    view = record["view"]
+    if isinstance(view, str):
+        return record["name"], view
+    return record["name"], tuple((kind, tuple(numbers)) for kind, numbers in view)
+
+
+def step_of(node: ir.Node, shape: Sequence[int], arguments: Sequence[np.ndarray]) -> Step | None:
+    """The step that a view operator takes on a tensor of this shape; None where the operator is no view."""
+    rank = len(shape)
+    if node.op_type == "Transpose":
+        perm = node.attributes.get_ints("perm", None)
+        return "transpose", tuple(reversed(range(rank))) if perm is None else tuple(perm)
+    if node.op_type == "Identity":
+        return "reshape", tuple(shape)
+    target: list[int]
+    if node.op_type == "Reshape":
+        target = [int(size) for size in arguments[0]]
+        if not node.attributes.get_int("allowzero", 0):
+            target = [shape[axis] if size == 0 else size for axis, size in enumerate(target)]
+        if -1 in target:
+            rest = -int(np.prod(target))
+            target[target.index(-1)] = int(np.prod(shape)) // rest if rest else 0
+    elif node.op_type == "Flatten":
+        axis = node.attributes.get_int("axis", 1)
+        axis += rank if axis < 0 else 0
+        target = [int(np.prod(shape[:axis])), int(np.prod(shape[axis:]))]
+    elif node.op_type in ("Squeeze", "Unsqueeze"):
+        axes = [int(axis) for axis in arguments[0]] if arguments else list(node.attributes.get_ints("axes", ()))
+        if node.op_type == "Unsqueeze":
+            taken = {axis + rank + len(axes) if axis < 0 else axis for axis in axes}
+            sizes = iter(shape)
+            target = [1 if axis in taken else next(sizes) for axis in range(rank + len(axes))]
+        else:
+            gone = {axis + rank if axis < 0 else axis for axis in axes} or {a for a in range(rank) if shape[a] == 1}
+            target = [size for axis, size in enumerate(shape) if axis not in gone]
+    else:
+        return None
+    return "reshape", tuple(target)
+
+
+def fits(step: Step, shape: Sequence[int]) -> bool:
+    """Whether a tensor of this shape can take the step."""
+    kind, numbers = step
+    if kind == "transpose":
+        return sorted(numbers) == list(range(len(shape)))
+    return min(numbers, default=0) >= 0 and prod(numbers) == prod(shape)
+
+
+def extend(view: View, step: Step, shape: Sequence[int]) -> View:
+    """One step more, leaving out what does nothing and what the step undoes."""
+    kind, numbers = step
+    if numbers == (tuple(range(len(numbers))) if kind == "transpose" else tuple(shape)):
+        return view
+    if view and view[-1][0] == kind:
+        if kind == "reshape":
+            return (*view[:-1], step)
+        joined = tuple(view[-1][1][axis] for axis in numbers)
+        return view[:-1] if joined == tuple(range(len(joined))) else (*view[:-1], (kind, joined))
+    return (*view, step)
+
+
+def shape_after(shape: Sequence[int], step: Step) -> tuple[int, ...]:
+    """The shape that a tensor has after a step."""
+    kind, numbers = step
+    return tuple(shape[axis] for axis in numbers) if kind == "transpose" else numbers
+
+
+def apply_view(array: np.ndarray, view: View) -> np.ndarray:
+    """Look at an array as a view says. numpy copies nothing but for a reshape after a transpose."""
+    for kind, numbers in view:
+        array = array.transpose(numbers) if kind == "transpose" else array.reshape(numbers)
+    return array
+
+
+def lazy_view(base: ir.TensorProtocol, view: View, shape: Sequence[int]) -> ir.LazyTensor:
+    """A tensor that reads its base only when someone reads it."""
+
+    def read() -> ir.TensorProtocol:
+        return ir.Tensor(apply_view(base.numpy(), view), dtype=base.dtype)
+
+    return ir.LazyTensor(read, dtype=base.dtype, shape=ir.Shape(shape))

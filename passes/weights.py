@@ -1,0 +1,52 @@
+"""Views of weights for passes that permute them: a constant seen through transposes and reshapes, made once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import onnx_ir as ir
+
+from passes.weight_views import WEIGHT_KEY, Step, View, extend, lazy_view, provenance, recorded_view, shape_after
+
+
+def view_weight(graph: ir.Graph, value: ir.Value, steps: Sequence[Step]) -> ir.Value:
+    """A transposed and reshaped constant as an initializer of its own; the numbers are made when they are asked for.
+
+    Args:
+        steps: ("transpose", permutation) and ("reshape", shape), applied in order.
+    """
+    tensor = value.const_value
+    if tensor is None:
+        raise ValueError(f"Only constants have views of this kind. Received: {value.name!r}")
+    view: View = ()
+    start = shape = tuple(int(size) for size in tensor.shape.numpy())
+    for step in steps:
+        step = _cheapest(step, shape)
+        view = extend(view, step, shape)
+        shape = shape_after(shape, step)
+    if not view or (len(view) == 1 and view[0] == ("reshape", start)):
+        return value
+    name = f"{value.name}|{'|'.join(f'{kind}_' + '_'.join(map(str, numbers)) for kind, numbers in view)}"
+    known = graph.initializers.get(name)
+    if known is not None:
+        return known
+    lazy = lazy_view(tensor, view, shape)
+    result = ir.Value(name=name, shape=ir.Shape(shape), type=ir.TensorType(tensor.dtype), const_value=lazy)
+    source = recorded_view(value)
+    if source is not None:
+        earlier = source[1]
+        joined = earlier if isinstance(earlier, str) else (*earlier, *view)
+        result.metadata_props[WEIGHT_KEY] = provenance(source[0], joined)
+    graph.register_initializer(result)
+    return result
+
+
+def _cheapest(step: Step, shape: tuple[int, ...]) -> Step:
+    """A transpose that moves only axes of size 1 is a reshape."""
+    kind, numbers = step
+    numbers = tuple(numbers)
+    if kind == "transpose":
+        moved = [axis for axis in numbers if shape[axis] != 1]
+        if moved == sorted(moved):
+            return "reshape", tuple(shape[axis] for axis in numbers)
+    return kind, numbers

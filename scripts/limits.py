@@ -1,0 +1,154 @@
+"""What keraport does not convert, as data with reasons. The README's tables are made of it; tests hold it to the code.
+
+Every operator of the ONNX standard is in exactly one place: it has a function in converter/backends/keras/ops, or a
+pass takes it out (`BY_PASSES`), or it is refused (`REFUSED`). `PARTS` are forms of converted operators that are not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Refused:
+    """Operators that end a conversion with exit code 2, and why."""
+
+    what: str
+    operators: tuple[str, ...]
+    reason: str
+
+
+@dataclass(frozen=True)
+class Part:
+    """A form of an operator, or of a source, that is refused.
+
+    Attributes:
+        what: in a few words.
+        reason: why.
+        instead: what a user can do; empty where nothing helps.
+    """
+
+    what: str
+    reason: str
+    instead: str = ""
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+BY_PASSES: Mapping[str, str] = {
+    **dict.fromkeys(
+        _names(
+            "BlackmanWindow CastLike Constant DequantizeLinear EyeLike HammingWindow HannWindow MelWeightMatrix "
+            "QuantizeLinear"
+        ),
+        "constants are computed",
+    ),
+    **dict.fromkeys(_names("ConstantOfShape Range Shape Size"), "shape arithmetic becomes part of reshapes and slices"),
+    "Dropout": "does nothing in inference",
+    **dict.fromkeys(_names("Flatten Squeeze Unsqueeze"), "become reshapes"),
+    **dict.fromkeys(_names("GlobalAveragePool GlobalMaxPool"), "become reductions"),
+    "If": "a branch is chosen where its condition is known",
+    "Attention": "becomes a dot-product attention by heads",
+    "Swish": "becomes x · sigmoid(αx)",
+    **dict.fromkeys(
+        _names(
+            "ConcatFromSequence SequenceAt SequenceConstruct SequenceEmpty SequenceErase SequenceInsert SequenceLength "
+            "SplitToSequence"
+        ),
+        "lists of tensors are taken apart",
+    ),
+}
+"""Operators without a function of their own, and what becomes of them."""
+
+REFUSED: tuple[Refused, ...] = (
+    Refused("Recurrent layers", _names("GRU LSTM RNN"), "not written yet"),
+    Refused(
+        "Results whose size depends on the numbers",
+        _names("Compress NonMaxSuppression NonZero Unique"),
+        "a Keras graph fixes sizes that JAX can compile",
+    ),
+    Refused("Loops", _names("Loop Scan SequenceMap"), "a Keras graph of layers has no control flow"),
+    Refused(
+        "Arithmetic in integers for quantised models",
+        _names("ConvInteger DynamicQuantizeLinear MatMulInteger QLinearConv QLinearMatMul"),
+        "Keras has no layers for it on every backend",
+    ),
+    Refused(
+        "Random numbers",
+        _names("Bernoulli Multinomial RandomNormal RandomNormalLike RandomUniform RandomUniformLike"),
+        "they cannot be compared with an oracle",
+    ),
+    Refused("Losses", _names("NegativeLogLikelihoodLoss SoftmaxCrossEntropyLoss"), "they belong to training"),
+    Refused(
+        "Text and files",
+        _names("ImageDecoder RegexFullMatch StringConcat StringNormalizer StringSplit TfIdfVectorizer"),
+        "Keras models compute with numbers",
+    ),
+    Refused(
+        "Optional values",
+        _names("Optional OptionalGetElement OptionalHasElement"),
+        "a Keras graph has the same tensors in every run",
+    ),
+    Refused("Spectra", _names("DFT STFT"), "not written yet"),
+    Refused(
+        "Sampling at computed places",
+        _names("AffineGrid Col2Im DeformConv MaxRoiPool MaxUnpool RoiAlign"),
+        "not written yet: Keras has no layer for it, it has to be made of gathers",
+    ),
+    Refused(
+        "Newer than the pinned opset 23, without an equal there",
+        _names("BitCast CausalConvWithState CumProd LinearAttention SwiGLU TensorScatter"),
+        "every graph is brought to opset 23 first",
+    ),
+    Refused(
+        "Others",
+        _names(
+            "BitShift CenterCropPad Det GlobalLpPool LpPool MeanVarianceNormalization ReverseSequence RotaryEmbedding"
+        ),
+        "not written yet",
+    ),
+)
+
+PARTS: Mapping[str, Part] = {
+    "computed weights": Part(
+        "ConvTranspose or a normalisation with weights that the graph computes",
+        "a Keras layer holds its weights",
+        "export in eval() mode",
+    ),
+    "training": Part(
+        "BatchNormalization in training mode", "models are converted for inference", "export in eval() mode"
+    ),
+    "indices": Part("MaxPool with its Indices output", "Keras pools have none"),
+    "computed axes": Part(
+        "Axes, shapes, positions or repetitions that are computed from numbers", "a Keras graph fixes ranks"
+    ),
+    "sizes as numbers": Part(
+        "A dynamic size that enters the arithmetic as a number",
+        "only the places where sizes serve as sizes are converted",
+        "fix the size with --input",
+    ),
+    "two open sizes": Part(
+        "A reshape that leaves two sizes open which cannot be told from one another",
+        "Keras takes one -1",
+        "fix height and width with --input, and keep the batch dynamic",
+    ),
+    "open squeeze": Part(
+        "Squeeze without axes on open sizes", "which axes go depends on the input", "name the axis in the source"
+    ),
+    "computed condition": Part("If with a condition on numbers", "a Keras graph of layers has no control flow"),
+    "live quantisation": Part(
+        "QuantizeLinear and DequantizeLinear of activations", "not written yet; quantised weights are computed"
+    ),
+    "attention cache": Part("Attention with a key/value cache, softcap or its second output", "not written yet"),
+    "tf_crop_and_resize": Part(
+        "Resize with tf_crop_and_resize, or by factors that are not whole at open sizes",
+        "no Keras operation is equal",
+        "fix the sizes with --input",
+    ),
+    "far reflections": Part("Pad that reflects more than the axis has", "backends differ there"),
+    "sparse": Part("Sparse initializers", "no layer takes them"),
+}
+"""By a short name, under which tests/limit_examples.py has a graph that is refused for it."""

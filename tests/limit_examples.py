@@ -1,0 +1,105 @@
+"""Small graphs that hold scripts/limits.py to the truth: what passes take out converts, what is refused is refused."""
+
+from __future__ import annotations
+
+HEADER = '<ir_version: 10, opset_import: ["" : {opset}]>\n{text}'
+WINDOW = "g (float[batch,6] x) => (float[batch,6] y) <int64 n = {{6}}> {{ w = {operator}(n) y = Mul(x, w) }}"
+LIST = "g (float[batch,4] x) => (float[batch,4] y) <int64 zero = {0}> "
+HEADS = "float[batch,2,5,4] q, float[batch,2,5,4] k, float[batch,2,5,4] v"
+
+CONVERTED = {
+    "Attention": f"g ({HEADS}) => (float[batch,2,5,4] y) {{ y = Attention(q, k, v) }}",
+    "BlackmanWindow": WINDOW.format(operator="BlackmanWindow"),
+    "CastLike": "g (float[batch,4] x) => (float[batch,4] y) <int64[1] c = {3}> { f = CastLike(c, x) y = Mul(x, f) }",
+    "ConcatFromSequence": """g (float[batch,4] x) => (float[batch,8] y) {
+        r = Relu(x) s = SequenceConstruct(x, r) y = ConcatFromSequence<axis=1>(s) }""",
+    "Constant": """g (float[batch,3] x) => (float[batch,3] y) {
+        c = Constant<value = float[3] {1, 2, 3}>() y = Add(x, c) }""",
+    "ConstantOfShape": """g (float[batch,3] x) => (float[batch,3] y) <int64[1] three = {3}> {
+        c = ConstantOfShape<value = float[1] {2}>(three) y = Add(x, c) }""",
+    "DequantizeLinear": """g (float[batch,4] x) => (float[batch,4] y)
+        <int8[4] q = {1, 2, 3, -4}, float scale = {0.5}> { d = DequantizeLinear(q, scale) y = Add(x, d) }""",
+    "Dropout": "g (float[batch,3] x) => (float[batch,3] y) { y = Dropout(x) }",
+    "EyeLike": """g (float[batch,2] x) => (float[batch,2] y) <float[2,2] e = {0, 0, 0, 0}> {
+        i = EyeLike(e) y = MatMul(x, i) }""",
+    "Flatten": "g (float[batch,2,3] x) => (float[batch,6] y) { y = Flatten(x) }",
+    "GlobalAveragePool": "g (float[batch,2,3,4] x) => (float[batch,2,1,1] y) { y = GlobalAveragePool(x) }",
+    "GlobalMaxPool": "g (float[batch,2,3,4] x) => (float[batch,2,1,1] y) { y = GlobalMaxPool(x) }",
+    "HammingWindow": WINDOW.format(operator="HammingWindow"),
+    "HannWindow": WINDOW.format(operator="HannWindow"),
+    "If": """g (float[batch,4] x) => (float[batch,4] y) <bool c = {1}> { y = If(c) <
+        then_branch = a () => (float[batch,4] p) { p = Relu(x) },
+        else_branch = b () => (float[batch,4] q) { q = Neg(x) }> }""",
+    "MelWeightMatrix": """g (float[batch,5] x) => (float[batch,3] y)
+        <int64 a = {3}, int64 b = {8}, int64 c = {16000}, float d = {20}, float e = {8000}> {
+        m = MelWeightMatrix(a, b, c, d, e) y = MatMul(x, m) }""",
+    "QuantizeLinear": """g (float[batch,4] x) => (float[batch,4] y)
+        <float[4] w = {1, 2, 3, 4}, float scale = {0.5}, int8 zero = {0}> {
+        q = QuantizeLinear(w, scale, zero) d = DequantizeLinear(q, scale, zero) y = Mul(x, d) }""",
+    "Range": """g (float[batch,6] x) => (float[batch,6] y) <int64 a = {0}, int64 b = {6}, int64 c = {1}> {
+        r = Range(a, b, c) f = Cast<to=1>(r) y = Add(x, f) }""",
+    "SequenceAt": LIST + "{ r = Relu(x) s = SequenceConstruct(x, r) y = SequenceAt(s, zero) }",
+    "SequenceConstruct": LIST + "{ r = Relu(x) s = SequenceConstruct(r, x) y = SequenceAt(s, zero) }",
+    "SequenceEmpty": LIST + "{ e = SequenceEmpty() s = SequenceInsert(e, x) y = SequenceAt(s, zero) }",
+    "SequenceErase": LIST
+    + "{ r = Relu(x) s = SequenceConstruct(x, r) e = SequenceErase(s, zero) y = SequenceAt(e, zero) }",
+    "SequenceInsert": LIST + "{ s = SequenceConstruct(x) t = SequenceInsert(s, x) y = SequenceAt(t, zero) }",
+    "SequenceLength": LIST
+    + "{ r = Relu(x) s = SequenceConstruct(x, r) n = SequenceLength(s) f = Cast<to=1>(n) y = Mul(x, f) }",
+    "Shape": """g (float[batch,3,4] x) => (float[batch,m] y) <int64[1] rest = {-1}> {
+        s = Shape<start=0, end=1>(x) t = Concat<axis=0>(s, rest) y = Reshape(x, t) }""",
+    "Size": """g (float[2,3] x) => (float[2,3] y) { s = Size(x) f = Cast<to=1>(s) y = Mul(x, f) }""",
+    "SplitToSequence": """g (float[batch,4] x) => (float[batch,2] y) <int64 two = {2}, int64 one = {1}> {
+        s = SplitToSequence<axis=1>(x, two) y = SequenceAt(s, one) }""",
+    "Squeeze": "g (float[batch,1,3] x) => (float[batch,3] y) <int64[1] axis = {1}> { y = Squeeze(x, axis) }",
+    "Swish": "g (float[2,4] x) => (float[2,4] y) { y = Swish<alpha=0.5>(x) }",
+    "Unsqueeze": "g (float[batch,3] x) => (float[batch,1,3] y) <int64[1] axis = {1}> { y = Unsqueeze(x, axis) }",
+}  # fmt: skip
+"""A graph for each operator of BY_PASSES; converted models equal onnxruntime."""
+
+REFUSED = {
+    "LSTM": """g (float[5,batch,1] x, float[1,4,1] w, float[1,4,1] r) => (float[5,1,batch,1] y) {
+        y = LSTM<hidden_size=1>(x, w, r) }""",
+    "NonZero": "g (float[2,3] x) => (int64[2,n] y) { y = NonZero(x) }",
+    "Loop": """g (float[2] x) => (float[2] y) <int64 n = {3}, bool c = {1}> { y = Loop(n, c, x) <
+        body = b (int64 i, bool ci, float[2] v) => (bool co, float[2] vo) { co = Identity(ci) vo = Relu(v) }> }""",
+    "MatMulInteger": "g (uint8[batch,3] x, uint8[3,2] w) => (int32[batch,2] y) { y = MatMulInteger(x, w) }",
+    "RandomNormalLike": "g (float[2,3] x) => (float[2,3] y) { y = RandomNormalLike(x) }",
+    "SoftmaxCrossEntropyLoss": "g (float[2,3] x, int64[2] t) => (float y) { y = SoftmaxCrossEntropyLoss(x, t) }",
+    "StringNormalizer": "g (string[2] x) => (string[2] y) { y = StringNormalizer(x) }",
+    "Optional": "g (float[2,3] x) => (float[2,3] y) { o = Optional(x) y = OptionalGetElement(o) }",
+    "DFT": "g (float[batch,8,1] x) => (float[batch,8,2] y) <int64 axis = {1}> { y = DFT(x, , axis) }",
+    "AffineGrid": "g (float[2,2,3] x) => (float[2,4,5,2] y) <int64[4] n = {2, 3, 4, 5}> { y = AffineGrid(x, n) }",
+    "TensorScatter": "g (float[2,4,3] p, float[2,1,3] u) => (float[2,4,3] y) { y = TensorScatter(p, u) }",
+    "BitShift": 'g (uint8[2] x) => (uint8[2] y) <uint8 a = {1}> { y = BitShift<direction="LEFT">(x, a) }',
+}  # fmt: skip
+"""A graph for one operator of each group of REFUSED."""
+
+PARTS = {
+    "computed weights": "g (float[1,3,5,5] x, float[3,2,3,3] w) => (float[1,2,7,7] y) { y = ConvTranspose(x, w) }",
+    "training": """g (float[2,3,4,4] x) => (float[2,3,4,4] y)
+        <float[3] s = {1, 1, 1}, float[3] b = {0, 0, 0}, float[3] m = {0, 0, 0}, float[3] v = {1, 1, 1}> {
+        y, n, o = BatchNormalization<training_mode=1>(x, s, b, m, v) }""",
+    "indices": """g (float[1,3,6,6] x) => (float[1,3,3,3] y, int64[1,3,3,3] i) {
+        y, i = MaxPool<kernel_shape=[2,2], strides=[2,2]>(x) }""",
+    "computed axes": "g (float[batch,4] x, int64[1] a) => (float[m] y) { y = ReduceSum<keepdims=0>(x, a) }",
+    "sizes as numbers": "g (float[batch,3] x) => (float[batch,3] y) { s = Size(x) f = Cast<to=1>(s) y = Mul(x, f) }",
+    "two open sizes": """g (float[batch,n,6] x, float[a,b] z) => (float[c,d,2] y) <int64[1] two = {2}> {
+        s = Shape(z) t = Concat<axis=0>(s, two) y = Reshape(x, t) }""",
+    "open squeeze": "g (float[a,b,3] x) => (float[n,3] y) { y = Squeeze(x) }",
+    "computed condition": """g (float[2,4] x, bool c) => (float[2,4] y) { y = If(c) <
+        then_branch = a () => (float[2,4] p) { p = Relu(x) }, else_branch = b () => (float[2,4] q) { q = Neg(x) }> }""",
+    "live quantisation": """g (float[batch,4] x) => (float[batch,4] y) <float scale = {0.5}, int8 zero = {0}> {
+        q = QuantizeLinear(x, scale, zero) y = DequantizeLinear(q, scale, zero) }""",
+    "attention cache": f"g ({HEADS}) => (float[batch,2,5,4] y) {{ y = Attention<softcap=2.0>(q, k, v) }}",
+    "tf_crop_and_resize": """g (float[1,3,4,4] x) => (float[1,3,8,8] y)
+        <float[8] roi = {0, 0, 0, 0, 1, 1, 1, 1}, float[4] s = {1, 1, 2, 2}> {
+        y = Resize<coordinate_transformation_mode="tf_crop_and_resize", mode="linear">(x, roi, s) }""",
+    "far reflections": """g (float[1,3,4,4] x) => (float[1,3,14,4] y) <int64[8] p = {0, 0, 5, 0, 0, 0, 5, 0}> {
+        y = Pad<mode="reflect">(x, p) }""",
+}  # fmt: skip
+"""A graph for each of PARTS that can be written as text."""
+
+
+def with_header(text: str, opset: int = 23) -> str:
+    return HEADER.format(opset=opset, text=text)

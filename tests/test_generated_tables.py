@@ -1,0 +1,57 @@
+"""The README's tables are fresh, and what they are made of covers what the project promises."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from models.manifest import ARCHITECTURES, TRAINED
+from scripts import support_table
+from scripts.bench import DEFAULT_MODELS, HANDWRITTEN
+from scripts.bench_table import bench_table
+from scripts.markdown import markdown
+from scripts.support_table import BENCH, README, VERIFIED, refreshed
+
+
+def test_tables_are_fresh() -> None:
+    assert support_table.main(["--check"]) == 0, "run `python -m scripts.support_table`"
+
+
+def test_every_model_of_the_manifest_is_verified() -> None:
+    models = json.loads(VERIFIED.read_text())["models"]
+    assert [model["name"] for model in models] == [*(model.name for model in TRAINED), *ARCHITECTURES]
+    assert all(model["of_allowed"] <= 1 for model in models)
+
+
+def test_the_bench_has_every_model() -> None:
+    result = json.loads(BENCH.read_text())
+    assert [model["name"] for model in result["models"]] == list(DEFAULT_MODELS)
+    for model in result["models"]:
+        assert [entry["batch"] for entry in model["latency"]] == [1, 8]
+        assert all(("to_handwritten" in entry) == (model["name"] in HANDWRITTEN) for entry in model["latency"])
+    assert len(result["chain"]["runs"]) == 2
+
+
+def test_a_block_that_is_not_there_is_named() -> None:
+    with pytest.raises(ValueError, match="'bench'"):
+        refreshed(README.read_text().replace("<!-- bench:", "<!-- bank:"))
+
+
+def test_a_stale_block_is_replaced() -> None:
+    fresh = README.read_text()
+    assert refreshed(fresh.replace("| torchvision:resnet18 |", "| torchvision:resnet81 |")) == fresh
+
+
+def test_columns_of_numbers_are_set_to_the_right() -> None:
+    assert markdown(("a", "b"), [("x", 1), ("2", "")]) == "| a | b |\n|---|---:|\n| x | 1 |\n| 2 |  |\n"
+
+
+def test_a_bench_without_latencies_has_no_table_of_them() -> None:
+    model = {
+        "name": "m", "seconds": 1.0, "stages": {"load": 1.0}, "peak_multiple": 2.0, "operations": 3, "transposes": 0
+    }  # fmt: skip
+    machine = dict.fromkeys(("processor", "memory", "system", "versions", "date", "load"), "?")
+    text = bench_table({"models": [model], "chain": None, "machine": machine})
+    assert "| m | 1.00 | 1.00 | 2.00 | 3 | 0 |" in text
+    assert "Latency" not in text

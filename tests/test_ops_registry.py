@@ -1,0 +1,53 @@
+"""Every operator of the registry has cases, and they do reach it."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import onnx_ir as ir
+import pytest
+
+from converter.backends.keras import ops  # noqa: F401 - fills the registry
+from converter.backends.keras.registry import OPERATORS, op
+from converter.prepare import prepare
+from passes.errors import operator
+from tests.op_cases import Case
+
+FAMILIES = sorted(path.stem for path in Path(__file__).parent.glob("test_ops_*.py") if path.stem != "test_ops_registry")
+
+
+def tables() -> dict[str, list[Case]]:
+    found: dict[str, list[Case]] = {}
+    for family in FAMILIES:
+        for name, cases in importlib.import_module(f"tests.{family}").CASES.items():
+            assert name not in found, f"{name} has cases in two files"
+            found[name] = list(cases)
+    return found
+
+
+TABLES = tables()
+
+
+def test_tables_are_about_operators_that_exist() -> None:
+    assert sorted(set(TABLES) - set(OPERATORS)) == []
+
+
+@pytest.mark.parametrize("name", sorted(OPERATORS))
+def test_operator_is_exercised(name: str) -> None:
+    """Some case of the operator's table comes to the backend as this operator."""
+    assert TABLES.get(name), f"no test_ops_*.py has a case for {name}"
+    assert any(name in found for found in _operators(TABLES[name])), f"no case of {name} reaches it"
+
+
+def _operators(cases: list[Case]) -> Iterator[set[str]]:
+    for case in cases:
+        for context in case.possible_contexts:
+            final = prepare(ir.from_proto(case.model(context)), keep_normalised=False).final
+            yield {operator(node) for node in final.graph}
+
+
+def test_two_functions_for_one_operator_are_a_mistake() -> None:
+    with pytest.raises(ValueError, match="Two functions for the operator Relu"):
+        op("Relu")(lambda x, *, name: x)

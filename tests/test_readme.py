@@ -1,0 +1,60 @@
+"""What the README and CONTRIBUTING show works as shown."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from converter.errors import LimitExceeded, NotEquivalent, Unsupported, UsageError
+from scripts.children import ROOT
+from tests.conftest import Keraport
+
+README = (ROOT / "README.md").read_text()
+DOCUMENTS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
+
+
+def test_python_examples_run_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    blocks = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    assert len(blocks) == 2
+    for block in blocks:
+        exec(compile(block, "README.md", "exec"), names)  # noqa: S102 - the README is ours
+    assert names["result"].verified
+    assert names["result"].report.transposes == 0
+    assert names["model"].output_shape == (None, 16, 16, 16)
+
+
+def test_the_options_exist(keraport: Keraport) -> None:
+    shown = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", README)) - {"--json"}  # the bench's
+    helps = "".join(keraport(command, "--help").out for command in ("convert", "verify", "inspect", "passes"))
+    assert {option for option in shown if option not in helps} == set()
+
+
+def test_the_first_conversion(keraport: Keraport, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    command = re.search(r"    keraport (convert models\.digits.*?)\n\n", README, re.DOTALL)
+    assert command is not None
+    words = [word.strip("'") for word in re.sub(r"\\\n", "", command[1]).split()]
+    written = ("digits.keras", "digits.json", "digits.html")
+    ran = keraport(*(tmp_path / word if word in written else word for word in words))
+    assert ran.code == 0, ran.err
+    assert re.search(r"Transposes +0", ran.out)
+    assert all((tmp_path / name).is_file() for name in written)
+
+
+def test_exit_codes() -> None:
+    table = dict(re.findall(r"^\| (\d+) \| (.+?) \|$", README, re.MULTILINE))
+    assert "usage" in table[str(UsageError.exit_code)]
+    assert "not supported" in table[str(Unsupported.exit_code)]
+    assert "not equivalent" in table[str(NotEquivalent.exit_code)]
+    assert "limit" in table[str(LimitExceeded.exit_code)]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_links_lead_somewhere(document: str) -> None:
+    for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", (ROOT / document).read_text()):
+        assert target.startswith("https://") or (ROOT / target).exists(), target
