@@ -287,7 +287,9 @@ class Builder:
 
     def tile(self, x: Tensor) -> Tensor | None:
         repeats = [1 if a == x.batch else self.whole(1, 2) for a in range(x.rank)]
-        return self.node("Tile", [x.name, self.ints(*repeats)], [s * r for s, r in zip(x.sizes, repeats, strict=True)], x.batch)
+        return self.node(
+            "Tile", [x.name, self.ints(*repeats)], [s * r for s, r in zip(x.sizes, repeats, strict=True)], x.batch
+        )
 
     def top_k(self, x: Tensor) -> Tensor | None:
         if not x.static():

@@ -71,7 +71,10 @@ def layer_normalization(walk: Walk, node: ir.Node) -> None:
         view, order = plain(walk.materialise(view)), list(range(view.rank - first))
     rank = len(dims_of(view.base))
     attributes = {**dict(node.attributes), "axis": ir.AttrInt64("axis", rank - len(order))}
-    inputs = [view.base, *(walk.plain(value) if value is None else _permuted(walk, value, order) for value in node.inputs[1:])]
+    inputs = [
+        view.base,
+        *(walk.plain(value) if value is None else _permuted(walk, value, order) for value in node.inputs[1:]),
+    ]
     out = walk.emit(node.op_type, inputs, dims_of(view.base), attributes)
     walk.views[node.outputs[0]] = View(out, view.axes)
 
