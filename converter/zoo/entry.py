@@ -1,0 +1,63 @@
+"""What is to be converted: one model of a manifest, and the limits that its child process gets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+SEED = 0
+"""Of the random weights that `random_weights = true` asks for."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One `[[model]]` of a manifest, wildcards expanded.
+
+    Attributes:
+        name: unique in a run; what tables, results and folders call it.
+        source: SOURCE as on the command line, or a URL of one (`s3://bucket/model.onnx`).
+        checkpoint: a file of weights, or its URL.
+        inputs: specifications as `--input` takes them.
+        random_weights: draw the weights from `SEED`: there is no checkpoint.
+        options: keyword arguments of `converter.convert`: layout, structure, fold_batchnorm, trust, max_bytes.
+        tolerance: {"rtol": …, "atol": …} instead of the one of each output's dtype.
+        tags: words to filter by.
+        license: of the weights.
+        expected: the status that a good run gives.
+        folder: the manifest's folder: relative paths start there, and modules are found there.
+    """
+
+    name: str
+    source: str
+    checkpoint: str | None = None
+    inputs: tuple[str, ...] = ()
+    random_weights: bool = False
+    options: Mapping[str, Any] = field(default_factory=dict)
+    tolerance: Mapping[str, float] | None = None
+    tags: tuple[str, ...] = ()
+    license: str = ""
+    expected: str = "verified"
+    folder: str = "."
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Entry:
+        return cls(**{**values, "inputs": tuple(values["inputs"]), "tags": tuple(values["tags"])})
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one child process may use.
+
+    Attributes:
+        timeout: seconds of wall-clock time.
+        memory: bytes of data, for each of its processes and for all of them together; None for no limit.
+        threads: how many threads an operator may use; 0 leaves it to the libraries.
+    """
+
+    timeout: float = 1800.0
+    memory: int | None = None
+    threads: int = 0
