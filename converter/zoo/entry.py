@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 SEED = 0
 """Of the random weights that `random_weights = true` asks for."""
+
+_UNSAFE = re.compile(r"[^A-Za-z0-9_.-]+")
+
+
+def folder_name(name: str) -> str:
+    """The folder below the run that an entry writes to: `torchvision:resnet18` gives `torchvision-resnet18`.
+
+    Two names may give one folder; `manifest.read` refuses such a pair. "" where the name holds nothing to go by.
+    """
+    return _UNSAFE.sub("-", name).strip("-.")
 
 
 @dataclass(frozen=True)
@@ -25,7 +36,8 @@ class Entry:
         tags: words to filter by.
         license: of the weights.
         expected: the status that a good run gives.
-        folder: the manifest's folder: relative paths start there, and modules are found there.
+        folder: where relative paths start and modules are found: the manifest's folder, or, where that lies in a
+            Python package, the folder that holds the package.
     """
 
     name: str
