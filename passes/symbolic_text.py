@@ -20,8 +20,9 @@ from functools import lru_cache
 from zlib import crc32
 
 from passes.symbolic_bounds import maximum, minimum
-from passes.symbolic_dims import Dim, TooComplex, ceil_divide, exact_divide, floor_divide, modulo, symbol
+from passes.symbolic_dims import MAX_FACTOR, Dim, TooComplex, ceil_divide, exact_divide, floor_divide, modulo, symbol
 
+_DEEPEST = 50
 _TOKEN = re.compile(r"\s*(?:(\d+)|([A-Za-z_][\w.]*)|(\*\*|//|[-+*/%(),]))")
 
 Ratio = tuple[Dim, int]
@@ -77,8 +78,6 @@ class _Parser:
         return ""
 
     def _sum(self, depth: int) -> Ratio:
-        if depth > 50:
-            raise _NotAnExpression("nested too deeply")
         left = self._term(depth)
         while operator := self._take("+", "-"):
             right = self._term(depth)
@@ -99,10 +98,12 @@ class _Parser:
             elif operator == "//":
                 left = _floor(_divide(left, right)), 1
             else:
-                left = modulo(_whole(left), _whole(right)), 1
+                left = _modulo(_whole(left), _whole(right)), 1
         return left
 
     def _unary(self, depth: int) -> Ratio:
+        if depth > _DEEPEST:
+            raise _NotAnExpression("nested too deeply")
         if self._take("-"):
             value = self._unary(depth + 1)
             return -value[0], value[1]
@@ -121,7 +122,7 @@ class _Parser:
         token = self.tokens[self.next]
         self.next += bool(token)
         if token.isdecimal():
-            return int(token), 1
+            return _number(token), 1
         if token == "(":
             value = self._sum(depth + 1)
             if not self._take(")"):
@@ -135,10 +136,17 @@ class _Parser:
         arguments = [self._sum(depth + 1)]
         while self._take(","):
             arguments.append(self._sum(depth + 1))
-        if not self._take(")") or token not in _CALLS:
+        if not self._take(")") or token not in _CALLS or len(arguments) < _ARGUMENTS.get(token, 1):
             raise _NotAnExpression(token)
         self.rounded -= 1
         return _CALLS[token](arguments), 1
+
+
+def _number(token: str) -> int:
+    """Python refuses to read thousands of digits; no size has twenty."""
+    if len(token) > len(str(MAX_FACTOR)):
+        raise _NotAnExpression("a number beyond use")
+    return int(token)
 
 
 def _ratio(numerator: Dim, denominator: int) -> Ratio:
@@ -159,6 +167,12 @@ def _divide(left: Ratio, right: Ratio) -> Ratio:
         sign = 1 if divisor > 0 else -1
         return _ratio(left[0] * (right[1] * sign), left[1] * abs(divisor))
     return _ratio(floor_divide(left[0] * right[1], divisor), left[1])  # only ever printed inside a floor
+
+
+def _modulo(left: Dim, right: Dim) -> Dim:
+    if right == 0:
+        raise _NotAnExpression("division by zero")
+    return modulo(left, right)
 
 
 def _floor(value: Ratio) -> Dim:
@@ -183,7 +197,7 @@ def _extreme(choose: Callable[[Dim, Dim], Dim]) -> Callable[[list[Ratio]], Dim]:
 
 _CALLS: dict[str, Callable[[list[Ratio]], Dim]] = {
     "floor": lambda arguments: _floor(arguments[0]),
-    "FloorDiv": lambda arguments: floor_divide(_whole(arguments[0]), _whole(arguments[1])),
+    "FloorDiv": lambda arguments: _floor(_divide((_whole(arguments[0]), 1), (_whole(arguments[1]), 1))),
     "ceiling": lambda arguments: ceil_divide(arguments[0][0], arguments[0][1]),
     "ceil": lambda arguments: ceil_divide(arguments[0][0], arguments[0][1]),
     "CeilToInt": lambda arguments: ceil_divide(arguments[0][0], arguments[0][1]),
@@ -191,6 +205,7 @@ _CALLS: dict[str, Callable[[list[Ratio]], Dim]] = {
     "max": _extreme(maximum),
     "Min": _extreme(minimum),
     "min": _extreme(minimum),
-    "Mod": lambda arguments: modulo(_whole(arguments[0]), _whole(arguments[1])),
-    "mod": lambda arguments: modulo(_whole(arguments[0]), _whole(arguments[1])),
+    "Mod": lambda arguments: _modulo(_whole(arguments[0]), _whole(arguments[1])),
+    "mod": lambda arguments: _modulo(_whole(arguments[0]), _whole(arguments[1])),
 }
+_ARGUMENTS = dict.fromkeys(("FloorDiv", "Mod", "mod"), 2)

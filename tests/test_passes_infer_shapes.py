@@ -100,6 +100,8 @@ BODIES = {
         y = Resize<mode="nearest">(x, , , t)""",
     "clamped": """s = Shape(x)  hh = Gather(s, two0)  less = Sub(hh, five)  e = Unsqueeze(less, axis0)
         y = Slice(x, axis0, e, two)""",
+    "quotients": """s = Shape(x)  f = Cast<to=1>(s)  q = Div(f, three)  a = Abs(q)  b = Max(a, q)  c = Min(b, f)
+        d = Mod<fmod=1>(c, three)  y = Neg(d)""",
     "range": """s = Shape(x)  hh = Gather(s, two0)  r = Range(zero, hh, two0)  c = Cast<to=1>(r)  y = Neg(c)""",
     "expand_to_shape": "s = Shape(x)  ones = ConstantOfShape(s)  o = Expand(one, s)  y = Add(ones, o)",
     "where_minus_one": """s = Shape(x)  all = ConstantOfShape<value = int64[1] {-1}>(length)  same = Equal(s, all)
@@ -113,7 +115,7 @@ CONSTANTS = f"""
     int64[2] idx = {{0, 0}}, int64 five = {{5}}, float[2] onoff = {{0, 1}}, int64[4] reps = {{1, 2, 1, 3}},
     int64[5] wide = {{3, 1, 4, 1, 1}}, float one = {{1}}, int64[1] axis0 = {{0}}, int64[1] axis1 = {{1}},
     int64[1] minus = {{-1}}, int64[1] four = {{4}}, int64[1] length = {{4}}, int64 zero = {{0}},
-    int64[3] keep = {{0, 0, -1}}, int64[2] zeros = {{0, 0}}, float onehalf = {{1.5}}
+    int64[3] keep = {{0, 0, -1}}, int64[2] zeros = {{0, 0}}, float onehalf = {{1.5}}, float three = {{3}}
 """
 
 

@@ -129,6 +129,11 @@ def test_texts_of_exporters(text: str, meaning: Dim) -> None:
         ("?", "dim___"),
         ("3d", "dim_3d_"),
         ("h/0", "h_0_"),
+        ("FloorDiv(h, 0)", "FloorDiv_h__0__"),
+        ("FloorDiv(h)", "FloorDiv_h__"),
+        ("Mod(h, h - h)", "Mod_h__h___h__"),
+        ("h % 0", "h___0_"),
+        ("9" * 5000, "dim_999"),
         ("", "dim__"),
         ("*".join(["(h + w)"] * 40), "dim__h___w_"),
     ],
@@ -154,8 +159,9 @@ def test_what_grows_beyond_use_is_refused() -> None:
             nested = maximum(nested * 2 // 3, symbol(f"s{index}"))
 
 
-def test_a_text_of_brackets_alone_does_not_exhaust_the_stack() -> None:
+def test_a_text_of_brackets_or_signs_alone_does_not_exhaust_the_stack() -> None:
     assert is_symbol(parse("(" * 5000 + "h" + ")" * 5000))
+    assert is_symbol(parse("-" * 5001 + "h"))
 
 
 def test_division_is_exact_where_it_can_be() -> None:

@@ -10,7 +10,7 @@ import onnx_ir as ir
 
 from passes.operator_values.logic import least
 from passes.operator_values.rearranging import axes_of
-from passes.operator_values.registry import Array, elementwise, is_symbolic, value_of
+from passes.operator_values.registry import Array, elementwise, is_symbolic, value_of, whole
 from passes.symbolic_bounds import maximum, minimum
 from passes.symbolic_dims import Dim, exact_divide, floor_divide
 from passes.symbolic_ratios import NotKnown, Number, ceil_ratio, divide, floor_ratio, multiply
@@ -90,6 +90,7 @@ def _is_float(node: ir.Node) -> bool:
 
 
 def _divide_dims(a: Dim, b: Dim) -> Dim:
+    whole(a, b)
     exact = exact_divide(a, b)
     if exact is not None:
         return exact
@@ -112,7 +113,17 @@ def _neg(node: ir.Node, x: Array) -> Array:
 
 @value_of("Abs")
 def _abs(node: ir.Node, x: Array) -> Array:
-    return elementwise(lambda d: maximum(d, -d), x) if is_symbolic(x) else np.asarray(np.abs(x))
+    return elementwise(lambda d: _greater(d, -d), x) if is_symbolic(x) else np.asarray(np.abs(x))
+
+
+def _greater(a: Dim, b: Dim) -> Dim:
+    whole(a, b)
+    return maximum(a, b)
+
+
+def _smaller(a: Dim, b: Dim) -> Dim:
+    whole(a, b)
+    return minimum(a, b)
 
 
 @value_of("Floor Ceil Round")
@@ -127,7 +138,7 @@ def _round(node: ir.Node, x: Array) -> Array:
 
 @value_of("Max Min")
 def _extreme(node: ir.Node, *parts: Array) -> Array:
-    numbers, dims = (np.maximum, maximum) if node.op_type == "Max" else (np.minimum, minimum)
+    numbers, dims = (np.maximum, _greater) if node.op_type == "Max" else (np.minimum, _smaller)
     result = parts[0]
     for part in parts[1:]:
         result = elementwise(dims, result, part) if is_symbolic(result, part) else np.asarray(numbers(result, part))

@@ -68,6 +68,16 @@ def elementwise(function: Callable[..., object], *arrays: Array) -> Array:
     return result
 
 
+def whole(*elements: object) -> None:
+    """Require dimensions: which of two quotients, or of two floats beside a symbol, is the greater is not known here.
+
+    Raises:
+        NotKnown: an element is none.
+    """
+    if not all(isinstance(element, int | Expr) for element in elements):
+        raise NotKnown
+
+
 def _element(element: object) -> Dim | Ratio | float:
     if isinstance(element, Expr | Ratio | int):
         return element
