@@ -41,6 +41,16 @@ def find(zoo: str, name: str, *, random: bool = False) -> Recipe | None:
     return makers[zoo](name) if zoo in makers else None
 
 
+def list_models(zoo: str) -> list[str]:
+    """The names of all models of torchvision or timm, sorted.
+
+    Raises:
+        UsageError: it is not installed.
+    """
+    torchvision = import_torchvision()
+    return sorted(torchvision.models.list_models() if zoo == "torchvision" else import_optional("timm").list_models())
+
+
 def _torchvision(name: str) -> Recipe:
     torchvision = import_torchvision()
     try:
