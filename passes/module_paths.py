@@ -20,6 +20,8 @@ CLASS_KEY = "keraport.class"
 
 _SCOPES = "pkg.torch.onnx.name_scopes"
 _CLASSES = "pkg.torch.onnx.class_hierarchy"
+_NO_MODULE = "_empty_nn_module_stack_from_metadata_hook"
+"""What torch writes for an operation that its own tracer added, such as reading a size."""
 
 
 class ModulePaths(ir.passes.InPlacePass):
@@ -60,7 +62,7 @@ def _innermost(text: str) -> str:
         return ""
     if not isinstance(scopes, list) or len(scopes) < 2 or not isinstance(scopes[-2], str):
         return ""
-    return re.sub(r"@\d+", "", scopes[-2])
+    return "" if scopes[-2] == _NO_MODULE else re.sub(r"@\d+", "", scopes[-2])
 
 
 def _from_node_name(name: str) -> str:

@@ -28,6 +28,7 @@ def described(name: str | None = None, **metadata: str) -> dict[str, str]:
         ("['', 'add_3']", ""),
         ("['', 'block', 'block@1', 'relu']", "block"),
         ("['', 'block', 'block@1', 'block@1.conv', 'conv2d']", "block.conv"),
+        ("['', '_empty_nn_module_stack_from_metadata_hook', 'sym_size_int_3']", ""),
         ("['']", ""),
         ("not a list", ""),
         ("[1, 2]", ""),
