@@ -17,11 +17,13 @@ class OneGraph(ir.passes.InPlacePass):
     A function may be of another opset than the model: its nodes remember theirs in `node.version` for SettleOpset.
 
     Raises:
-        BadSource: functions that call each other in a circle, or a graph with a cycle.
+        BadSource: functions that call each other in a circle, a graph with a cycle, or one without outputs.
     """
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
         modified = False
+        if not model.graph.outputs:
+            raise BadSource("The model has no outputs: it computes nothing.")
         if model.functions:
             modified = _inline(model)
             RemoveUnusedOpsetsPass()(model)

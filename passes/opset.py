@@ -5,3 +5,6 @@ operators: what PyTorch's exporter knows as one operation arrives as one operati
 """
 
 OPSET = 23
+
+IR_VERSION = 11
+"""The version of the file format that goes with this opset. onnx writes newer ones before onnxruntime reads them."""

@@ -10,7 +10,7 @@ import onnx_ir as ir
 
 from passes.errors import BadSource, Unsupported, describe, operator
 from passes.insertion import Names
-from passes.opset import OPSET
+from passes.opset import IR_VERSION, OPSET
 from passes.opset_changes import DOWNGRADES, UPGRADES
 
 OLDEST = 9
@@ -63,7 +63,8 @@ class SettleOpset(ir.passes.InPlacePass):
         _check_range(version)
         modified = modified or imports.get("") != OPSET
         imports[""] = OPSET
-        model.ir_version = max(model.ir_version, 11)
+        modified = modified or model.ir_version != IR_VERSION
+        model.ir_version = IR_VERSION
         return ir.passes.PassResult(model, modified)
 
 

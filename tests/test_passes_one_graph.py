@@ -30,6 +30,13 @@ def test_a_cycle_is_a_bad_source() -> None:
         OneGraph()(model)
 
 
+def test_a_graph_without_outputs_is_a_bad_source() -> None:
+    model = graph("g (float[2] x) => (float[2] y) { y = Neg(x) }")
+    model.graph.outputs.clear()
+    with pytest.raises(BadSource, match="no outputs"):
+        OneGraph()(model)
+
+
 def test_weights_are_taken_off_the_inputs() -> None:
     """ONNX files before IR version 4 list every weight as an input."""
     inputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [3]) for name in ("x", "w")]

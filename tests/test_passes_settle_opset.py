@@ -21,6 +21,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from converter.compare import Tolerance, compare
+from converter.oracle import Oracle
 from passes.errors import BadSource, Unsupported
 from passes.one_graph import OneGraph
 from passes.opset import OPSET
@@ -643,6 +644,15 @@ def _one_node(op_type: str, opset: int, **attributes: Any) -> ir.Model:
 def test_an_opset_outside_of_the_range_is_refused(opset: int) -> None:
     with pytest.raises(Unsupported, match=f"Opset {opset} is not converted: supported are 9 to 28"):
         SettleOpset()(_one_node("Relu", opset))
+
+
+@pytest.mark.parametrize("version", [3, 10, onnx.IR_VERSION])
+def test_the_file_format_is_one_that_onnxruntime_reads(version: int) -> None:
+    model = _one_node("Relu", 17)
+    model.ir_version = version
+    assert SettleOpset()(model).modified
+    assert not SettleOpset()(model).modified
+    assert Oracle.for_source(model, model).run({"x": X})[0].shape == X.shape
 
 
 def test_a_graph_without_an_opset_is_refused() -> None:

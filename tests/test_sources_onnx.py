@@ -15,6 +15,7 @@ import onnxruntime as ort
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from converter import convert
 from converter.sources import load, protobuf
 from converter.sources.onnx_checks import MAX_NESTING
 from passes.errors import BadSource, ConversionError, LimitExceeded, Unsupported, UsageError
@@ -72,6 +73,16 @@ def test_dynamic_inputs_are_reported_and_can_be_fixed() -> None:
     assert str(load(path).inputs[0]) == "input=float32[batch,sequence]"
     source = load(path, inputs=["input=float32[1,512]"])
     assert str(source.inputs[0]) == "input=float32[1,512]"
+
+
+def test_sizes_of_minus_one_are_open(tmp_path: Path) -> None:
+    model = model_with(numpy_helper.from_array(WEIGHT, "w"))
+    model.graph.input[0].type.tensor_type.shape.dim[0].dim_value = -1
+    path = write(model, tmp_path / "m.onnx")
+    assert str(load(path).inputs[0]) == "x=float32[?,32]"
+    assert str(load(path, inputs=["x=float32[5,32]"]).inputs[0]) == "x=float32[5,32]"
+    conversion = convert(path)
+    assert conversion.verified and conversion.model.input_shape == (None, 32)
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,7 @@ def load_onnx(path: Path, *, specs: tuple[InputSpec, ...] = (), max_bytes: int |
     _map_weights(model, files)
     _check_references(model, path)
     inputs = [value for value in model.graph.inputs if not value.is_initializer()]
+    _open_sizes(inputs)
     _fix_sizes(inputs, specs)
     versions = ", ".join(f"{domain or 'opset'} {version}" for domain, version in model.opset_imports.items())
     description = f"{path.name} ({versions})"
@@ -144,6 +145,13 @@ def _check_references(model: ir.Model, path: Path) -> None:
 
 def _has_origin(value: ir.Value) -> bool:
     return value.producer() is not None or value.is_graph_input() or value.is_initializer()
+
+
+def _open_sizes(inputs: list[ir.Value]) -> None:
+    """Old exporters write -1 for a size that is open."""
+    for value in inputs:
+        if any(isinstance(dim, int) and dim < 0 for dim in value.shape or ()):
+            value.shape = ir.Shape([None if isinstance(dim, int) and dim < 0 else dim for dim in value.shape or ()])
 
 
 def _fix_sizes(inputs: list[ir.Value], specs: tuple[InputSpec, ...]) -> None:
