@@ -118,12 +118,21 @@ def compare(reference: Array, result: Array, tolerance: Tolerance | None = None,
 
 
 def compare_all(
-    names: Sequence[str], reference: Sequence[Array], result: Sequence[Array]
+    names: Sequence[str],
+    reference: Sequence[Array],
+    result: Sequence[Array],
+    tolerance: Tolerance | None = None,
 ) -> tuple[list[Comparison], str]:
-    """Every output against its reference; none, and the reason, where there are more or fewer."""
+    """Every output against its reference; none, and the reason, where there are more or fewer.
+
+    `tolerance` is for floating-point outputs, instead of the one of their dtype; all others stay exact.
+    """
     if len(reference) != len(result):
         return [], f"{len(result)} outputs, expected {len(reference)}"
-    return [compare(a, b, name=name) for name, a, b in zip(names, reference, result, strict=True)], ""
+    return [
+        compare(a, b, None if tolerance_for(a.dtype) == EXACT else tolerance, name=name)
+        for name, a, b in zip(names, reference, result, strict=True)
+    ], ""
 
 
 def _widest(array: Array) -> Array:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import onnx_ir as ir
 
 from converter.cases import graph_inputs
+from converter.compare import Tolerance
 from converter.output import Output
 from converter.ports import Port, ports_of
 from converter.prepare import Prepared, prepare
@@ -74,6 +75,7 @@ def convert(
     random_weights: int | None = None,
     trust: bool = False,
     max_bytes: int | None = None,
+    tolerance: Tolerance | None = None,
     on_stage: OnStage | None = None,
 ) -> Conversion:
     """Convert a PyTorch model or an ONNX file to a Keras model, and prove that both compute the same.
@@ -94,6 +96,7 @@ def convert(
         random_weights: draw the weights of a factory or a named model from this seed.
         trust: load pickled modules and TorchScript archives, which can run code.
         max_bytes: refuse models whose weights need more.
+        tolerance: what floating-point outputs may differ by, instead of what goes with their dtype.
         on_stage: called when a stage begins and ends.
 
     Raises:
@@ -137,7 +140,18 @@ def convert(
             emission.model.save(place.temporary)
         if verify:
             with report.stage("verify"):
-                _verify(conversion, loaded, prepared, emission, place, layout, fold_batchnorm, example_inputs, output)
+                _verify(
+                    conversion,
+                    loaded,
+                    prepared,
+                    emission,
+                    place,
+                    layout,
+                    fold_batchnorm,
+                    example_inputs,
+                    output,
+                    tolerance,
+                )
         if output is not None:
             report.output = str(place.commit())
     return conversion
@@ -186,6 +200,7 @@ def _verify(
     fold_batchnorm: bool,
     example_inputs: Any,
     output: str | Path | None,
+    tolerance: Tolerance | None,
 ) -> None:
     """Compare the saved file with onnxruntime; keep a wrong one beside its place and say where it goes wrong first."""
     from converter.first_difference import locate
@@ -196,7 +211,13 @@ def _verify(
     oracle = Oracle.for_source(loaded.path or loaded.model, prepared.normalised, graph=loaded.model)
     examples = example_arrays(loaded, example_inputs)
     verification = verify(
-        place.temporary, source=loaded, oracle=oracle, inputs=report.inputs, outputs=report.outputs, examples=examples
+        place.temporary,
+        source=loaded,
+        oracle=oracle,
+        inputs=report.inputs,
+        outputs=report.outputs,
+        examples=examples,
+        tolerance=tolerance,
     )
     if not verification.passed:
         verification.first_difference = locate(

@@ -23,6 +23,7 @@ import json
 import os
 import re
 import sys
+from collections.abc import Iterable
 from importlib.machinery import ModuleSpec
 from typing import Any, TextIO
 
@@ -53,14 +54,25 @@ def hide(names: set[str]) -> None:
 
 def main() -> None:
     answers = _private_stdout()
+    prepare()
+    answer_all(sys.stdin, answers)
+
+
+def prepare() -> None:
+    """Import Keras in a process that has nothing else of what keraport needs."""
     backend = os.environ.get("KERAS_BACKEND", "tensorflow")
     hide(FORBIDDEN if backend == "torch" else FORBIDDEN | {"torch"})
+    import keras  # noqa: F401 - so that the first request finds it
+
+
+def answer_all(requests: Iterable[str], answers: TextIO) -> None:
+    """Say what is here, then answer line by line until there is no more."""
     import keras
     import numpy
 
     versions = {"keras": keras.__version__, "numpy": numpy.__version__}
     _answer(answers, {"ready": True, "backend": keras.backend.backend(), "versions": versions})
-    for line in sys.stdin:
+    for line in requests:
         try:
             request = json.loads(line)
             model = keras.models.load_model(request["model"], compile=False, safe_mode=True)

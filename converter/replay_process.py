@@ -6,23 +6,21 @@ import atexit
 import json
 import os
 import selectors
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, ClassVar
+from typing import Any, ClassVar
 
 import ml_dtypes
 import numpy as np
 
+from converter.replay_link import Link, Started
 from passes.errors import ConversionError, LimitExceeded, NotEquivalent
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-SCRIPT = Path(__file__).with_name("replay.py")
 START_SECONDS = 180.0
 REQUEST_SECONDS = 1200.0
 
@@ -45,21 +43,9 @@ class Replay:
 
     _warm: ClassVar[dict[str, Replay]] = {}
 
-    def __init__(self, backend: str = "tensorflow") -> None:
+    def __init__(self, backend: str = "tensorflow", *, link: Link | None = None) -> None:
         self.backend = backend
-        self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
-        environment = os.environ | {"KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
-        if backend == "jax":
-            # JAX compiles the initialiser of every kernel that a load is about to overwrite: half as long this way.
-            environment.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", str(SCRIPT)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._errors,
-            env=environment,
-            start_new_session=True,  # Ctrl-C is the parent's to handle; it ends the child itself
-        )
+        self._link = link or Started(backend)
         self._pending = b""
         self.versions: dict[str, str] = {}
         self._is_ready = False
@@ -73,9 +59,14 @@ class Replay:
             replay = cls._warm[backend] = cls(backend)
         return replay
 
+    @classmethod
+    def keep(cls, replay: Replay) -> None:
+        """Make this the one that `warm` returns for its backend."""
+        cls._warm[replay.backend] = replay
+
     @property
     def is_alive(self) -> bool:
-        return self._process.poll() is None
+        return self._link.is_alive
 
     def run(
         self, model: Path | str, cases: Sequence[Sequence[Array]], *, timeout: float = REQUEST_SECONDS
@@ -126,15 +117,7 @@ class Replay:
 
     def close(self) -> None:
         """End the process. Safe to call twice."""
-        if self.is_alive:
-            self._process.kill()
-        self._process.wait()
-        for stream in (self._process.stdin, self._process.stdout, self._errors):
-            if stream is not None:
-                try:
-                    stream.close()
-                except BrokenPipeError:
-                    continue
+        self._link.close()
         atexit.unregister(self.close)
 
     def _wait_until_ready(self) -> None:
@@ -143,44 +126,46 @@ class Replay:
             self._is_ready = True
 
     def _ask(self, request: dict[str, Any], timeout: float) -> dict[str, Any]:
-        if self._process.stdin is None:
-            raise RuntimeError("The replay process was started without a pipe.")
         try:
-            self._process.stdin.write(json.dumps(request).encode() + b"\n")
-            self._process.stdin.flush()
+            self._link.send(json.dumps(request).encode() + b"\n")
         except BrokenPipeError:
             raise self._died() from None
         return self._read(timeout)
 
     def _read(self, timeout: float) -> dict[str, Any]:
         """The next line of the child. A child that is interrupted or late is ended: its next answer would be stale."""
-        stdout = self._process.stdout
-        if stdout is None:
-            raise RuntimeError("The replay process was started without a pipe.")
         deadline = time.monotonic() + timeout
         try:
             with selectors.DefaultSelector() as selector:
-                selector.register(stdout, selectors.EVENT_READ)
-                while b"\n" not in self._pending:
+                selector.register(self._link, selectors.EVENT_READ)
+                while (message := self._next_message()) is None:
                     if not selector.select(max(0.0, deadline - time.monotonic())):
                         raise LimitExceeded(f"The replay on {self.backend} gave no answer within {timeout:.0f} s.")
-                    part = os.read(stdout.fileno(), 1 << 16)
+                    part = os.read(self._link.fileno(), 1 << 16)
                     if not part:
                         raise self._died()
                     self._pending += part
         except BaseException:
             self.close()
             raise
-        line, _, self._pending = self._pending.partition(b"\n")
-        message: dict[str, Any] = json.loads(line)
         return message
 
+    def _next_message(self) -> dict[str, Any] | None:
+        """The next answer in what was read. What a fork server says of its child is none."""
+        while b"\n" in self._pending:
+            line, _, rest = self._pending.partition(b"\n")
+            message: dict[str, Any] = json.loads(line) if line else {}
+            if "exit" in message:
+                raise self._died()
+            self._pending = rest
+            if message and "pid" not in message:
+                return message
+        return None
+
     def _died(self) -> ConversionError:
-        code = self._process.wait()
-        self._errors.seek(0)
-        said = self._errors.read().decode(errors="replace").strip().splitlines()
+        code, said = self._link.end(self._pending)
         cause = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
-        last = f": {said[-1]}" if said and code > 0 else "."
+        last = f": {said}" if said and code > 0 else "."
         return ConversionError(
             f"The replay process on {self.backend} {cause}{last}",
             hint="Signal 9 is usually the machine running out of memory." if code == -9 else None,

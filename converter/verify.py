@@ -38,6 +38,7 @@ def verify(
     outputs: Sequence[Port],
     examples: Mapping[str, Array] | None = None,
     backend: str | None = None,
+    tolerance: Tolerance | None = None,
 ) -> Verification:
     """Replay a saved model in plain Keras, in a process of its own, and compare it with the oracle.
 
@@ -48,6 +49,7 @@ def verify(
         inputs, outputs: how the tensors of the source relate to those of the model.
         examples: inputs to use as they are in one more case, and for values that cannot be made up.
         backend: Keras's, by default the one in KERAS_BACKEND.
+        tolerance: for floating-point outputs, instead of the one of their dtype.
 
     Raises:
         BadSource: onnxruntime runs the source in no case at all.
@@ -59,7 +61,7 @@ def verify(
     result.oracle = oracle.description  # only now: it may have changed its mind at the first case
     outcomes = _replayed(saved, inputs, trials, backend)
     for trial, outcome in zip(trials, outcomes, strict=True):
-        judged = _judge(trial, outputs, outcome)
+        judged = _judge(trial, outputs, outcome, tolerance)
         result.cases.append(judged)
         if result.counterexample is None and not judged.passed:
             result.counterexample = trial.feeds
@@ -80,10 +82,10 @@ def _replayed(saved: Path, inputs: Sequence[Port], trials: Sequence[Trial], back
         return [error.message] * len(cases)
 
 
-def _judge(trial: Trial, ports: Sequence[Port], outcome: list[Array] | str) -> CaseResult:
+def _judge(trial: Trial, ports: Sequence[Port], outcome: list[Array] | str, tolerance: Tolerance | None) -> CaseResult:
     case = trial.case
     if isinstance(outcome, str):
         return CaseResult(trial.shapes, case.seed, case.note, [], outcome)
     found = to_source(ports, outcome) if len(outcome) == len(ports) else outcome
-    judged = compare_all([port.name for port in ports], trial.expected, found)
+    judged = compare_all([port.name for port in ports], trial.expected, found, tolerance)
     return CaseResult(trial.shapes, case.seed, case.note, *judged)

@@ -44,11 +44,23 @@ class BadSource(ConversionError):
     kind = "bad-source"
 
 
+class ExportFailed(BadSource):
+    """PyTorch cannot capture the module as a graph."""
+
+    kind = "export-failed"
+
+
 class Unsupported(ConversionError):
     """An operator or a feature that keraport does not convert."""
 
     kind = "unsupported"
     exit_code = 2
+
+
+class NotExportable(Unsupported):
+    """PyTorch's exporter has no ONNX form for a part of the module."""
+
+    kind = "export-failed"
 
 
 class NotEquivalent(ConversionError):

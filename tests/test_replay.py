@@ -12,8 +12,9 @@ import keras
 import numpy as np
 import pytest
 
-from converter import replay_process
-from converter.replay_process import SCRIPT, Replay
+from converter import replay_link
+from converter.replay_link import SCRIPT, Started
+from converter.replay_process import Replay
 from passes.errors import ConversionError, LimitExceeded, NotEquivalent
 
 X = np.arange(6, dtype=np.float32).reshape(2, 3)
@@ -91,7 +92,7 @@ def test_the_other_backends(saved: Path, backend: str) -> None:
 def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: str) -> Replay:
     script = tmp_path / "child.py"
     script.write_text("import os, sys, time, json\n" + body)
-    monkeypatch.setattr(replay_process, "SCRIPT", script)
+    monkeypatch.setattr(replay_link, "SCRIPT", script)
     return Replay("tensorflow")
 
 
@@ -127,10 +128,11 @@ def test_a_hang_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_a_dead_process_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Replay, "_warm", {})
-    monkeypatch.setattr(replay_process, "SCRIPT", tmp_path / "nothing.py")
+    monkeypatch.setattr(replay_link, "SCRIPT", tmp_path / "nothing.py")
     first = Replay.warm()
-    os.kill(first._process.pid, signal.SIGKILL)
-    first._process.wait()
+    assert isinstance(first._link, Started)
+    os.kill(first._link.process.pid, signal.SIGKILL)
+    first._link.process.wait()
     second = Replay.warm()
     assert second is not first
     first.close()

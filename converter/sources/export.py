@@ -18,7 +18,7 @@ from converter.sources.capture import capture, size_guards
 from converter.sources.captured_graph import pools_to_means
 from converter.sources.examples import Call
 from converter.sources.quiet import quiet
-from passes.errors import BadSource, Unsupported
+from passes.errors import ExportFailed, NotExportable
 from passes.opset import OPSET
 
 _SYMBOL = re.compile(r"[A-Za-z_]\w*")
@@ -42,14 +42,14 @@ def export(module: torch.nn.Module, call: Call) -> Exported:
     """Export at the pinned opset; `module` must be in evaluation mode.
 
     Raises:
-        Unsupported: the exporter has no ONNX form for an operator.
-        BadSource: torch.export cannot capture the module; the message is torch's.
+        NotExportable: the exporter has no ONNX form for an operator.
+        ExportFailed: torch.export cannot capture the module; the message is torch's.
     """
     with quiet(), torch.no_grad():
         try:
             program = capture(module, call)
         except Exception as error:  # whatever the user's forward raises while it is traced
-            raise BadSource(
+            raise ExportFailed(
                 f"torch.export could not capture {type(module).__name__}. {type(error).__name__}: {first_lines(error)}",
                 hint="torch.export must be able to trace forward(): no control flow that depends on the data.",
             ) from error
@@ -70,7 +70,7 @@ def to_onnx(
     """Translate a captured program, operator by operator. The program is not left as it was.
 
     Raises:
-        Unsupported: with the message of torch's translation.
+        NotExportable: with the message of torch's translation.
     """
     pools_to_means(program)
     try:
@@ -88,11 +88,11 @@ def to_onnx(
         root: BaseException = error
         while root.__cause__ is not None:  # the outer messages only say which step failed
             root = root.__cause__
-        raise Unsupported(
+        raise NotExportable(
             f"PyTorch's exporter has no ONNX form for a part of this model. {type(root).__name__}: {first_lines(root)}"
         ) from error
     if result is None:
-        raise BadSource("torch.onnx.export returned nothing.")
+        raise ExportFailed("torch.onnx.export returned nothing.")
     return result.model
 
 
