@@ -9,10 +9,12 @@ from pathlib import Path
 import onnx_ir as ir
 import pytest
 
+from converter import convert
 from converter.backends.keras import ops  # noqa: F401 - fills the registry
 from converter.backends.keras.registry import OPERATORS, op
 from converter.prepare import prepare
 from passes.errors import operator
+from tests.harness import graph
 from tests.op_cases import Case
 
 FAMILIES = sorted(path.stem for path in Path(__file__).parent.glob("test_ops_*.py") if path.stem != "test_ops_registry")
@@ -46,6 +48,16 @@ def _operators(cases: list[Case]) -> Iterator[set[str]]:
         for context in case.possible_contexts:
             final = prepare(ir.from_proto(case.model(context)), keep_normalised=False).final
             yield {operator(node) for node in final.graph}
+
+
+def test_a_constant_where_an_operator_wants_a_tensor_becomes_one() -> None:
+    """A table of positions, resized to the image: saved and loaded again."""
+    numbers = ", ".join(str(number) for number in range(12))
+    text = f"""g (float[batch, 2, h, w] x) => (y) <float[1, 2, 2, 3] table = {{{numbers}}}, int64[1] two = {{2}},
+        int64[1] four = {{4}}, int64[2] kept = {{1, 2}}> {{
+            s = Shape(x)  edges = Slice(s, two, four)  sizes = Concat<axis=0>(kept, edges)
+            grown = Resize<mode="linear">(table, , , sizes)  y = Add(x, grown) }}"""
+    assert convert(graph(text)).verified
 
 
 def test_two_functions_for_one_operator_are_a_mistake() -> None:

@@ -109,7 +109,7 @@ def _emit_level(group: Group, name: str, variables: Variables) -> Level:
             known.update(map(id, outputs))
             children.append(child)
         else:
-            nodes.append((item, _emit_node(item, tensors, known, variables)))
+            nodes.append((item, _emit_node(item, tensors, known, variables, tensors[group.inputs[0]])))
     if group.is_top:
         variables.level = name
         _emit_constants(group, tensors, known, variables)
@@ -133,10 +133,12 @@ def _emit_constants(group: Group, tensors: dict[ir.Value, Any], known: set[int],
             _name_operations([tensors[value]], known, name)
 
 
-def _emit_node(node: ir.Node, tensors: dict[ir.Value, Any], known: set[int], variables: Variables) -> str:
+def _emit_node(node: ir.Node, tensors: dict[ir.Value, Any], known: set[int], variables: Variables, live: Any) -> str:
     entry = OPERATORS[operator(node)]
     arguments = [None if v is None else tensors[v] if v in tensors else Weight(v) for v in node.inputs]
     name = variables.names.unique(layer_name(node))
+    if entry.first_is_live and arguments and isinstance(arguments[0], Weight):
+        arguments[0] = live_constant(arguments[0], live, name=name)
     try:
         results = entry.function(*arguments, **attributes_of(node), name=name)
     except ConversionError as error:

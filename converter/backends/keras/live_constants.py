@@ -1,4 +1,4 @@
-"""Outputs of the graph that are constants: Keras has no output that does not follow from an input."""
+"""Constants that have to be tensors: outputs, and what an operation takes that Keras saves with tensors only."""
 
 from __future__ import annotations
 

@@ -20,12 +20,16 @@ OPERATORS: dict[str, Operator] = {}
 
 @dataclass(frozen=True)
 class Operator:
-    """A function of (tensors…, *, attributes…, name) → tensor, or a sequence of tensors."""
+    """A function of (tensors…, *, attributes…, name) → tensor, or a sequence of tensors.
+
+    Where its first input is called `x`, that is a tensor of the model in every call; any other may be a `Weight`.
+    """
 
     function: Callable[..., Any]
     required: int
     most: int | None
     attributes: frozenset[str]
+    first_is_live: bool
 
     def problem(self, node: ir.Node) -> Unsupported | None:
         """Why this node does not fit the signature, or None."""
@@ -57,6 +61,7 @@ def op(*operators: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
             required=sum(p.default is p.empty for p in positional),
             most=None if any(p.kind is p.VAR_POSITIONAL for p in parameters) else len(positional),
             attributes=frozenset(p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.name != "name"),
+            first_is_live=bool(positional) and positional[0].name == "x",
         )
         for name in operators:
             if name in OPERATORS:

@@ -90,30 +90,30 @@ def split(x: Any, sizes: Any = None, *, axis: int = 0, num_outputs: int = 0, nam
 
 
 @op("keraport::Expand")
-def expand(x: Any, like: Any = None, *, shape: Sequence[int], axis: int, name: str) -> Any:
-    """Broadcast x to `shape`, where 0 is a size kept and -1 the size that `like` has along `axis`.
+def expand(value: Any, like: Any = None, *, shape: Sequence[int], axis: int, name: str) -> Any:
+    """Broadcast a value to `shape`, where 0 is a size kept and -1 the size that `like` has along `axis`.
 
     A class token becomes an Embedding with one row, looked up once per example.
     """
     if like is None:
-        if isinstance(x, Weight):
+        if isinstance(value, Weight):
             raise Unsupported("A constant expanded by itself was not folded.")
-        return _spread(_with_axes(x, len(shape), x.dtype), shape)
+        return _spread(_with_axes(value, len(shape), value.dtype), shape)
     zeros = ops.zeros_like(_along(like, axis), dtype="int32")
     where = list(shape).index(-1)
-    if isinstance(x, Weight) and x.origin is not None:
-        rows = lookup(x, zeros, name=name)
-        padded = (1,) * (len(shape) - len(x.shape)) + x.shape
+    if isinstance(value, Weight) and value.origin is not None:
+        rows = lookup(value, zeros, name=name)
+        padded = (1,) * (len(shape) - len(value.shape)) + value.shape
         if where == 0 and padded[0] == 1:
             return _spread(ops.reshape(rows, (-1, *padded[1:])), shape)
-    value = _with_axes(operand(x, like, name=name), len(shape), x.dtype)
+    base = _with_axes(operand(value, like, name=name), len(shape), value.dtype)
     ones = [1] * len(shape)
     ones[where] = -1
     zeros = ops.reshape(zeros, tuple(ones))
-    if x.dtype == "bool":
-        grown = ops.logical_or(value, ops.cast(zeros, "bool"))
+    if value.dtype == "bool":
+        grown = ops.logical_or(base, ops.cast(zeros, "bool"))
     else:
-        grown = add(value, ops.cast(zeros, x.dtype))
+        grown = add(base, ops.cast(zeros, value.dtype))
     return _spread(grown, shape)
 
 
