@@ -13,6 +13,7 @@ import typer
 from typer.exceptions import TyperException
 
 from converter.console import Screen
+from converter.zoo.cli import app as zoo
 
 if TYPE_CHECKING:
     from converter.report import Report
@@ -27,6 +28,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(zoo, name="zoo")
 
 SOURCE_HELP = (
     "model.onnx, program.pt2, package.module:factory, torchvision:NAME, timm:NAME or transformers:FOLDER. "

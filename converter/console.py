@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -13,6 +15,9 @@ if TYPE_CHECKING:
     from converter.inspection import Inspection
     from converter.report import Report, Stage
     from passes.errors import ConversionError
+
+SHOWN = 20
+"""Models that a summary lists by name."""
 
 ISSUES = "Please report it with the command that you ran."
 
@@ -90,6 +95,14 @@ class Screen:
         for place, (name, nodes) in enumerate(stages):
             table.add_row(f"{place:02d}", name, str(nodes))
         self.results.print(table)
+
+    def zoo(self, found: Mapping[str, str], unexpected: Sequence[str], page: Path) -> None:
+        """The totals of a run, and the models whose status is not the expected one."""
+        rows = [(status, str(count)) for status, count in Counter(found.values()).most_common()]
+        rows.extend(("Unexpected", f"{name}: {found.get(name, 'no result')}") for name in unexpected[:SHOWN])
+        if len(unexpected) > SHOWN:
+            rows.append(("", f"and {len(unexpected) - SHOWN} more"))
+        self._grid([*rows, ("Page", str(page))])
 
     def _grid(self, rows: Sequence[tuple[str, str]]) -> None:
         for name, value in rows:

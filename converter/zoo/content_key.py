@@ -13,7 +13,7 @@ import converter
 import passes
 from converter.report import versions
 from converter.zoo.entry import Entry, Limits
-from converter.zoo.remote import is_remote
+from converter.zoo.kinds import is_url
 
 OPTIONAL = ("torchvision", "timm", "transformers", "safetensors", "ml_dtypes")
 """Packages that matter to results, beyond those that a report names."""
@@ -36,15 +36,22 @@ def content_key(entry: Entry, limits: Limits) -> str:
         "entry": values,
         "limits": [limits.timeout, limits.memory],
         "files": [_file_key(text, entry.folder) for text in (entry.source, entry.checkpoint)],
-        "code": _code_key(),
+        "code": code_key(),
         "versions": _versions(),
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
+@cache
+def code_key() -> str:
+    """Of keraport's own sources, so that a change that has no version number yet counts, too."""
+    folders = [Path(str(package.__file__)).parent for package in (converter, passes)]
+    return "".join(_hash_of(tuple(sorted(folder.rglob("*.py"))), folder) for folder in folders)
+
+
 def _file_key(text: str | None, folder: str) -> str | None:
     """The content behind a source or a checkpoint: a file, a folder of files, or a factory's module."""
-    if text is None or is_remote(text):
+    if text is None or is_url(text):
         return None
     kind, _, rest = text.partition(":")
     path = Path(folder) / (rest if kind == "transformers" else text)
@@ -65,13 +72,6 @@ def _hash_of(files: Sequence[Path], root: Path) -> str:
             found.update(str(file.relative_to(root)).encode())
             found.update(hashlib.file_digest(stream, "sha256").digest())
     return found.hexdigest()
-
-
-@cache
-def _code_key() -> str:
-    """Of keraport's own sources, so that a change that has no version number yet counts, too."""
-    folders = [Path(str(package.__file__)).parent for package in (converter, passes)]
-    return "".join(_hash_of(tuple(sorted(folder.rglob("*.py"))), folder) for folder in folders)
 
 
 @cache

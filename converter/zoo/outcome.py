@@ -62,7 +62,7 @@ class Ending:
     ended_for: str = ""
 
 
-def error_of(error: Exception, stage: str) -> dict[str, Any]:
+def error_of(error: BaseException, stage: str) -> dict[str, Any]:
     """An exception as the child reports it, with the status that it means."""
     told = (
         error.to_dict()
@@ -75,6 +75,19 @@ def error_of(error: Exception, stage: str) -> dict[str, Any]:
     if _is_memory(error):
         status = OUT_OF_MEMORY
     return {"status": status, **told}
+
+
+def error_detail(error: BaseException, output: str = "") -> tuple[str, dict[str, Any]]:
+    """The status and `Result.detail` of a model whose child never told: a worker failed, or its storage."""
+    if type(error).__name__ == "KilledWorker":  # Dask's
+        told = {"status": KILLED, "kind": KILLED, "message": "Its worker died, and so did the next one.", "hint": None}
+    elif isinstance(error, KeyboardInterrupt):
+        told = {"status": KILLED, "kind": KILLED, "message": "The run was stopped.", "hint": None}
+    else:
+        told = error_of(error, "")
+    detail = {key: told.get(key) for key in ("kind", "message", "node", "hint")}
+    ending = {"stage": None, "signal": None, "exit_code": None, "stderr": last_lines(output)}
+    return str(told["status"]), {**detail, **ending}
 
 
 def judge(ending: Ending) -> tuple[str, dict[str, Any]]:

@@ -13,14 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from converter.zoo.entry import Entry
+from converter.zoo.kinds import is_url
 from passes.errors import BadSource, ConversionError, UsageError
 
 ALSO = ("{name}.data", "{name}_data", "{stem}.data", "{stem}.bin")
 """Names under which exporters put a model's external data beside it."""
-
-
-def is_remote(text: str | None) -> bool:
-    return text is not None and "://" in text
 
 
 def fetched(entry: Entry, folder: Path) -> Entry:
@@ -32,7 +29,7 @@ def fetched(entry: Entry, folder: Path) -> Entry:
     changes: dict[str, Any] = {}
     for field in ("source", "checkpoint"):
         url = getattr(entry, field)
-        if is_remote(url):
+        if url is not None and is_url(url):
             folder.mkdir(parents=True, exist_ok=True)
             changes[field] = str(_fetch(url, folder))
     return replace(entry, **changes) if changes else entry

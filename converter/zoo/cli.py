@@ -1,0 +1,109 @@
+"""`keraport zoo`: many models, one command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from converter.console import Screen
+
+DIFFERENT = 3
+"""The exit code where a model's status is not the expected one."""
+
+GIGABYTE = 1 << 30
+
+app = typer.Typer(help="Convert whole zoos: every model in a process of its own.", no_args_is_help=True)
+
+RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.", show_default=False)]
+
+
+@app.command()
+def run(
+    manifests: Annotated[
+        list[Path], typer.Argument(metavar="MANIFEST...", help="TOML files, see models/.", show_default=False)
+    ],
+    expression: Annotated[
+        str, typer.Option("--filter", metavar="EXPR", help="Such as 'tag:cnn -name:*_large'; all terms must hold.")
+    ] = "",
+    jobs: Annotated[int, typer.Option("--jobs", min=1, metavar="N", help="Models at the same time.")] = 2,
+    timeout: Annotated[float, typer.Option("--timeout", min=1, metavar="S", help="Seconds for each model.")] = 1800,
+    memory: Annotated[
+        float | None,
+        typer.Option("--memory", min=0.1, metavar="GB", help="For each model. Default: the machine's, shared."),
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", metavar="RUN", help="The folder of the run.")] = Path("zoo-run"),
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with a run: what is unchanged stays.")] = False,
+    scheduler: Annotated[
+        str | None, typer.Option("--scheduler", metavar="ADDRESS", help="Of a Dask scheduler: tcp://host:8786.")
+    ] = None,
+    outputs: Annotated[
+        str | None, typer.Option("--outputs", metavar="URL", help="Where models go instead of RUN: s3://bucket/folder.")
+    ] = None,
+) -> int:
+    """Convert and verify every model of the MANIFESTs. Exit code 3 where a status is not the expected one."""
+    screen = Screen()
+    from converter.zoo.dashboard import write_dashboard
+    from converter.zoo.manifest import read
+    from converter.zoo.progress import Progress
+    from converter.zoo.run import Settings, run_zoo
+    from converter.zoo.selection import select
+
+    entries = select(read(manifests), expression)
+    bytes_each = None if memory is None else int(memory * GIGABYTE)
+    settings = Settings(out, jobs, timeout, bytes_each, resume, scheduler, outputs)
+    try:
+        found = run_zoo(entries, settings, Progress(screen.progress))
+    except KeyboardInterrupt:
+        screen.progress.print(f"Stopped. Go on with: keraport zoo run … --out {out} --resume", markup=False)
+        raise
+    unexpected = [entry.name for entry in entries if found.get(entry.name) != entry.expected]
+    screen.zoo(found, unexpected, write_dashboard(out))
+    return DIFFERENT if unexpected else 0
+
+
+@app.command()
+def report(
+    run_folder: RunArgument,
+    against: Annotated[Path | None, typer.Option("--against", metavar="OTHER", help="An earlier run.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE.html", help="Default: in the run's folder.")
+    ] = None,
+) -> int:
+    """Write the page of a run: totals, every model, failures by what would fix them."""
+    from converter.zoo.dashboard import write_dashboard
+
+    Screen().results.print(str(write_dashboard(run_folder, against, output)), markup=False)
+    return 0
+
+
+@app.command()
+def check(
+    run_folder: RunArgument,
+    expect: Annotated[
+        Path | None,
+        typer.Option("--expect", metavar="FILE", help="Statuses: TOML or an earlier run. Default: the manifests'."),
+    ] = None,
+) -> int:
+    """Compare a run's statuses with the expected ones. Exit code 3 on any change; a fixed model is one, too."""
+    from converter.zoo.check import check as find_changes
+
+    changes = find_changes(run_folder, expect)
+    screen = Screen()
+    for change in changes:
+        screen.results.print(str(change), markup=False)
+    screen.results.print(f"{len(changes)} changes" if changes else "As expected.")
+    return DIFFERENT if changes else 0
+
+
+@app.command()
+def export(
+    run_folder: RunArgument,
+    target: Annotated[Path, typer.Argument(metavar="FILE", help=".csv or .parquet", show_default=False)],
+) -> int:
+    """Write a run as one flat table."""
+    from converter.zoo.export import export as write
+
+    Screen().results.print(str(write(run_folder, target)), markup=False)
+    return 0
