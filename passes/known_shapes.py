@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 import onnx_ir as ir
 
 from passes.errors import BadSource, Unsupported, describe
+from passes.limits import REFUSED, refusal
 from passes.symbolic_bounds import substitute
 from passes.symbolic_dims import Dim, Expr, TooComplex, is_symbol, symbol, symbols
 from passes.symbolic_text import parse
@@ -80,6 +81,8 @@ class KnownShapes:
             found = [self._choose(dim, other) for dim, other in zip(found, declared, strict=True)]
         dtype = dtype or output.dtype
         if found is None or dtype is None:
+            if any(node.op_type in group.operators for group in REFUSED):
+                raise refusal(node)
             missing = "shape" if found is None else "element type"
             raise Unsupported(
                 f"The {missing} of {output.name!r} cannot be told before the model runs.",

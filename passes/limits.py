@@ -1,4 +1,4 @@
-"""What keraport does not convert, as data with reasons. The README's tables are made of it; tests hold it to the code.
+"""What keraport does not convert, as data with reasons. Errors and the README's tables are made of it.
 
 Every operator of the ONNX standard is in exactly one place: it has a function in converter/backends/keras/ops, or a
 pass takes it out (`BY_PASSES`), or it is refused (`REFUSED`). `PARTS` are forms of converted operators that are not.
@@ -8,6 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+
+import onnx_ir as ir
+
+from passes.errors import Unsupported, describe, operator
 
 
 @dataclass(frozen=True)
@@ -152,3 +156,25 @@ PARTS: Mapping[str, Part] = {
     "sparse": Part("Sparse initializers", "no layer takes them"),
 }
 """By a short name, under which tests/limit_examples.py has a graph that is refused for it."""
+
+LEFT: Mapping[str, str] = {
+    **dict.fromkeys(_names("ConstantOfShape Range Shape Size"), "sizes as numbers"),
+    **dict.fromkeys(_names("DequantizeLinear QuantizeLinear"), "live quantisation"),
+    "Attention": "attention cache",
+    "If": "computed condition",
+}
+"""Of `BY_PASSES`: the part that an operator is, when no pass took it out."""
+
+
+def refusal(node: ir.Node) -> Unsupported:
+    """The error for a node that nothing converts, with the reason where the tables have one."""
+    name = operator(node)
+    for group in REFUSED:
+        if name in group.operators:
+            what = group.what[:1].lower() + group.what[1:]
+            return Unsupported(f"The operator {name} is not supported: {what}, {group.reason}.", node=describe(node))
+    if name in LEFT:
+        part = PARTS[LEFT[name]]
+        hint = f"{part.instead[:1].upper()}{part.instead[1:]}." if part.instead else None
+        return Unsupported(f"{part.what} is not converted: {part.reason}.", node=describe(node), hint=hint)
+    return Unsupported(f"The operator {name} is not supported.", node=describe(node))

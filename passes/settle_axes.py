@@ -7,6 +7,7 @@ Given    Softmax<axis=-1>(x)                   Result   Softmax<axis=3>(x)
          Split<num_outputs=2>(x)                        Split(x, [8, 8])
          Pad(x, [1, 1], axes=[2])                       Pad(x, [0, 0, 1, 0, 0, 0, 1, 0])
          Conv(x, w)                                     Conv<kernel_shape, strides, dilations, pads>(x, w)
+         CastLike(x, z)                                 Cast<to=FLOAT>(x)
 """
 
 from __future__ import annotations
@@ -229,9 +230,20 @@ def _transpose(node: ir.Node, constants: _Constants) -> bool:
     return True
 
 
+def _cast_like(node: ir.Node, constants: _Constants) -> bool:
+    other = node.inputs[1]
+    if other is None or other.dtype is None:
+        return False
+    node.op_type = "Cast"
+    node.resize_inputs(1)
+    node.attributes.add(ir.AttrInt64("to", int(other.dtype)))
+    return True
+
+
 _SETTLERS: dict[str, Settler] = {
     **dict.fromkeys(REDUCTIONS.split(), _reduce),
     **dict.fromkeys(WINDOWS.split(), _window),
+    "CastLike": _cast_like,
     "CumSum": _cum_sum,
     "Pad": _pad,
     "Slice": _slice,

@@ -10,6 +10,7 @@ import onnx_ir as ir
 
 from passes.errors import BadSource, Unsupported, describe, operator
 from passes.insertion import Names
+from passes.limits import REFUSED
 from passes.opset import IR_VERSION, OPSET
 from passes.opset_changes import DOWNGRADES, UPGRADES
 
@@ -79,14 +80,19 @@ def _check_range(version: int) -> None:
 def _refuse_unknown(nodes: Iterable[ir.Node], version: int) -> None:
     """All operators that nobody knows in one message: fixing a model one error at a time is no fun."""
     found: dict[str, str] = {}
+    others: dict[str, str] = {}
+    never = {name for group in REFUSED for name in group.operators}
     for node in nodes:
         if node.domain in PRIVATE or (node.domain == "" and _versions(node.op_type, node.version or version)):
+            if node.domain == "" and node.op_type in never:
+                others.setdefault(operator(node), describe(node))
             continue
         found.setdefault(operator(node), describe(node))
     if found:
+        also = f" Not supported either: {', '.join(sorted(others))}." if others else ""
         raise Unsupported(
-            f"{len(found)} operator{'s are' if len(found) > 1 else ' is'} unknown: {', '.join(sorted(found))}.",
-            node="; ".join(found.values()),
+            f"{len(found)} operator{'s are' if len(found) > 1 else ' is'} unknown: {', '.join(sorted(found))}.{also}",
+            node="; ".join([*found.values(), *others.values()]),
             hint="export the model with standard operators only",
         )
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import onnx
 
-from scripts.limits import BY_PASSES, REFUSED
+from passes.limits import BY_PASSES, REFUSED
 
 
 @dataclass(frozen=True)
 class Operators:
-    """The standard's operators by what becomes of them. `unclassified` is empty when scripts/limits.py is complete."""
+    """The standard's operators by what becomes of them. `unclassified` is empty when passes/limits.py is complete."""
 
     emitted: list[str]
     by_passes: list[str]

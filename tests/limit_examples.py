@@ -1,4 +1,4 @@
-"""Small graphs that hold scripts/limits.py to the truth: what passes take out converts, what is refused is refused."""
+"""Small graphs that hold passes/limits.py to the truth: what passes take out converts, what is refused is refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What scripts/limits.py says is what the converter does."""
+"""What passes/limits.py says is what the converter does."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 import converter
 from converter.errors import Unsupported
-from scripts.limits import BY_PASSES, PARTS, REFUSED
+from passes.limits import BY_PASSES, PARTS, REFUSED
 from scripts.operator_table import classify
 from tests.harness import check_onnx
 from tests.limit_examples import CONVERTED, with_header
@@ -47,6 +47,17 @@ def test_refused_operator(operator: str) -> None:
     with pytest.raises(Unsupported) as raised:
         convert(graph(operator, REFUSED_OPERATORS[operator]))
     assert operator in f"{raised.value.message} {raised.value.node}"
+
+
+def test_the_error_has_the_reason_and_what_to_do() -> None:
+    with pytest.raises(Unsupported, match="LSTM is not supported: recurrent layers, not written yet"):
+        convert(graph("LSTM", REFUSED_OPERATORS["LSTM"]))
+    with pytest.raises(Unsupported, match="A dynamic size that enters the arithmetic as a number") as raised:
+        convert(with_header(REFUSED_PARTS["sizes as numbers"]))
+    assert raised.value.hint == "Fix the size with --input."
+    undeclared = graph("Loop", REFUSED_OPERATORS["Loop"].replace("(float[2] y)", "(y)").replace("float[2] vo", "vo"))
+    with pytest.raises(Unsupported, match="Loop is not supported: loops"):
+        convert(undeclared)
 
 
 @pytest.mark.parametrize("part", REFUSED_PARTS)

@@ -35,6 +35,13 @@ def settled(body: str, *, constants: str = "", x: str = X, outputs: str = "float
     return check_pass(SettleAxes(), model, modified=True)
 
 
+def test_cast_like_says_the_type() -> None:
+    model = settled("y = CastLike(x, z)", constants="int32 z = {1}", outputs="int32[a, b, c, d] y")
+    assert operators(model) == ["Cast"] and attributes(model)["to"] == ir.DataType.INT32
+    model = settled("t = Floor(x)  z = Cast<to=7>(t)  y = CastLike(x, z)", outputs="int64[a, b, c, d] y")
+    assert operators(model) == ["Floor", "Cast", "Cast"]
+
+
 @pytest.mark.parametrize(
     ("body", "axis"),
     [

@@ -677,6 +677,17 @@ def test_unknown_operators_are_listed_together() -> None:
     )
 
 
+def test_operators_that_are_known_and_refused_are_listed_with_the_unknown() -> None:
+    nodes = [
+        helper.make_node("Magic", ["x"], ["a"], name="first"),
+        helper.make_node("NonZero", ["a"], ["y"], name="second"),
+    ]
+    with pytest.raises(Unsupported) as caught:
+        SettleOpset()(ir.from_proto(Graph(nodes).model(17)))
+    assert caught.value.message == "1 operator is unknown: Magic. Not supported either: NonZero."
+    assert caught.value.node == "Magic node 'first'; NonZero node 'second'"
+
+
 def test_what_23_cannot_say_is_refused() -> None:
     with pytest.raises(Unsupported, match="CumProd of opset 26 has no equal at opset 23"):
         SettleOpset()(_one_node("CumProd", 26))

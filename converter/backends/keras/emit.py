@@ -17,6 +17,7 @@ from converter.backends.keras.registry import OPERATORS, attributes_of
 from converter.backends.keras.structure import Group, group_by_module, one_group
 from converter.backends.keras.weights import Variables, Weight, collecting
 from passes.errors import MODULE_KEY, ConversionError, Unsupported, describe, operator
+from passes.limits import refusal
 
 
 @dataclass
@@ -65,7 +66,7 @@ def unsupported(graph: ir.Graph) -> list[Unsupported]:
     for node in graph:
         entry = OPERATORS.get(operator(node))
         if entry is None:
-            problems.append(Unsupported(f"The operator {operator(node)} is not supported.", node=describe(node)))
+            problems.append(refusal(node))
         else:
             problem = entry.problem(node)
             problems.extend([problem] if problem else [])
