@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
+from converter.sources import budget
 from passes import run_pipeline
 
 NORMALISED = "SplitPads"
@@ -40,6 +41,7 @@ def prepare(
         keep_normalised: for `Oracle.for_source`; without it `normalised` is the final graph.
 
     Raises:
+        LimitExceeded: a tensor on the way is larger than half of the machine's memory.
         ConversionError: as the pass says it.
     """
     kept: list[ir.Model] = []
@@ -51,4 +53,5 @@ def prepare(
             observer(name, graph)
 
     final = run_pipeline(model.clone(), layout=layout, fold_batchnorm=fold_batchnorm, observer=observe)
+    budget.check_values(final)
     return Prepared(kept[0] if kept else final, final)

@@ -266,6 +266,21 @@ def test_a_tensor_that_is_declared_far_larger_than_the_file(place: Place, tmp_pa
     assert "Tensor 'kernel' declares the shape" in message(ran)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "g (float[100000, 100000, 1000] x) => (y) { y = Relu(x) }",
+        "g (float[1] x) => (y) <int64[3] n = {100000, 100000, 1000}> { y = Expand(x, n) }",
+        """g (float[batch, 3, 8, 8] x) => (y) <int64[8] p = {0, 0, 0, 0, 0, 0, 1000000, 1000000}> {
+            t = Pad(x, p)  y = ReduceSum<keepdims=0>(t) }""",
+    ],
+)
+def test_a_tensor_that_the_graph_makes_far_larger_than_the_memory(place: Place, tmp_path: Path, text: str) -> None:
+    ran = place.convert(save(text, tmp_path / "huge.onnx"))
+    assert ran.code == 4
+    assert "more than half of this machine's memory" in message(ran)
+
+
 def test_a_model_over_the_limit(place: Place, small_onnx: Path) -> None:
     ran = place.convert(small_onnx, "--max-bytes", "100")
     assert ran.code == 4

@@ -1,12 +1,15 @@
-"""How many bytes of weights a source may have: asked for, or half of the machine's memory."""
+"""How many bytes of weights a source may have: asked for, or half of the machine's memory. So may any tensor."""
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from passes.errors import LimitExceeded
+import onnx_ir as ir
+
+from passes.errors import LimitExceeded, describe
 
 if TYPE_CHECKING:
     import torch
@@ -37,6 +40,27 @@ def check_module(module: torch.nn.Module, max_bytes: int | None) -> None:
     """Refuse a module whose parameters and buffers are over the budget."""
     nbytes = sum(t.numel() * t.element_size() for t in [*module.parameters(), *module.buffers()])
     check(nbytes, f"The module {type(module).__name__}", max_bytes)
+
+
+def check_values(model: ir.Model) -> None:
+    """Refuse a graph with a tensor that this machine has no room for, before somebody computes it.
+
+    A file of a hundred bytes can ask for a pad of a million pixels. Open sizes count as 1.
+
+    Raises:
+        LimitExceeded: naming the tensor and what makes it.
+    """
+    for value in (*model.graph.inputs, *(output for node in model.graph for output in node.outputs)):
+        if value.shape is not None and value.dtype not in (None, ir.DataType.UNDEFINED, ir.DataType.STRING):
+            nbytes = math.prod(size for size in value.shape if isinstance(size, int)) * value.dtype.bitwidth // 8
+            if nbytes > budget(None):
+                producer = value.producer()
+                raise LimitExceeded(
+                    f"The tensor {value.name!r} of shape {value.shape} needs {nbytes:,} bytes, more than half of this "
+                    "machine's memory.",
+                    node=None if producer is None else describe(producer),
+                    hint="Give smaller sizes with --input where they are open.",
+                )
 
 
 def machine_memory() -> int:
