@@ -1,4 +1,4 @@
-"""One model of models/manifest.py the whole way, in a fresh process.
+"""One model of the README's table the whole way, in a fresh process.
 
 python -m scripts.verify_model NAME [--folder DIR]
 """
@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from models.manifest import ARCHITECTURES, SEED, TRAINED
+from converter.zoo.entry import SEED, Entry
 from scripts.bench_convert import count_operations
-from scripts.children import ROOT, Result, reply
+from scripts.children import Result, reply
+from scripts.verified_models import verified_models
 
 if TYPE_CHECKING:
     from converter import Conversion
@@ -22,28 +23,25 @@ if TYPE_CHECKING:
 def main(arguments: Sequence[str]) -> Result:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("name")
-    parser.add_argument("--folder", type=Path, default=ROOT, help="where the trained models' files are")
+    parser.add_argument("--folder", type=Path, help="where the trained models' files are")
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="keraport-verify-") as temporary:
         output = Path(temporary) / "model.keras"
-        return record(options.name, convert(options.name, options.folder, output))
+        return record(options.name, convert(verified_models(options.folder)[options.name], output))
 
 
-def convert(name: str, folder: Path, output: Path) -> Conversion:
-    """Convert with the defaults of the command line, verification included.
-
-    Raises:
-        KeyError: the manifest has no such name.
-    """
+def convert(entry: Entry, output: Path) -> Conversion:
+    """Convert with the defaults of the command line, verification included."""
     import converter
 
-    if name in ARCHITECTURES:
-        return converter.convert(name, output, random_weights=SEED)
-    trained = {model.name: model for model in TRAINED}[name]
-    file = ROOT / trained.file if (ROOT / trained.file).is_file() else folder / trained.file
-    if trained.factory:
-        return converter.convert(trained.factory, output, checkpoint=file, inputs=trained.inputs)
-    return converter.convert(str(file), output, inputs=trained.inputs)
+    return converter.convert(
+        entry.source,
+        output,
+        checkpoint=entry.checkpoint,
+        inputs=entry.inputs,
+        random_weights=SEED if entry.random_weights else None,
+        **entry.options,
+    )
 
 
 def record(name: str, conversion: Conversion) -> Result:

@@ -1,0 +1,56 @@
+"""The sixty types of transformers: each is built, is small, and takes what its manifest says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from converter.sources import examples
+from converter.sources.factory import find_factory
+from converter.sources.spec import parse_inputs
+from converter.zoo.entry import Entry
+from converter.zoo.manifest import read
+from models import transformers_types
+from models.transformers_types import small
+from scripts.children import ROOT
+from tests.zoo import needs
+
+needs("transformers")
+
+MAX_PARAMETERS = 500_000
+ENTRIES = read([ROOT / "models" / "transformers.toml"])
+
+
+def test_there_are_sixty() -> None:
+    assert len(ENTRIES) == 60
+    assert {entry.folder for entry in ENTRIES} == {str(ROOT)}
+
+
+def test_every_type_is_in_the_manifest() -> None:
+    """A builder is a function of a file of its own kind; small.py builds none."""
+    folder = Path(transformers_types.__file__).parent
+    files = {path.stem: path.read_text() for path in folder.glob("*.py")}
+    defined = [
+        f"models.transformers_types.{stem}:{line[4:].partition('(')[0]}"
+        for stem, text in files.items()
+        if stem != Path(small.__file__).stem
+        for line in text.splitlines()
+        if line.startswith("def ")
+    ]
+    assert sorted(defined) == sorted(entry.source for entry in ENTRIES)
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
+def test_type(entry: Entry) -> None:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        module = find_factory(entry.source)().eval()
+    assert sum(parameter.numel() for parameter in module.parameters()) <= MAX_PARAMETERS
+    call = examples.from_specs(module, parse_inputs(entry.inputs))
+    with torch.no_grad():
+        output = module(*call.args, **call.kwargs)
+    tensors = output if isinstance(output, tuple) else (output,)
+    assert tensors
+    assert all(isinstance(tensor, torch.Tensor) and bool(tensor.isfinite().all()) for tensor in tensors)
