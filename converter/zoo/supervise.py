@@ -23,6 +23,9 @@ from converter.zoo.warm import Servers
 LOOK_SECONDS = 0.25
 """How often time and memory are looked at."""
 
+START_SECONDS = 300.0
+"""How long the warm servers may take for their imports; not the model's time."""
+
 END_SECONDS = 30.0
 """How long the server may take to say that a child is gone whose connection was closed."""
 
@@ -50,7 +53,6 @@ def run_entry(
     folder.mkdir(parents=True, exist_ok=True)
     for name in (child.MODEL, child.REPORT, child.PAGE):
         (folder / name).unlink(missing_ok=True)
-    start = time.monotonic()
     watch = Watch(entry, limits, on_event, stop or threading.Event())
     request = {
         "entry": entry.to_dict(),
@@ -69,7 +71,7 @@ def run_entry(
         source=entry.source,
         tags=entry.tags,
         expected=entry.expected,
-        seconds=time.monotonic() - start,
+        seconds=time.monotonic() - watch.start,
         peak_memory_bytes=watch.peak,
         files={kind: name for kind, name in files.items() if (folder / name).exists()},
         report=(ending.result or {}).get("report"),
@@ -83,6 +85,8 @@ class Watch:
         self._entry, self._limits, self._on_event, self._stop = entry, limits, on_event, stop
         self._ending = Ending()
         self._pid: int | None = None
+        self._deadline = time.monotonic() + START_SECONDS
+        self.start = time.monotonic()
         self.peak = 0
 
     def follow(self, servers: Servers, request: dict[str, Any]) -> Ending:
@@ -95,18 +99,17 @@ class Watch:
         return self._ending
 
     def _follow(self, connection: socket.socket) -> None:
-        deadline = time.monotonic() + self._limits.timeout
         for message in _messages(connection):
             if message is not None:
                 self._take(message)
                 if self._ending.exit_code is not None:
                     return
             elif not self._ending.ended_for:
-                self._ending.ended_for = self._reason_to_end(deadline)
+                self._ending.ended_for = self._reason_to_end()
                 if self._ending.ended_for:
                     connection.shutdown(socket.SHUT_WR)  # the server ends the child, and tells
-                    deadline = time.monotonic() + END_SECONDS
-            elif time.monotonic() > deadline:
+                    self._deadline = time.monotonic() + END_SECONDS
+            elif time.monotonic() > self._deadline:
                 return
 
     def _take(self, message: dict[str, Any]) -> None:
@@ -114,17 +117,18 @@ class Watch:
             self._ending.exit_code, self._ending.output = message["exit"], message["output"]
             self.peak = max(self.peak, message["peak"])
         elif "pid" in message:
-            self._pid = message["pid"]
+            self._pid, self.start = message["pid"], time.monotonic()
+            self._deadline = self.start + self._limits.timeout
         elif "result" in message:
             self._ending.result = message["result"]
         else:
             self._ending.stage = message["stage"]
             self._on_event({"name": self._entry.name, **message})
 
-    def _reason_to_end(self, deadline: float) -> str:
+    def _reason_to_end(self) -> str:
         if self._stop.is_set():
             return "stop"
-        if time.monotonic() > deadline:
+        if time.monotonic() > self._deadline:
             return "time"
         held = memory_of(self._pid) if self._pid is not None else 0
         self.peak = max(self.peak, held)
