@@ -10,6 +10,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 def render(report: Mapping[str, Any]) -> str:
     """The page for `Report.to_dict()`."""
+    seconds = sum(stage["seconds"] for stage in report["stages"])
+    return pages().get_template("report.html").render(report=report, seconds=seconds, verdict=_verdict(report))
+
+
+def pages() -> Environment:
+    """The templates. Whatever is put into them is escaped, and a name that they do not know is an error."""
     environment = Environment(
         loader=PackageLoader("converter"),
         autoescape=True,
@@ -20,8 +26,7 @@ def render(report: Mapping[str, Any]) -> str:
     environment.filters["number"] = _number
     environment.filters["size"] = _size
     environment.filters["shape"] = _shape
-    seconds = sum(stage["seconds"] for stage in report["stages"])
-    return environment.get_template("report.html").render(report=report, seconds=seconds, verdict=_verdict(report))
+    return environment
 
 
 def _verdict(report: Mapping[str, Any]) -> tuple[str, str]:
