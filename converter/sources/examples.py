@@ -116,7 +116,11 @@ def from_specs(module: torch.nn.Module, specs: Sequence[InputSpec], attempt: int
 
 
 def from_tensors(module: torch.nn.Module, example_inputs: Any) -> Call:
-    """The caller's own inputs. The first axis is the batch where all tensors agree on its size; the rest is fixed."""
+    """The caller's own inputs. The first axis is the batch where all tensors agree on its size; the rest is fixed.
+
+    Raises:
+        UsageError: they do not fit `forward`, or one of them is a list or a dict of tensors.
+    """
     parameters = signature.parameters(module)
     if isinstance(example_inputs, Mapping):
         by_name = {parameter.name: parameter for parameter in parameters}
@@ -134,6 +138,12 @@ def from_tensors(module: torch.nn.Module, example_inputs: Any) -> Call:
     tensors = [
         (parameter, torch.from_numpy(value) if isinstance(value, np.ndarray) else value) for parameter, value in pairs
     ]
+    nested = next((parameter.name for parameter, value in tensors if _holds_tensors(value)), None)
+    if nested is not None:
+        raise UsageError(
+            f"The example for {nested!r} holds tensors in a list or dict; each input must be one tensor.",
+            hint="Wrap the module in one whose forward() takes the tensors one by one.",
+        )
     batches = {v.shape[0] for _, v in tensors if isinstance(v, torch.Tensor) and v.ndim > 0}
     has_batch = len(batches) == 1
     arguments = []
@@ -153,6 +163,11 @@ def from_tensors(module: torch.nn.Module, example_inputs: Any) -> Call:
             spec = InputSpec(name, str(value.dtype).removeprefix("torch."), shape)
         arguments.append(Argument(parameter, value, spec, parameter.name not in reached))
     return Call(arguments)
+
+
+def _holds_tensors(value: Any) -> bool:
+    parts = value.values() if isinstance(value, Mapping) else value if isinstance(value, (list, tuple)) else ()
+    return any(isinstance(part, (torch.Tensor, np.ndarray)) or _holds_tensors(part) for part in parts)
 
 
 def fix_batch(call: Call, symbol: str, size: int) -> Call:

@@ -18,7 +18,7 @@ from converter.sources.export import Exported, evaluating, export
 from converter.sources.random_weights import randomise
 from converter.sources.source import Source
 from converter.sources.spec import InputSpec
-from passes.errors import BadSource, UsageError
+from passes.errors import BadSource, Unsupported, UsageError
 
 
 def load_module(
@@ -51,6 +51,7 @@ def load_module(
         raise UsageError("Both example inputs and input specifications were given.", hint="Leave one of the two out.")
     with evaluating(module):
         call = _working_call(module, specs, example_inputs)
+        _refuse_complex(call)
         if random_weights is not None:
             randomise(module, call, random_weights)
             description += f", random weights (seed {random_weights})"
@@ -80,6 +81,16 @@ def _working_call(module: torch.nn.Module, specs: Sequence[InputSpec], example_i
         f"forward() of {type(module).__name__} fails on its inputs ({received}): {type(first).__name__}: {first}",
         hint="Check the shapes and types given with --input.",
     ) from first
+
+
+def _refuse_complex(call: Call) -> None:
+    """PyTorch's exporter makes a pair of real numbers of each, silently."""
+    for spec in call.specs:
+        if spec.dtype.startswith("complex"):
+            raise Unsupported(
+                f"Input {spec.name!r} is {spec.dtype}: Keras layers compute with real numbers.",
+                hint="Wrap the module in one whose forward() takes real and imaginary parts.",
+            )
 
 
 def _export_dynamic(module: torch.nn.Module, call: Call, notes: list[str]) -> tuple[ir.Model, Call]:

@@ -107,21 +107,22 @@ class Cluster:
         running: dict[Any, Task] = {}
         finished = as_completed(raise_errors=False)
 
-        def submit(count: int) -> None:
-            for task in islice(waiting, count):
+        def submit() -> None:
+            free = (ahead or AHEAD * self.slots) - len(running)  # below zero when a worker has died
+            for task in islice(waiting, max(0, free)):
                 future = self._client.submit(self._perform, task, pure=False, retries=0)
                 running[future] = task
                 finished.add(future)
 
         try:
-            submit(ahead or AHEAD * self.slots)
+            submit()
             for future in finished:
                 task = running.pop(future)
                 error = future.exception() if future.status != "finished" else None
                 result = future.result() if error is None else worker.crashed(task, error)
                 future.release()
                 yield task, result
-                submit((ahead or AHEAD * self.slots) - len(running))
+                submit()
         finally:
             if running:
                 self._end(running)

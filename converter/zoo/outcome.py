@@ -40,6 +40,9 @@ NO_MEMORY = re.compile(
 """What Python, C++, torch, TensorFlow and onnxruntime say when an allocation fails."""
 
 LAST_LINES = 20
+FATAL = "Fatal Python error"
+"""How faulthandler begins: a traceback follows, the innermost call first, and a long list of modules."""
+
 ENDED_BY_USER = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
@@ -110,9 +113,14 @@ def judge(ending: Ending) -> tuple[str, dict[str, Any]]:
 
 
 def last_lines(text: str) -> list[str]:
-    """The end of what a process printed: what a progress bar overwrote is left out."""
+    """The end of what a process printed, or its last words where Python wrote where it died.
+
+    What a progress bar overwrote is left out.
+    """
     lines = [line.rpartition("\r")[2].rstrip() for line in text.replace("\r\n", "\n").splitlines()]
-    return [line for line in lines if line][-LAST_LINES:]
+    lines = [line for line in lines if line]
+    fatal = [place for place, line in enumerate(lines) if line.startswith(FATAL)]
+    return lines[fatal[-1] :][:LAST_LINES] if fatal else lines[-LAST_LINES:]
 
 
 def _status(ending: Ending, error: Mapping[str, Any] | None) -> tuple[str, str]:
