@@ -70,6 +70,7 @@ class ForkServer:
         self._control = control
         self._command = list(command)
         self._children: dict[int, Child] = {}
+        self._unsaid: dict[int, tuple[socket.socket, bytes]] = {}
         self._may_fork = False
         self._poll = select.epoll()
         self._wake, self._woken = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -89,30 +90,35 @@ class ForkServer:
                 continue
         finally:
             for child in list(self._children.values()):
-                _kill_group(child.pid)
+                _end(child.pid)
                 self._finish(child, *os.waitpid(child.pid, 0)[1:], 0)
 
     def _step(self) -> bool:
         """Handle what has happened; False once the parent is gone."""
-        for descriptor, _ in self._poll.poll():
-            if descriptor == self._control:
-                return False
-            if descriptor == self._listener.fileno():
-                self._accept()
-            elif descriptor == self._wake:
-                self._reap()
-            else:
-                self._serve(descriptor)
+        events = {descriptor for descriptor, _ in self._poll.poll()}
+        if self._control in events:
+            return False
+        # The order matters: reaping closes descriptors, and accepting takes their numbers.
+        for descriptor in events - {self._wake, self._listener.fileno()}:
+            self._serve(descriptor)
+        if self._wake in events:
+            self._reap()
+        if self._listener.fileno() in events:
+            self._accept()
         return True
 
     def _serve(self, descriptor: int) -> None:
-        """Something of a child: output to read, or a connection that was closed."""
+        """Something of a child: output to read, or a connection that was closed or takes more of the last words."""
+        if descriptor in self._unsaid:
+            self._forget(descriptor)
+            self._part(*self._unsaid.pop(descriptor))
+            return
         for child in list(self._children.values()):
             if descriptor == child.output:
                 self._drain(child)
             elif descriptor == child.connection.fileno():
                 self._forget(descriptor)
-                _kill_group(child.pid)
+                _end(child.pid)
 
     def _accept(self) -> None:
         connection, _ = self._listener.accept()
@@ -139,12 +145,14 @@ class ForkServer:
             for other in self._children.values():
                 other.connection.close()
                 os.close(other.output)
+            for connection_of_dead, _ in self._unsaid.values():
+                connection_of_dead.close()
             self._poll.close()
             self._listener.close()
             nothing = os.open(os.devnull, os.O_RDONLY)
             for source, target in ((nothing, 0), (printed, 1), (printed, 2)):
                 os.dup2(source, target)
-            _tell(connection, {"pid": os.getpid()})
+            connection.sendall(_line({"pid": os.getpid()}))
             if not self._may_fork:
                 os.set_inheritable(connection.fileno(), True)
                 os.execv(self._command[0], [*self._command, str(connection.fileno())])
@@ -152,13 +160,17 @@ class ForkServer:
             code = 0
         except SystemExit as error:
             code = error.code if isinstance(error.code, int) else int(error.code is not None)
+            if error.code is not None and not isinstance(error.code, int):
+                sys.stderr.write(f"{error.code}\n")  # as the interpreter does
         except BaseException:  # noqa: BLE001 - the last door of this process
             traceback.print_exc()
         finally:
-            for stream in (sys.stdout, sys.stderr):
-                with contextlib.suppress(Exception):
-                    stream.flush()
-            os._exit(code)
+            try:
+                for stream in (sys.stdout, sys.stderr):
+                    with contextlib.suppress(Exception):
+                        stream.flush()
+            finally:
+                os._exit(code & 0xFF)
 
     def _drain(self, child: Child) -> bool:
         """Read a part of what the child printed; whether there was any."""
@@ -199,8 +211,22 @@ class ForkServer:
         os.close(child.output)
         code = os.waitstatus_to_exitcode(status)
         text = bytes(child.tail).decode(errors="replace")
-        _tell(child.connection, {"exit": code, "output": text, "peak": peak})
-        child.connection.close()
+        # The child may have died after half of a line.
+        self._part(child.connection, b"\n" + _line({"exit": code, "output": text, "peak": peak}))
+
+    def _part(self, connection: socket.socket, words: bytes) -> None:
+        """Say the last words and close; what the connection does not take yet is said when it does. Nobody waits."""
+        try:
+            words = words[connection.send(words, socket.MSG_DONTWAIT) :]
+        except BlockingIOError:
+            pass
+        except OSError:  # nobody is there to listen
+            words = b""
+        if not words:
+            connection.close()
+            return
+        self._unsaid[connection.fileno()] = connection, words
+        self._poll.register(connection.fileno(), select.EPOLLOUT)
 
     def _end_orphans(self) -> None:
         """Kill every child of this process that is none of its own: it was left by one that is dead."""
@@ -223,15 +249,20 @@ def _children_of_this_process() -> set[int]:
     return {int(pid) for task in tasks.iterdir() for pid in (task / "children").read_text().split()}
 
 
+def _end(pid: int) -> None:
+    """Kill a child that has not been waited for, also one that is so young that it has no group yet."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+    _kill_group(pid)
+
+
 def _kill_group(pid: int) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.killpg(pid, signal.SIGKILL)
 
 
-def _tell(connection: socket.socket, message: dict[str, object]) -> None:
-    """One line, after the half of one that a dead child may have left. Who does not read is not waited for."""
-    with contextlib.suppress(OSError):
-        connection.send(b"\n" + json.dumps(message).encode() + b"\n", socket.MSG_DONTWAIT)
+def _line(message: dict[str, object]) -> bytes:
+    return json.dumps(message).encode() + b"\n"
 
 
 def _prctl(option: int, value: int) -> None:
