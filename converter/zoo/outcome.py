@@ -34,10 +34,11 @@ STATUS_BY_KIND = {
 
 NO_MEMORY = re.compile(
     r"MemoryError|bad_alloc|can't allocate memory|Cannot allocate memory|not enough memory|Allocation of \d+ failed"
-    r"|ResourceExhausted|OOM when allocating|Failed to allocate memory",
+    r"|Resource_?Exhausted|OOM when allocating|Failed to allocate memory|replay process on \w+ was ended by signal 9\b",
     re.IGNORECASE,
 )
-"""What Python, C++, torch, TensorFlow and onnxruntime say when an allocation fails."""
+"""What Python, C++, torch, TensorFlow, JAX and onnxruntime say when an allocation fails, and keraport when the kernel
+ended the replay."""
 
 LAST_LINES = 20
 FATAL = "Fatal Python error"
@@ -106,8 +107,8 @@ def judge(ending: Ending) -> tuple[str, dict[str, Any]]:
     return status, {
         **detail,
         "stage": ending.stage or None,
-        "signal": signal.Signals(-code).name if code is not None and code < 0 and error is None else None,
-        "exit_code": code if code is not None and code > 0 else None,
+        "signal": _name(-code) if code is not None and code < 0 and error is None else None,
+        "exit_code": code if code is not None and code >= 0 and error is None else None,
         "stderr": last_lines(ending.output),
     }
 
@@ -117,22 +118,22 @@ def last_lines(text: str) -> list[str]:
 
     What a progress bar overwrote is left out.
     """
-    lines = [line.rpartition("\r")[2].rstrip() for line in text.replace("\r\n", "\n").splitlines()]
+    _, fatal, after = text.rpartition(FATAL)  # in the middle of a line where a progress bar was drawn
+    lines = [line.rstrip().rpartition("\r")[2] for line in (fatal + after).split("\n")]
     lines = [line for line in lines if line]
-    fatal = [place for place, line in enumerate(lines) if line.startswith(FATAL)]
-    return lines[fatal[-1] :][:LAST_LINES] if fatal else lines[-LAST_LINES:]
+    return lines[:LAST_LINES] if fatal else lines[-LAST_LINES:]
 
 
 def _status(ending: Ending, error: Mapping[str, Any] | None) -> tuple[str, str]:
     where = f" in stage {ending.stage}" if ending.stage else " before the first stage"
+    if ending.result is not None:  # also of a process that did not end after its last word
+        return (str(error["status"]), "") if error else (VERIFIED, "")
     if ending.ended_for == "time":
         return TIMED_OUT, f"It was not done within the time limit, and was ended{where}."
     if ending.ended_for == "memory":
         return OUT_OF_MEMORY, f"Its processes held more memory than the limit, and were ended{where}."
     if ending.ended_for == "stop":
         return KILLED, f"The run was stopped{where}."
-    if ending.result is not None:
-        return (str(error["status"]), "") if error else (VERIFIED, "")
     code = ending.exit_code
     if code is None:
         return KILLED, f"The connection to its process was lost{where}."
@@ -140,9 +141,17 @@ def _status(ending: Ending, error: Mapping[str, Any] | None) -> tuple[str, str]:
         # Nobody here killed it: so the kernel did, for lack of memory.
         return OUT_OF_MEMORY, f"It ran out of memory{where}."
     if code < 0 and -code in ENDED_BY_USER:
-        return KILLED, f"It was ended from outside by {signal.Signals(-code).name}{where}."
-    how = f"died of {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+        return KILLED, f"It was ended from outside by {_name(-code)}{where}."
+    how = f"died of {_name(-code)}" if code < 0 else f"ended with exit code {code}"
     return CRASHED, f"Its process {how}{where}."
+
+
+def _name(number: int) -> str:
+    """Of a signal. Most real-time signals have none."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
 
 def _is_memory(error: BaseException) -> bool:
