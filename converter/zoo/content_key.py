@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from functools import cache
 from importlib.util import find_spec
@@ -13,10 +15,13 @@ import converter
 import passes
 from converter.report import versions
 from converter.zoo.entry import Entry, Limits
-from converter.zoo.kinds import is_url
+from converter.zoo.kinds import TRANSFORMERS, Kind, is_url, kind_of
 
 OPTIONAL = ("torchvision", "timm", "transformers", "safetensors", "ml_dtypes")
 """Packages that matter to results, beyond those that a report names."""
+
+_DATA = re.compile(r"(\.|_)data$|\.bin$", re.IGNORECASE)
+"""Names of external data, which lies beside its model: `m.onnx.data`, `m.onnx_data`, `m.bin`."""
 
 
 def content_keys(entries: Sequence[Entry], limits: Limits) -> dict[str, str]:
@@ -53,16 +58,26 @@ def _file_key(text: str | None, folder: str) -> str | None:
     """The content behind a source or a checkpoint: a file, a folder of files, or a factory's module."""
     if text is None or is_url(text):
         return None
-    kind, _, rest = text.partition(":")
-    path = Path(folder) / (rest if kind == "transformers" else text)
-    if not path.exists() and rest:
-        path = Path(folder, *kind.split(".")).with_suffix(".py")
+    kind = kind_of(text)
+    if kind is Kind.NAMED:
+        return None
+    if kind is Kind.FACTORY:
+        return _module_key(Path(folder, *text.partition(":")[0].split(".")))
+    path = Path(folder) / text.removeprefix(TRANSFORMERS)
     if path.is_dir():
         return _hash_of(tuple(sorted(file for file in path.rglob("*") if file.is_file())), path)
     if not path.is_file():
         return None
-    beside = (file for file in path.parent.glob(f"{path.stem}*") if file.suffix.lower() in (".data", ".bin"))
+    beside = (file for file in path.parent.glob(f"{glob.escape(path.stem)}*") if _DATA.search(file.name))
     return _hash_of((path, *sorted(beside)), path.parent)
+
+
+def _module_key(path: Path) -> str | None:
+    """Of a module or of a whole package; None where it is not in the folder, but on the Python path."""
+    if (path / "__init__.py").is_file():
+        return _hash_of(tuple(sorted(path.rglob("*.py"))), path)
+    file = path.with_name(f"{path.name}.py")
+    return _hash_of((file,), file.parent) if file.is_file() else None
 
 
 def _hash_of(files: Sequence[Path], root: Path) -> str:
