@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from converter.zoo.entry import Entry
-from converter.zoo.kinds import is_url
+from converter.zoo.kinds import TRANSFORMERS, is_url
 from passes.errors import BadSource, ConversionError, UsageError
 
 ALSO = ("{name}.data", "{name}_data", "{stem}.data", "{stem}.bin")
@@ -30,8 +30,10 @@ def fetched(entry: Entry, folder: Path) -> Entry:
     for field in ("source", "checkpoint"):
         url = getattr(entry, field)
         if url is not None and is_url(url):
-            folder.mkdir(parents=True, exist_ok=True)
-            changes[field] = str(_fetch(url, folder))
+            # Folders of their own: both files may have one name.
+            (folder / field).mkdir(parents=True, exist_ok=True)
+            kind = TRANSFORMERS if url.startswith(TRANSFORMERS) else ""
+            changes[field] = kind + str(_fetch(url.removeprefix(kind), folder / field, whole=bool(kind)))
     return replace(entry, **changes) if changes else entry
 
 
@@ -51,11 +53,15 @@ def upload(folder: Path, names: dict[str, str], url: str) -> dict[str, str]:
     return places
 
 
-def _fetch(url: str, folder: Path) -> Path:
+def _fetch(url: str, folder: Path, *, whole: bool) -> Path:
+    """A file, with the external data beside it, or a whole folder."""
     with _explained(f"{url} cannot be read", BadSource):
         system, path = _filesystem(url)
         name = posixpath.basename(path.rstrip("/"))
         target = folder / name
+        if whole:
+            system.get(path, str(target), recursive=True)
+            return target
         system.get_file(path, str(target))
         if name.lower().endswith(".onnx"):
             for pattern in ALSO:
