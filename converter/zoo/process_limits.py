@@ -20,7 +20,9 @@ def apply(limits: Limits) -> None:
     """
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if limits.memory is not None:
-        resource.setrlimit(resource.RLIMIT_DATA, (limits.memory, limits.memory))
+        _, most = resource.getrlimit(resource.RLIMIT_DATA)
+        data = limits.memory if most == resource.RLIM_INFINITY else min(limits.memory, most)
+        resource.setrlimit(resource.RLIMIT_DATA, (data, data))
     with contextlib.suppress(OSError):  # not every container lets it be written
         Path("/proc/self/oom_score_adj").write_text("1000")
     for name in THREAD_VARIABLES if limits.threads else ():
