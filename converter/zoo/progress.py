@@ -12,7 +12,6 @@ from typing import Any
 
 from rich.console import Console, Group
 from rich.live import Live
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -28,6 +27,7 @@ class Running:
 
     worker: str
     since: float
+    attempt: int = 1
     stage: str = ""
     memory: int = 0
 
@@ -44,6 +44,7 @@ class Progress:
         self._console = console
         self._lock = threading.Lock()
         self._running: dict[str, Running] = {}
+        self._finished: set[str] = set()
         self._counts: Counter[str] = Counter()
         self._seconds: list[float] = []
         self._total = 0
@@ -71,14 +72,20 @@ class Progress:
 
     def event(self, event: dict[str, Any]) -> None:
         """A stage began or ended, or memory was looked at: see supervise.py."""
+        name, attempt = event["name"], event["attempt"]
         with self._lock:
-            running = self._running.setdefault(event["name"], Running(event["worker"], time.monotonic()))
+            if name in self._finished:  # it was told late
+                return
+            if name not in self._running or self._running[name].attempt != attempt:
+                self._running[name] = Running(event["worker"], time.monotonic(), attempt)
+            running = self._running[name]
             running.stage = event.get("stage", running.stage)
             running.memory = event.get("memory", running.memory)
 
     def finished(self, result: Result) -> None:
         with self._lock:
             self._running.pop(result.name, None)
+            self._finished.add(result.name)
             self._counts[result.status] += 1
             self._seconds.append(result.seconds)
             left = self._left()
@@ -86,10 +93,10 @@ class Progress:
             self._console.print(_line(result, f"{sum(self._counts.values())}/{self._total}", left))
 
     def _left(self) -> str:
-        """How long it will take, from the mean of what was done; nothing while that says little."""
-        if len(self._seconds) < 2 * self.slots:
-            return ""
+        """How long it will take, from the mean of what was done; nothing while that says little, and at the end."""
         models = self._total - sum(self._counts.values())
+        if len(self._seconds) < 2 * self.slots or models <= 0:
+            return ""
         return _duration(models * sum(self._seconds) / len(self._seconds) / self.slots)
 
     def _table(self) -> Group:
@@ -97,21 +104,21 @@ class Progress:
             table = Table("Running", "Stage", "Seconds", "Memory", "Worker", box=None, pad_edge=False)
             for name, running in self._running.items():
                 seconds = f"{time.monotonic() - running.since:.0f}"
-                table.add_row(
-                    escape(name), running.stage, seconds, f"{running.memory / GIGABYTE:.1f} GB", escape(running.worker)
-                )
+                memory = f"{running.memory / GIGABYTE:.1f} GB"
+                table.add_row(*map(Text, (name, running.stage, seconds, memory, running.worker)))
             done = sum(self._counts.values())
             parts = [f"{done} of {self._total} done", *(f"{count} {status}" for status, count in _sorted(self._counts))]
             left = self._left()
             return Group(table, Text(" · ".join([*parts, *([f"{left} left"] if left else [])]), style="bold"))
 
 
-def _line(result: Result, place: str, left: str) -> str:
-    mark = "[green]✓[/]" if result.status == VERIFIED else "[red]✗[/]"
+def _line(result: Result, place: str, left: str) -> Text:
+    """No markup: names and messages may look like it."""
+    mark = ("✓", "green") if result.status == VERIFIED else ("✗", "red")
     message = (str(result.detail.get("message") or "").strip().splitlines() or [""])[0]
-    text = f"{mark} {place} {escape(result.name)} {result.status} {result.seconds:.1f} s"
+    text = f" {place} {result.name} {result.status} {result.seconds:.1f} s"
     text += f", {left} left" if left else ""
-    return f"{text}: {escape(message)}" if message else text
+    return Text.assemble(mark, f"{text}: {message}" if message else text)
 
 
 def _sorted(counts: Counter[str]) -> list[tuple[str, int]]:
