@@ -95,6 +95,9 @@ class Forked:
 
     def end(self, pending: bytes) -> tuple[int, str]:
         self.is_alive = False
+        with contextlib.suppress(ConnectionResetError):  # what it has not read makes of its end a reset
+            while part := self._socket.recv(1 << 16):
+                pending += part
         for line in reversed(pending.splitlines()):
             with contextlib.suppress(ValueError):
                 said = json.loads(line)

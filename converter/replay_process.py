@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import json
 import os
 import selectors
@@ -141,7 +142,10 @@ class Replay:
                 while (message := self._next_message()) is None:
                     if not selector.select(max(0.0, deadline - time.monotonic())):
                         raise LimitExceeded(f"The replay on {self.backend} gave no answer within {timeout:.0f} s.")
-                    part = os.read(self._link.fileno(), 1 << 16)
+                    try:
+                        part = os.read(self._link.fileno(), 1 << 16)
+                    except ConnectionResetError:  # it ended before it had read all
+                        part = b""
                     if not part:
                         raise self._died()
                     self._pending += part
@@ -151,10 +155,13 @@ class Replay:
         return message
 
     def _next_message(self) -> dict[str, Any] | None:
-        """The next answer in what was read. What a fork server says of its child is none."""
+        """The next answer in what was read. What a fork server says of its child is none, nor is half a line: the child
+        died while it wrote, and its end is told next."""
         while b"\n" in self._pending:
             line, _, rest = self._pending.partition(b"\n")
-            message: dict[str, Any] = json.loads(line) if line else {}
+            message: dict[str, Any] = {}
+            with contextlib.suppress(ValueError):
+                message = json.loads(line)
             if "exit" in message:
                 raise self._died()
             self._pending = rest
