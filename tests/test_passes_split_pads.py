@@ -117,6 +117,15 @@ def test_even_kernels_are_same_only_with_the_odd_pad_at_the_end() -> None:
     assert form(one(before, "1, 4, h, w0", weights)) == ["Pad:[0, 0, 1, 1, 0, 0, 0, 0]", "Conv:VALID"]
 
 
+def test_3d_strides_two_beyond_the_kernel_are_not_left_to_same() -> None:
+    """TensorFlow without oneDNN computes them wrongly; tests/test_padding.py has the numbers."""
+    conv = 'Conv <auto_pad = "SAME_UPPER", strides = [1, 1, STRIDE]> (x, w)'
+    kernel = ", float[3, 4, 3, 3, 1] w"
+    at_two, at_three = (one(conv.replace("STRIDE", s), "batch, 4, d, h, w0", kernel) for s in "23")
+    assert form(at_two) == ["Conv:SAME_UPPER"]
+    assert form(at_three) == ["Pad:[0, 0, 1, 1, 0, 0, 0, 1, 1, 0]", "Conv:VALID"]
+
+
 def test_no_pads_are_valid() -> None:
     assert form(one("Conv (x, w)", weights=", float[3, 4, 1, 1] w")) == ["Conv:VALID"]
     assert form(one('Conv <auto_pad = "SAME_LOWER", strides = [2, 2]> (x, w)', weights=", float[3, 4, 1, 1] w")) == [
