@@ -31,7 +31,7 @@ def split_conv(node: ir.Node, names: Names, *, fold: bool = True) -> bool:
     if max(window.strides) > 1 and max(window.dilations) > 1:
         _split_stride_from_dilation(node, window, names)
         return True
-    folded = fold and not window.is_valid and window.is_same_upper and not _skips_too_much(window)
+    folded = fold and not window.is_valid and window.is_same_upper
     attributes = _attributes(node, window, "SAME_UPPER" if folded else "VALID")
     if folded or window.is_valid:
         return set_attributes(node, attributes)
@@ -39,15 +39,6 @@ def split_conv(node: ir.Node, names: Names, *, fold: bool = True) -> bool:
     node.replace_input_with(0, pad_window(at, first_input(node), window))
     set_attributes(node, attributes)
     return True
-
-
-def _skips_too_much(window: Window) -> bool:
-    """Does a stride of a 3-D convolution leave out two elements or more between its windows?
-
-    SAME needs no pad there. TensorFlow 2.21 without oneDNN, the default on processors without AVX-512, takes what is
-    left out for a negative pad, and reads from the wrong place.
-    """
-    return window.rank == 3 and any(axis.stride > axis.extent + 1 for axis in window.axes)
 
 
 def _split_stride_from_dilation(node: ir.Node, window: Window, names: Names) -> None:
