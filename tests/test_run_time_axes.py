@@ -17,12 +17,26 @@ from tests.harness import check_onnx
                      "known only at run time", id="split-sizes"),
         pytest.param("g (float[b, 3] x) => (float[p, 3] y, float[q, 3] z) { y, z = Split<axis=0, num_outputs=2>(x) }",
                      "known only at run time", id="split-batch"),
+        pytest.param("""g (float[b, 3] x) => (float[n, 3] y)
+                     <int64[1] two = {2}, int64[1] three = {3}, float[1, 3] w = {1, 2, 3}>
+                     { s = Shape<start=0, end=1>(x)  t = Mul(s, two)  u = Concat<axis=0>(t, three)
+                       y = Expand(w, u) }""", "more than one size", id="expand-to-a-multiple"),
     ],
 )  # fmt: skip
 def test_what_is_known_only_at_run_time_is_refused(text: str, reason: str) -> None:
     with pytest.raises(Unsupported, match=reason) as caught:
         check_onnx(text)
     assert caught.value.node
+
+
+@pytest.mark.parametrize("value", ["float[1] {0.5}", "int64[1] {-7}", "bool[1] {1}", ""])
+def test_numbers_of_a_computed_shape(value: str) -> None:
+    dtype = value.partition("[")[0] or "float"
+    attribute = f"<value = {value}>" if value else ""
+    check_onnx(f"""
+        g (float[b, 3, 5] x) => ({dtype}[b, 2, 5] y) <int64[2] rest = {{2, 5}}>
+        {{ s = Shape<start=0, end=1>(x)  t = Concat<axis=0>(s, rest)  y = ConstantOfShape{attribute}(t) }}
+    """)
 
 
 def test_a_constant_integer_to_the_power_of_floats_stays_an_integer() -> None:

@@ -25,6 +25,7 @@ SETTINGS = {
     "distributed.scheduler.work-stealing": False,
 }
 CONNECT_SECONDS = 30
+WORKER_SECONDS = 60
 AHEAD = 2
 """Tasks in flight for each that runs: enough that no worker waits, few enough that memory stays flat."""
 
@@ -70,9 +71,8 @@ class Cluster:
 
     def __enter__(self) -> Cluster:
         try:
+            self._wait_for_a_worker()
             found = self._client.run(worker.ready, self._run)
-            if not found:
-                raise UsageError("The cluster has no workers.", hint="Start one: dask worker ADDRESS --nthreads 1")
             for where, facts in found.items():
                 if facts["code"] != code_key():
                     raise UsageError(f"The worker {where} has another keraport.", hint="Install the same one there.")
@@ -89,6 +89,15 @@ class Cluster:
         """How many tasks run at the same time now."""
         threads: dict[str, int] = self._client.nthreads()
         return max(1, sum(threads.values()))
+
+    def _wait_for_a_worker(self) -> None:
+        """Workers may be started together with the run; one is enough to begin."""
+        try:
+            self._client.wait_for_workers(1, timeout=WORKER_SECONDS)
+        except TimeoutError as error:
+            raise UsageError(
+                "The cluster has no workers.", hint="Start one: dask worker ADDRESS --nthreads 1 --memory-limit 0"
+            ) from error
 
     def listen(self, on_event: Callable[[dict[str, Any]], None]) -> None:
         """Have the events of all workers told, in a thread of Dask's."""
