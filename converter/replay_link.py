@@ -80,11 +80,15 @@ class Started:
 
 
 class Forked:
-    """A fork of `replay_server.py`, which listens at `path`. Closing the connection ends it."""
+    """A fork of `replay_server.py`, which listens at `path`. Closing the connection ends it.
 
-    def __init__(self, path: str | Path) -> None:
+    `memory` is what it may use, in bytes.
+    """
+
+    def __init__(self, path: str | Path, *, memory: int | None = None) -> None:
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.connect(str(path))
+        self.send(json.dumps({"memory": memory}).encode() + b"\n")
         self.is_alive = True
 
     def fileno(self) -> int:

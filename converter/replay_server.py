@@ -4,11 +4,16 @@ Run by its path, as replay.py is, and with the same packages hidden:
 
     python -P replay_server.py listen DESCRIPTOR      until its stdin is closed
     python -P replay_server.py answer DESCRIPTOR      one connection, where forking alone is not safe
+
+A connection begins with {"memory": bytes or null}, what its process may use; then it goes on as replay.py says.
 """
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
+import json
+import resource
 import socket
 import sys
 from pathlib import Path
@@ -22,6 +27,7 @@ def main() -> None:
 
     def answer(connection: socket.socket) -> None:
         with connection.makefile("r", encoding="utf-8") as requests, connection.makefile("w") as answers:
+            limit(json.loads(requests.readline())["memory"])
             replay.answer_all(requests, answers)
 
     mode, descriptor = sys.argv[1:]
@@ -32,6 +38,14 @@ def main() -> None:
         return
     command = [sys.executable, "-P", str(HERE / "replay_server.py"), "answer"]
     fork_server.ForkServer(given, answer, control=0, command=command).run()
+
+
+def limit(memory: int | None) -> None:
+    """Bytes of data that this process may have. Where the machine runs out of memory the kernel takes it first."""
+    if memory is not None:
+        resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
+    with contextlib.suppress(OSError):  # not every container lets it be written
+        Path("/proc/self/oom_score_adj").write_text("1000")
 
 
 def _beside(name: str) -> ModuleType:

@@ -46,6 +46,8 @@ def behave(requests, answers):
         if name == "imports":
             answers.write(json.dumps({{"ok": False, "message": ' '.join(missing({names!r}))}}) + "\\n")
             answers.flush()
+        elif name == "devour":
+            bytearray(4 << 30)
         elif name == "exit":
             sys.exit("out of luck")
         elif name == "half":
@@ -172,6 +174,15 @@ def test_a_fork_that_dies_while_it_answers_is_reported(fork: Callable[[], Replay
 def test_a_fork_that_leaves_is_reported_with_its_last_words(fork: Callable[[], Replay]) -> None:
     with pytest.raises(ConversionError, match="ended with exit code 1: out of luck"):
         fork().run("exit", [])
+
+
+def test_a_fork_has_the_memory_that_it_is_given(server: tuple[Path, subprocess.Popen[bytes]]) -> None:
+    replay = Replay("tensorflow", link=Forked(server[0], memory=2 << 30))
+    try:
+        with pytest.raises(ConversionError, match="ended with exit code 1: MemoryError"):
+            replay.run("devour", [])
+    finally:
+        replay.close()
 
 
 # The rest needs no Keras: a server that says what a test tells it to.

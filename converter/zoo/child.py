@@ -36,7 +36,7 @@ def serve(connection: socket.socket) -> None:
     process_limits.apply(limits)
     _find_modules(entry.folder)
     if request["replay"] is not None:
-        _replay_through(request["replay"])
+        _replay_through(request["replay"], limits.memory)
     tell(connection, {"result": run(entry, Path(request["folder"]), limits.threads, connection)})
 
 
@@ -95,13 +95,13 @@ def _find_modules(folder: str) -> None:
     sys.path.insert(0, folder)
 
 
-def _replay_through(path: str) -> None:
-    """Let the model be replayed by a fork of the warm replay server, under the same limits as this process."""
+def _replay_through(path: str, memory: int | None) -> None:
+    """Let the model be replayed by a fork of the warm replay server, under the same limit as this process."""
     from converter.replay_link import Forked
     from converter.replay_process import Replay
     from converter.verify import default_backend
 
-    Replay.keep(Replay(default_backend(), link=Forked(path)))
+    Replay.keep(Replay(default_backend(), link=Forked(path, memory=memory)))
 
 
 if __name__ == "__main__":
