@@ -5,6 +5,7 @@ from __future__ import annotations
 import faulthandler
 import signal
 import tempfile
+import threading
 from typing import Any
 
 import pytest
@@ -222,19 +223,35 @@ def test_there_are_not_more_lines_than_that() -> None:
     assert LAST_LINES == 20
 
 
-def test_of_a_fatal_error_the_beginning_is_kept() -> None:
-    """A long list of modules follows the traceback."""
+def traceback_of_all_threads() -> str:
     with tempfile.TemporaryFile("w+") as file:
-        faulthandler.dump_traceback(file)
+        faulthandler.dump_traceback(file, all_threads=True)
         file.seek(0)
-        trace = file.read()
+        return file.read()
+
+
+def test_of_a_fatal_error_the_thread_at_fault_is_kept() -> None:
+    """The other threads come before it, and a long list of modules after it."""
+    stop = threading.Event()
+    threads = [threading.Thread(target=stop.wait) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    trace = traceback_of_all_threads()
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert trace.count("(most recent call first)") >= len(threads) + 1
     fatal = "Fatal Python error: Segmentation fault"
     modules = "".join(f"module{place}\n" for place in range(99))
     found = last_lines(f"before\n 50%|#### |\r 60%|#### |{fatal}\n\n{trace}\n{modules}")
     assert found[0] == fatal
-    assert found[1].endswith("(most recent call first):")
+    assert found[1].startswith("Current thread")
     assert __file__ in found[2]
     assert len(found) == LAST_LINES
+
+
+def test_a_fatal_error_without_a_traceback_keeps_what_follows() -> None:
+    assert last_lines("before\nFatal Python error: Aborted\n\nafter\n") == ["Fatal Python error: Aborted", "after"]
 
 
 def test_every_signal_has_a_name() -> None:

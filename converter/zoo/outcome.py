@@ -42,7 +42,8 @@ ended the replay."""
 
 LAST_LINES = 20
 FATAL = "Fatal Python error"
-"""How faulthandler begins: a traceback follows, the innermost call first, and a long list of modules."""
+"""How faulthandler begins: each thread's traceback follows, the innermost call first, and a long list of modules."""
+AT_FAULT = "Current thread"
 
 ENDED_BY_USER = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
@@ -121,7 +122,10 @@ def last_lines(text: str) -> list[str]:
     _, fatal, after = text.rpartition(FATAL)  # in the middle of a line where a progress bar was drawn
     lines = [line.rstrip().rpartition("\r")[2] for line in (fatal + after).split("\n")]
     lines = [line for line in lines if line]
-    return lines[:LAST_LINES] if fatal else lines[-LAST_LINES:]
+    if not fatal:
+        return lines[-LAST_LINES:]
+    at_fault = next((place for place, line in enumerate(lines) if line.startswith(AT_FAULT)), 1)
+    return [lines[0], *lines[at_fault:]][:LAST_LINES]
 
 
 def _status(ending: Ending, error: Mapping[str, Any] | None) -> tuple[str, str]:
