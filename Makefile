@@ -11,12 +11,13 @@ export TF_CPP_MIN_LOG_LEVEL := 3
 
 setup: $(STAMP)
 
-# torch comes first and alone: pip then takes the CPU wheel where there is one, and keeps it.
+# torch comes first and alone: pip then takes the CPU wheel where there is one, and keeps it. Without compilation: Python
+# compiles what is imported, and most of these files never are.
 $(STAMP): pyproject.toml constraints.txt
 	@echo "Setting up $(VENV): a few minutes, once."
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install -qq $(TORCH)
-	$(BIN)/python -m pip install -qq -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install -qq --no-compile $(TORCH)
+	$(BIN)/python -m pip install -qq --no-compile -c constraints.txt -e '.[dev]'
 	touch $(STAMP)
 
 demo: $(STAMP)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
@@ -101,7 +101,8 @@ def with_weights(layer: keras.layers.Layer, x: Any, **sources: Source) -> Any:
         source = given.get(kwargs.get("name", ""))
         if source is not None:
             kwargs["initializer"] = _initializer(layer, kwargs["name"], source)
-        return create(*args, **kwargs)
+        with _short_names():
+            return create(*args, **kwargs)
 
     layer.add_weight = add_weight
     try:
@@ -112,6 +113,16 @@ def with_weights(layer: keras.layers.Layer, x: Any, **sources: Source) -> Any:
     for variable in layer.variables:
         _record(variables, variable, given.get(variable.name))
     return y
+
+
+def _short_names() -> AbstractContextManager[Any]:
+    """TensorFlow builds a kernel for each name of a variable, a millisecond or two; Keras has the path anyway."""
+    if keras.backend.backend() != "tensorflow":
+        return nullcontext()
+    import tensorflow as tf  # noqa: TID251 (for how it is made here, not for what is in the model)
+
+    scope: AbstractContextManager[Any] = tf.name_scope("")
+    return scope
 
 
 def _initializer(layer: keras.layers.Layer, name: str, source: Any) -> Callable[..., np.ndarray]:
