@@ -50,6 +50,8 @@ def test_bad_models_stop_nobody_and_are_named(tmp_path: Path, keraport: Keraport
     assert found["devour"]["peak_memory_bytes"] < 4.5 * 2**30, "twice the limit, and some"
     assert "no such size: 17" in detail["refuse"]["message"]
     assert detail["hang"]["signal"] == detail["hang_on"]["signal"] == "SIGKILL"
+    cases = [found[name]["report"]["verification"]["cases"] for name in ("good", "talk")]
+    assert cases[0] == cases[1], "one module, built twice, does not draw the same weights"
     assert (run / found["talk"]["files"]["output"]).stat().st_size < 20_000
     assert all((run / path).exists() for one in found.values() for path in one["files"].values())
     assert not psutil.pid_exists(int((tmp_path / "grandchild").read_text()))

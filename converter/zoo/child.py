@@ -9,8 +9,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import random
 import socket
 import sys
 import traceback
@@ -20,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from converter.zoo import process_limits
 from converter.zoo.entry import SEED, Entry, Limits
+from converter.zoo.kinds import Kind, kind_of
 from converter.zoo.outcome import error_of
 
 if TYPE_CHECKING:
@@ -66,6 +69,8 @@ def _convert(entry: Entry, folder: Path, threads: int, on_stage: Any) -> None:
     import converter
     from converter.compare import Tolerance
 
+    if kind_of(entry.source) is Kind.FACTORY:
+        _seed()
     if threads and (torch := sys.modules.get("torch")) is not None:
         torch.set_num_threads(threads)
     converter.convert(
@@ -78,6 +83,18 @@ def _convert(entry: Entry, folder: Path, threads: int, on_stage: Any) -> None:
         on_stage=on_stage,
         **entry.options,
     )
+
+
+def _seed() -> None:
+    """What a builder draws is the same in every run. PyTorch starts from another seed in each process."""
+    import numpy as np
+
+    random.seed(SEED)
+    np.random.seed(SEED)
+    with contextlib.suppress(ImportError):  # that there is no PyTorch is the conversion's to report
+        import torch  # noqa: TID251 (a factory is to be called)
+
+        torch.manual_seed(SEED)
 
 
 def _write(report: Report, folder: Path) -> dict[str, Any]:
