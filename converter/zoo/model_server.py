@@ -52,14 +52,17 @@ def warm_up(packages: Sequence[str]) -> None:
     for name in CONVERSION:
         importlib.import_module(name)
     for name in packages:
-        if name == "torchvision":
-            from converter.sources.torchvision_import import import_torchvision
-
-            import_torchvision()
-        else:
-            with contextlib.suppress(ImportError):  # what is missing is the child's to report
-                importlib.import_module(name)
+        with contextlib.suppress(Exception):  # what is missing or broken is the child's to report
+            _import(name)
     import_backend()
+
+
+def _import(package: str) -> None:
+    if package in ("torchvision", "timm"):  # timm imports torchvision, which needs help beside a CPU build of torch
+        from converter.sources.torchvision_import import import_torchvision
+
+        import_torchvision()
+    importlib.import_module(package)
 
 
 if __name__ == "__main__":
