@@ -55,20 +55,20 @@ def ask_module(
         result.notes.append(f"The module does not run in float64, so the precision was not measured: {error}")
         return
     if len(exact) == len(ports):
-        result.precision.extend(_precision(ports, exact, trial.expected, to_source(ports, from_keras)))
+        for port, truth, a, b in zip(ports, exact, trial.expected, to_source(ports, from_keras), strict=True):
+            _measure(port.name, truth, a, b, result)
 
 
-def _precision(
-    ports: Sequence[Port], exact: Sequence[Array], by_oracle: Sequence[Array], by_keras: Sequence[Array]
-) -> list[Precision]:
+def _measure(name: str, truth: Array, by_oracle: Array, by_keras: Array, result: Verification) -> None:
     """Our error may be three times the oracle's own rounding, and a few roundings of the output itself."""
-    found = []
-    for port, truth, a, b in zip(ports, exact, by_oracle, by_keras, strict=True):
-        if truth.dtype != np.float64 or a.dtype != np.float32 or b.dtype != a.dtype:
-            continue
-        if not truth.size or truth.shape != a.shape or b.shape != a.shape:
-            continue
-        size = float(np.sqrt(np.mean(np.square(truth))))
-        allowed = 3 * rmse(truth, a) + 4 * FLOAT32_STEP * size
-        found.append(Precision(port.name, rmse(truth, b), rmse(truth, a), allowed))
-    return found
+    if truth.dtype != np.float64 or by_oracle.dtype != np.float32 or by_keras.dtype != np.float32:
+        return
+    if not truth.size or truth.shape != by_oracle.shape or by_keras.shape != by_oracle.shape:
+        return
+    finite = np.isfinite(truth)
+    if (np.isfinite(by_oracle) & ~finite).any():
+        result.notes.append(f"In float64 the module's {name!r} is not finite, so its precision was not measured.")
+        return
+    size = float(np.sqrt(np.mean(np.square(truth[finite])))) if finite.any() else 0.0
+    oracle = rmse(truth, by_oracle)
+    result.precision.append(Precision(name, rmse(truth, by_keras), oracle, 3 * oracle + 4 * FLOAT32_STEP * size))

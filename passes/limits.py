@@ -50,7 +50,7 @@ BY_PASSES: Mapping[str, str] = {
         ),
         "constants are computed",
     ),
-    **dict.fromkeys(_names("ConstantOfShape Range Shape Size"), "shape arithmetic becomes part of reshapes and slices"),
+    **dict.fromkeys(_names("ConstantOfShape Range"), "are counted on a tensor that has the size"),
     "Dropout": "does nothing in inference",
     **dict.fromkeys(_names("Flatten Squeeze Unsqueeze"), "become reshapes"),
     **dict.fromkeys(_names("GlobalAveragePool GlobalMaxPool"), "become reductions"),
@@ -129,9 +129,9 @@ PARTS: Mapping[str, Part] = {
     "computed axes": Part(
         "Axes, shapes, positions or repetitions that are computed from numbers", "a Keras graph fixes ranks"
     ),
-    "sizes as numbers": Part(
-        "A dynamic size that enters the arithmetic as a number",
-        "only the places where sizes serve as sizes are converted",
+    "computed sizes": Part(
+        "As many numbers as a size that no tensor of the model has",
+        "Keras counts sizes on a tensor",
         "fix the size with --input",
     ),
     "two open sizes": Part(
@@ -158,7 +158,7 @@ PARTS: Mapping[str, Part] = {
 """By a short name, under which tests/limit_examples.py has a graph that is refused for it."""
 
 LEFT: Mapping[str, str] = {
-    **dict.fromkeys(_names("ConstantOfShape Range Shape Size"), "sizes as numbers"),
+    **dict.fromkeys(_names("ConstantOfShape Range"), "computed sizes"),
     **dict.fromkeys(_names("DequantizeLinear QuantizeLinear"), "live quantisation"),
     "Attention": "attention cache",
     "If": "computed condition",

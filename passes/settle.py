@@ -14,7 +14,9 @@ from passes.settle_axes import SettleAxes
 from passes.settle_defaults import SettleDefaults
 from passes.settle_nearest import SettleNearest
 from passes.settle_opset import SettleOpset
+from passes.settle_scales import SettleScales
 from passes.settle_softmax import SettleSoftmax
+from passes.settle_tables import SettleTables
 from passes.tidy import RemoveNoOps, RemoveZeroBias
 from passes.tidy_reshapes import TidyReshapes
 from passes.tidy_resizes import TidyResizes
@@ -28,7 +30,9 @@ PASSES: list[type[ir.passes.PassBase]] = [
     FoldConstants,  # two thirds of an export are constants of shape arithmetic: the passes below never see them
     SettleDefaults,
     InferShapes,  # folds on where a shape turns out to be known
+    SettleTables,
     SettleSoftmax,  # from here on ranks are known
+    SettleScales,
     SettleNearest,  # and scales are folded
     SettleAxes,
     TidyReshapes,  # before what is unused goes: it sets shape arithmetic free

@@ -46,9 +46,6 @@ CONVERTED = {
     "SequenceInsert": LIST + "{ s = SequenceConstruct(x) t = SequenceInsert(s, x) y = SequenceAt(t, zero) }",
     "SequenceLength": LIST
     + "{ r = Relu(x) s = SequenceConstruct(x, r) n = SequenceLength(s) f = Cast<to=1>(n) y = Mul(x, f) }",
-    "Shape": """g (float[batch,3,4] x) => (float[batch,m] y) <int64[1] rest = {-1}> {
-        s = Shape<start=0, end=1>(x) t = Concat<axis=0>(s, rest) y = Reshape(x, t) }""",
-    "Size": """g (float[2,3] x) => (float[2,3] y) { s = Size(x) f = Cast<to=1>(s) y = Mul(x, f) }""",
     "SplitToSequence": """g (float[batch,4] x) => (float[batch,2] y) <int64 two = {2}, int64 one = {1}> {
         s = SplitToSequence<axis=1>(x, two) y = SequenceAt(s, one) }""",
     "Squeeze": "g (float[batch,1,3] x) => (float[batch,3] y) <int64[1] axis = {1}> { y = Squeeze(x, axis) }",
@@ -83,7 +80,8 @@ PARTS = {
     "indices": """g (float[1,3,6,6] x) => (float[1,3,3,3] y, int64[1,3,3,3] i) {
         y, i = MaxPool<kernel_shape=[2,2], strides=[2,2]>(x) }""",
     "computed axes": "g (float[batch,4] x, int64[1] a) => (float[m] y) { y = ReduceSum<keepdims=0>(x, a) }",
-    "sizes as numbers": "g (float[batch,3] x) => (float[batch,3] y) { s = Size(x) f = Cast<to=1>(s) y = Mul(x, f) }",
+    "computed sizes": """g (float[batch,n] x) => (int64[m] y) <int64 zero = {0}, int64 one = {1}> {
+        s = Size(x) y = Range(zero, s, one) }""",
     "two open sizes": """g (float[batch,n,6] x, float[a,b] z) => (float[c,d,2] y) <int64[1] two = {2}> {
         s = Shape(z) t = Concat<axis=0>(s, two) y = Reshape(x, t) }""",
     "open squeeze": "g (float[a,b,3] x) => (float[n,3] y) { y = Squeeze(x) }",

@@ -52,8 +52,8 @@ def test_refused_operator(operator: str) -> None:
 def test_the_error_has_the_reason_and_what_to_do() -> None:
     with pytest.raises(Unsupported, match="LSTM is not supported: recurrent layers, not written yet"):
         convert(graph("LSTM", REFUSED_OPERATORS["LSTM"]))
-    with pytest.raises(Unsupported, match="A dynamic size that enters the arithmetic as a number") as raised:
-        convert(with_header(REFUSED_PARTS["sizes as numbers"]))
+    with pytest.raises(Unsupported, match="As many numbers as a size that no tensor") as raised:
+        convert(with_header(REFUSED_PARTS["computed sizes"]))
     assert raised.value.hint == "Fix the size with --input."
     undeclared = graph("Loop", REFUSED_OPERATORS["Loop"].replace("(float[2] y)", "(y)").replace("float[2] vo", "vo"))
     with pytest.raises(Unsupported, match="Loop is not supported: loops"):

@@ -17,10 +17,6 @@ from tests.harness import check_onnx
                      "known only at run time", id="split-sizes"),
         pytest.param("g (float[b, 3] x) => (float[p, 3] y, float[q, 3] z) { y, z = Split<axis=0, num_outputs=2>(x) }",
                      "known only at run time", id="split-batch"),
-        pytest.param("""g (float[b, 3] x) => (float[n, 3] y)
-                     <int64[1] two = {2}, int64[1] three = {3}, float[1, 3] w = {1, 2, 3}>
-                     { s = Shape<start=0, end=1>(x)  t = Mul(s, two)  u = Concat<axis=0>(t, three)
-                       y = Expand(w, u) }""", "more than one size", id="expand-to-a-multiple"),
     ],
 )  # fmt: skip
 def test_what_is_known_only_at_run_time_is_refused(text: str, reason: str) -> None:

@@ -82,6 +82,29 @@ def test_a_module_that_insists_on_float32_has_no_precision() -> None:
     assert "float32 please" in found.notes[0]
 
 
+def test_a_module_that_breaks_down_in_float64_has_no_precision() -> None:
+    class Breaks(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x.tanh() if x.dtype == torch.float32 else x / 0
+
+    found = ask(Breaks(), np.tanh(X), np.tanh(X))
+    assert found.export is not None
+    assert found.export.passed
+    assert found.precision == []
+    assert "In float64 the module's 'y' is not finite" in found.notes[0]
+
+
+def test_what_is_not_finite_in_both_is_left_out_of_the_measure() -> None:
+    class Log(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x.log()
+
+    y = torch.from_numpy(X).log().numpy()
+    (precision,) = ask(Log(), y, y).precision
+    assert precision.passed
+    assert np.isfinite(precision.allowed)
+
+
 def test_where_keras_stopped_the_export_is_judged_all_the_same() -> None:
     found = ask(torch.nn.Tanh(), np.tanh(X), None)
     assert found.export is not None

@@ -63,7 +63,8 @@ def size_guards(program: torch.export.ExportedProgram, names: Mapping[str, str])
     traced = {named[symbol]: size for symbol, size in _traced_sizes(program).items()}
     lowest: dict[sympy.Symbol, int] = {}
     for symbol, bounds in program.range_constraints.items():
-        lowest[named[symbol]] = max(lowest.get(named[symbol], 1), int(bounds.lower))
+        least = bounds.lower if isinstance(bounds.lower, sympy.Integer) else 1  # numbers have no lower bound
+        lowest[named[symbol]] = max(lowest.get(named[symbol], 1), int(least))
     guards: dict[str, Guard] = {}
     for node in program.graph.nodes:
         if node.op != "call_function" or node.target is not torch.ops.aten._assert_scalar.default:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 import torch
 
+_ATTENTION = torch.ops.aten.scaled_dot_product_attention.default
 _POOLS = {
     torch.ops.aten.adaptive_avg_pool1d.default: [-1],
     torch.ops.aten.adaptive_avg_pool2d.default: [-2, -1],
@@ -24,3 +28,57 @@ def pools_to_means(program: torch.export.ExportedProgram) -> None:
             node.target = torch.ops.aten.mean.dim
             node.args = (node.args[0], axes, True)
     program.graph_module.recompile()
+
+
+def attention_in_steps(program: torch.export.ExportedProgram) -> None:
+    """Attention that the exporter refuses (PyTorch 2.13): not on four axes, or with keys that all heads share.
+
+    Given    scaled_dot_product_attention(q, k, v, mask)      q: [B, windows, H, T, D], or k: [B, 1, S, D]
+    Result   softmax(q @ kᵀ * scale + mask, -1) @ v
+
+    Not where it is causal, or heads share keys by groups: those refusals stay.
+    """
+    for node in list(program.graph.nodes):
+        if node.op == "call_function" and node.target == _ATTENTION and not _has_heads(node):
+            arguments = _arguments(node)
+            if not arguments["is_causal"] and not arguments["enable_gqa"]:
+                _take_apart(program.graph, node, arguments)
+    program.graph_module.recompile()
+
+
+def _has_heads(node: torch.fx.Node) -> bool:
+    """Are queries, keys and values on four axes, with as many heads each?"""
+    shapes = [argument.meta["val"].shape for argument in node.args[:3] if isinstance(argument, torch.fx.Node)]
+    return all(len(shape) == 4 and shape[1] == shapes[0][1] for shape in shapes)
+
+
+def _arguments(node: torch.fx.Node) -> dict[str, Any]:
+    """All arguments by name, with the defaults of the operator's schema."""
+    schema = _ATTENTION._schema.arguments
+    given = dict(zip((argument.name for argument in schema), node.args, strict=False))
+    return {argument.name: argument.default_value for argument in schema} | given | node.kwargs
+
+
+def _take_apart(graph: torch.fx.Graph, node: torch.fx.Node, arguments: dict[str, Any]) -> None:
+    aten = torch.ops.aten
+    q, k, v, mask = (arguments[name] for name in ("query", "key", "value", "attn_mask"))
+    scale = arguments["scale"] or 1 / math.sqrt(q.meta["val"].shape[-1])
+
+    def call(target: Any, *args: Any) -> torch.fx.Node:
+        made = graph.call_function(target, args)
+        made.meta = {key: value for key, value in node.meta.items() if key != "val"}
+        made.meta["val"] = target(*(a.meta["val"] if isinstance(a, torch.fx.Node) else a for a in args))
+        return made
+
+    with graph.inserting_before(node):
+        scores = call(aten.matmul.default, q, call(aten.transpose.int, k, -2, -1))
+        scores = call(aten.mul.Tensor, scores, float(scale))
+        if mask is not None and mask.meta["val"].dtype == torch.bool:
+            hidden = call(aten.logical_not.default, mask)
+            scores = call(aten.masked_fill.Scalar, scores, hidden, -math.inf)
+        elif mask is not None:
+            scores = call(aten.add.Tensor, scores, mask)
+        weights = call(aten._safe_softmax.default, scores, -1)  # 0 where a query sees no key
+        result = call(aten.matmul.default, weights, v)
+    node.replace_all_uses_with(result)
+    graph.erase_node(node)

@@ -6,7 +6,6 @@ node's metadata. Nothing goes through a file: the graph's weights are the module
 
 from __future__ import annotations
 
-import contextlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ import onnx_ir as ir
 import torch
 
 from converter.sources.capture import capture, size_guards
-from converter.sources.captured_graph import pools_to_means
+from converter.sources.captured_graph import attention_in_steps, pools_to_means
 from converter.sources.examples import Call
 from converter.sources.quiet import quiet
 from passes.errors import ExportFailed, NotExportable
@@ -73,6 +72,7 @@ def to_onnx(
         NotExportable: with the message of torch's translation.
     """
     pools_to_means(program)
+    attention_in_steps(program)
     try:
         with quiet():
             result = torch.onnx.export(
@@ -155,18 +155,6 @@ def _values(graph: ir.Graph) -> Iterator[ir.Value]:
     yield from graph.inputs
     for node in graph.all_nodes():
         yield from node.outputs
-
-
-@contextlib.contextmanager
-def evaluating(module: torch.nn.Module) -> Iterator[None]:
-    """Evaluation mode inside; afterwards every submodule is in the mode it was in."""
-    modes = [(child, child.training) for child in module.modules()]
-    module.eval()
-    try:
-        yield
-    finally:
-        for child, mode in modes:
-            child.training = mode
 
 
 def first_lines(error: BaseException, lines: int = 6, width: int = 800) -> str:

@@ -13,8 +13,9 @@ import torch
 from converter.sources import examples, signature
 from converter.sources.budget import check_module
 from converter.sources.checkpoint import load_checkpoint
+from converter.sources.evaluating import evaluating
 from converter.sources.examples import SIZE_ATTEMPTS, Call
-from converter.sources.export import Exported, evaluating, export
+from converter.sources.export import Exported, export
 from converter.sources.random_weights import randomise
 from converter.sources.source import Source
 from converter.sources.spec import InputSpec
@@ -38,7 +39,7 @@ def load_module(
     notes: list[str] = []
     description = description or f"{type(module).__module__}.{type(module).__qualname__}"
     if checkpoint is not None or random_weights is not None:
-        module = copy.deepcopy(module) if kind == "module" else module
+        module = _copy(module) if kind == "module" else module
     if checkpoint is not None:
         notes += load_checkpoint(module, Path(checkpoint), trust=trust, max_bytes=max_bytes)
         description += f", weights from {Path(checkpoint).name}"
@@ -58,6 +59,18 @@ def load_module(
         model, call = _export_dynamic(module, call, notes)
     inputs = tuple(InputSpec.of(value) for value in model.graph.inputs)
     return Source(model, description, kind, None, module, call.values, inputs, notes)
+
+
+def _copy(module: torch.nn.Module) -> torch.nn.Module:
+    """A copy for other weights, without what the module keeps of those that it has."""
+    with evaluating(module):
+        try:
+            return copy.deepcopy(module)
+        except Exception as error:  # whatever the user's module holds
+            raise UsageError(
+                f"{type(module).__name__} cannot be copied, so it cannot get other weights: {error}",
+                hint="Load the weights with load_state_dict() first, and leave out checkpoint= and random_weights=.",
+            ) from error
 
 
 def _working_call(module: torch.nn.Module, specs: Sequence[InputSpec], example_inputs: Any) -> Call:

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from converter.sources.evaluating import evaluate_anew
 from converter.sources.examples import Call
 
 SPREAD = 0.2
@@ -33,7 +34,10 @@ def build_seeded(build: Callable[[], torch.nn.Module], seed: int | None) -> torc
 
 @torch.no_grad()
 def randomise(module: torch.nn.Module, call: Call, seed: int) -> None:
-    """Perturb constant parameters, then set the BatchNorm statistics in one forward pass over `call`, in place."""
+    """Perturb constant parameters, then set the BatchNorm statistics in one forward pass over `call`, in place.
+
+    The module is afterwards in evaluation mode.
+    """
     generator = torch.Generator().manual_seed(seed)
     for child in module.modules():
         if _is_batchnorm(child) and isinstance(child.weight, torch.Tensor):
@@ -41,6 +45,7 @@ def randomise(module: torch.nn.Module, call: Call, seed: int) -> None:
     for parameter in module.parameters():
         if parameter.is_floating_point() and parameter.numel() and bool((parameter == parameter.flatten()[0]).all()):
             parameter.add_(_normal(parameter, generator), alpha=SPREAD)
+    evaluate_anew(module)
     hooks = [
         child.register_forward_pre_hook(lambda norm, args: _set_statistics(norm, args[0], generator))
         for child in module.modules()

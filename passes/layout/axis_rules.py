@@ -26,6 +26,9 @@ def on_single_axes(walk: Walk, value: ir.Value, axes: Sequence[int]) -> tuple[Vi
 MOST_AXES = 5
 """TensorFlow's Softmax takes no more on a CPU; a value that was split for the sake of its view is merged again."""
 
+MOST_SLICED_AXES = 8
+"""TensorFlow's StridedSlice, too."""
+
 
 def merge_axis(walk: Walk, view: View, axis: int) -> View:
     """The view with this axis as one axis of the base; where that takes a transpose, all is made plain."""
@@ -126,23 +129,28 @@ def top_k(walk: Walk, node: ir.Node) -> None:
         walk.views[output] = View(out, view.axes)
 
 
-@rule("Slice")
-def slice_(walk: Walk, node: ir.Node) -> None:
+def slice_at_numbers(walk: Walk, node: ir.Node) -> None:
+    """A Slice whose starts, ends, axes and steps are constant."""
     starts, ends = constant_of(operand(node, 1)), constant_of(operand(node, 2))
-    axes, steps = constant_of(optional(node, 3)), constant_of(optional(node, 4))
-    if starts is None or ends is None or (optional(node, 3) is not None and axes is None):
-        default(walk, node)
-        return
-    x = operand(node, 0)
-    rank = len(dims_of(x))
-    where = [int(a) % rank for a in (range(len(starts)) if axes is None else axes.tolist())]
+    steps = constant_of(optional(node, 4))
+    assert starts is not None and ends is not None
+    x, where = operand(node, 0), sliced_axes(node)
     view, base_axes = on_single_axes(walk, x, where)
+    if len(dims_of(view.base)) > MOST_SLICED_AXES:
+        view, base_axes = plain(walk.materialise(view)), where
     dims = list(dims_of(view.base))
     for axis, base_axis in zip(where, base_axes, strict=True):
         dims[base_axis] = dims_of(node.outputs[0])[axis]
     strides = [1] * len(where) if steps is None else steps.tolist()
     inputs = [view.base, *(walk.constant(v) for v in (starts, ends, base_axes, strides))]
     walk.views[node.outputs[0]] = View(walk.emit("Slice", inputs, dims), view.axes)
+
+
+def sliced_axes(node: ir.Node) -> list[int]:
+    """The axes of a Slice with constant axes, counted from the front."""
+    rank, axes = len(dims_of(operand(node, 0))), constant_of(optional(node, 3))
+    count = dims_of(operand(node, 1))[0].coefficient
+    return [int(axis) % rank for axis in (range(count) if axes is None else axes)]
 
 
 @rule("Pad")
@@ -169,13 +177,17 @@ def pad(walk: Walk, node: ir.Node) -> None:
 
 @rule("Gather")
 def gather(walk: Walk, node: ir.Node) -> None:
-    """Gather of a live tensor by constant indices: a scalar takes the axis away, a vector keeps it."""
+    """Of a live tensor by constant indices, a scalar takes the axis away and a vector keeps it. Of a constant table,
+    the indices are looked up as they lie."""
     x, indices = operand(node, 0), operand(node, 1)
     rank, index_rank = len(dims_of(x)), len(dims_of(indices))
+    axis = node.attributes.get_int("axis", 0) % rank
+    if x.const_value is not None and indices.const_value is None:
+        walk.views[node.outputs[0]] = _looked_up(walk, x, walk.view(indices), axis)
+        return
     if x.const_value is not None or index_rank > 1:
         default(walk, node)
         return
-    axis = node.attributes.get_int("axis", 0) % rank
     view, (base_axis,) = on_single_axes(walk, x, [axis])
     dims = list(dims_of(view.base))
     if index_rank:
@@ -186,6 +198,32 @@ def gather(walk: Walk, node: ir.Node) -> None:
         axes = without(view, [axis])
     out = walk.emit("Gather", [view.base, walk.plain(indices)], dims, {"axis": base_axis})
     walk.views[node.outputs[0]] = View(out, axes)
+
+
+@rule("GatherElements")
+def gather_elements(walk: Walk, node: ir.Node) -> None:
+    """On the bases, where data and indices lie alike: heads merged into the batch need no merging."""
+    axis = node.attributes.get_int("axis", 0) % len(dims_of(node.outputs[0]))
+    data, indices = (walk.view(operand(node, i)) for i in (0, 1))
+    others = [a for a in range(data.rank) if a != axis]
+    if data.axes != indices.axes or len(data.axes[axis]) != 1 or any(data.dims[a] != indices.dims[a] for a in others):
+        default(walk, node)
+        return
+    inputs, where = [data.base, indices.base], data.axes[axis][0]
+    out = walk.emit("GatherElements", inputs, dims_of(indices.base), {"axis": where})
+    walk.views[node.outputs[0]] = View(out, indices.axes)
+
+
+def _looked_up(walk: Walk, table: ir.Value, indices: View, axis: int) -> View:
+    rows = dims_of(table)
+    out = walk.emit(
+        "Gather", [table, indices.base], [*rows[:axis], *dims_of(indices.base), *rows[axis + 1 :]], {"axis": axis}
+    )
+    before = [(a,) for a in range(axis)]
+    found = [tuple(a + axis for a in group) for group in indices.axes]
+    first_after = axis + len(dims_of(indices.base))
+    after = [(a + first_after,) for a in range(len(rows) - axis - 1)]
+    return View(out, (*before, *found, *after))
 
 
 def without(view: View, axes: Sequence[int]) -> tuple[tuple[int, ...], ...]:

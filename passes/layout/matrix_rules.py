@@ -8,7 +8,7 @@ from string import ascii_lowercase
 import onnx_ir as ir
 
 from passes.axes_view import View, is_run, plain
-from passes.dims import Dim, dims_of, product
+from passes.dims import Dim, dims_of, product, reshape_target
 from passes.errors import Unsupported, describe
 from passes.layout.axis_rules import default
 from passes.layout.rules import rule
@@ -105,7 +105,8 @@ def contract(walk: Walk, a: View, b: View) -> View | None:
     equation = f"{spelled_a},{spelled_b}->{''.join(order)}"
     out = walk.emit("Einsum", [a.base, b.base], [size[x] for x in order], {"equation": equation})
     result = View(out, tuple(tuple(order.index(x) for x in group) for group in groups))
-    return result if result.is_moved else plain(walk.materialise(result))
+    is_told = reshape_target(dims_of(out), result.dims) is not None
+    return plain(walk.materialise(result)) if is_told and not result.is_moved else result
 
 
 def _without_units(walk: Walk, view: View) -> View:

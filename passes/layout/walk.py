@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import product as pairs
 from typing import Any
 
 import numpy as np
@@ -95,6 +96,11 @@ class Walk:
             if d.coefficient == 1 and len(d.symbols) == 1:
                 self.anchors[d.symbols[0]] = (value, axis)
 
+    def anchored(self, size: Dim) -> tuple[ir.Value, int] | None:
+        """The live tensor that has this open size, and its axis; None where no tensor has it by itself."""
+        alone = size.coefficient == 1 and len(size.symbols) == 1
+        return self.anchors.get(size.symbols[0]) if alone else None
+
     def materialise(self, view: View, order: Sequence[int] | None = None) -> ir.Value:
         """The value of a view, its axes in `order`: a Transpose only if axes longer than 1 change places."""
         if order is not None:
@@ -118,8 +124,7 @@ class Walk:
         if moves and (shuffled := self._shuffled(view)) is not None:
             return self.reshape(shuffled, target)
         if moves or reshape_target(dims, target) is None:  # a reshape cannot leave two symbolic sizes open
-            dims = tuple(dims[p] for p in perm)
-            value = self.emit("Transpose", [value], dims, {"perm": perm}, like=value)
+            value = self._transpose(value, perm)
         return self.reshape(value, target)
 
     def _shuffled(self, view: View) -> ir.Value | None:
@@ -170,12 +175,37 @@ class Walk:
             return self._units(value, target)
         sizes = reshape_target(source, target)
         if sizes is None:
+            around = self._reshape_around(value, target)
+            if around is not None:
+                return around
             raise Unsupported(
                 f"A reshape from {_show(source)} to {_show(target)} leaves more than one size open.",
                 node=describe(self.node),
                 hint="Give a fixed size for height and width with --input, and keep only the batch dynamic.",
             )
         return self.emit("Reshape", [value, self.constant(sizes)], target, {"allowzero": 0}, like=value)
+
+    def _reshape_around(self, value: ir.Value, target: Sequence[Dim]) -> ir.Value | None:
+        """[b, 4, 1, t] to [4·b, 1, t], two open sizes of which one is kept: with t in front for the while.
+
+        None where no open size is kept, or three are open.
+        """
+        source = dims_of(value)
+        for i, j in pairs(range(len(source)), range(len(target))):
+            kept = source[i]
+            if kept.is_static or kept != target[j] or product(source[:i]) != product(target[:j]):
+                continue
+            before, after = [kept, *source[:i], *source[i + 1 :]], [kept, *target[:j], *target[j + 1 :]]
+            sizes = reshape_target(before, after)
+            if sizes is not None:
+                value = self._transpose(value, [i, *(a for a in range(len(source)) if a != i)])
+                value = self.emit("Reshape", [value, self.constant(sizes)], after, {"allowzero": 0}, like=value)
+                return self._transpose(value, [*range(1, j + 1), 0, *range(j + 1, len(target))])
+        return None
+
+    def _transpose(self, value: ir.Value, perm: Sequence[int]) -> ir.Value:
+        dims = dims_of(value)
+        return self.emit("Transpose", [value], [dims[p] for p in perm], {"perm": list(perm)}, like=value)
 
     def _units(self, value: ir.Value, target: Sequence[Dim]) -> ir.Value:
         """Axes of size 1 taken away and added, where a Reshape could not tell the other sizes because they are open."""

@@ -20,6 +20,11 @@ def length(x: Any, axis: int) -> Any:
     return ops.sum(ones(x, axis))
 
 
+def size_of(x: Any, axis: int) -> Any:
+    """The size of an axis: a number where it is known, else a tensor."""
+    return length(x, axis) if x.shape[axis] is None else x.shape[axis]
+
+
 def positions(x: Any, axis: int) -> Any:
     """0, 1, 2, … along an axis: numbers where its size is known and small."""
     size = x.shape[axis]

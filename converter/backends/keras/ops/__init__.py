@@ -14,9 +14,10 @@ from converter.backends.keras.ops import (
     reduction,
     resize,
     scatter,
+    sizes,
 )
 
 FAMILIES = (
     activations, arithmetic, axes, convolution, grid_sample, indexing, matrix, normalization, padding, pooling,
-    reduction, resize, scatter,
+    reduction, resize, scatter, sizes,
 )  # fmt: skip

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from keras import layers, ops
 
+from converter.backends.keras.live_sizes import size_of
 from converter.backends.keras.operands import index_operand, operand
 from converter.backends.keras.ops.axes import constant_ints, known_product, known_size, one_open
 from converter.backends.keras.registry import op
 from converter.backends.keras.weights import Weight, with_weights
-from passes.errors import Unsupported
 
 
 @op("Slice")
@@ -86,34 +86,26 @@ def gather_elements(data: Any, indices: Any, *, axis: int = 0, name: str) -> Any
     """data[…, indices[…, i, …], …]; negative indices count from the end. Other axes may be shorter in the indices."""
     live = indices if isinstance(data, Weight) else data
     data = operand(data, live, name=name)
-    where = from_front(index_operand(indices, live, name=name), known_size(data, axis))
+    where = from_front(index_operand(indices, live, name=name), data, axis)
     shorter = [a != axis and where.shape[a] not in (None, data.shape[a]) for a in range(len(data.shape))]
     if any(shorter):
         data = data[tuple(slice(where.shape[a] if cut else None) for a, cut in enumerate(shorter))]
     return ops.take_along_axis(data, where, axis=axis)
 
 
-def from_front(indices: Any, size: int | None) -> Any:
-    """Indices counted from the front, where negative ones count from the end. Of an unknown size they must be
-    constant."""
+def from_front(indices: Any, data: Any, axis: int) -> Any:
+    """Indices into an axis of the data, counted from the front, where negative ones count from the end."""
     if isinstance(indices, np.ndarray) and (indices >= 0).all():
         return indices
-    if size is None:
-        raise Unsupported(
-            "Indices that may count from the end of an axis, whose size is known only at run time, are not converted.",
-            hint="Give a fixed size with --input.",
-        )
-    if isinstance(indices, np.ndarray):
+    size = size_of(data, axis)
+    if isinstance(indices, np.ndarray) and isinstance(size, int):
         return np.where(indices < 0, indices + size, indices)
     return ops.where(ops.less(indices, 0), ops.add(indices, size), indices)
 
 
 @op("GatherND")
 def gather_nd(data: Any, indices: Any, *, batch_dims: int = 0, name: str) -> Any:
-    """data[b…, i₀, i₁, …] for each of the last axis of the indices, as one index into the axes it names, made one.
-
-    Sizes must be known of all of them but the first.
-    """
+    """data[b…, i₀, i₁, …] for each of the last axis of the indices, as one index into the axes it names, made one."""
     live = indices if isinstance(data, Weight) else data
     data = operand(data, live, name=name)
     where = index_operand(indices, live, name=name)
@@ -122,7 +114,7 @@ def gather_nd(data: Any, indices: Any, *, batch_dims: int = 0, name: str) -> Any
     flat: Any = 0
     for position, axis in enumerate(named):
         index = where[..., position]
-        flat = flat + from_front(index, data.shape[axis]) * math.prod(known_size(data, a) for a in named if a > axis)
+        flat = flat + from_front(index, data, axis) * math.prod(size_of(data, a) for a in named if a > axis)
     if batch_dims:
         return _gather_in_batches(data, where, flat, batch_dims)
     merged = (

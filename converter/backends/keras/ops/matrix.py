@@ -72,15 +72,26 @@ def dot_product_attention(
     shared = q.shape[2] // k.shape[2]
     if shared > 1:
         k, v = ops.repeat(k, shared, axis=2), ops.repeat(v, shared, axis=2)
-    return ops.dot_product_attention(
-        q,
-        k,
-        v,
+    width, size = v.shape[-1], max(q.shape[-1], v.shape[-1])
+    y = ops.dot_product_attention(
+        _widened(q, size),
+        _widened(k, size),
+        _widened(v, size),
         bias=None if is_mask else mask,
         mask=mask if is_mask else None,
         scale=decimal(scale),
         is_causal=bool(is_causal),
     )
+    return y if width == size else y[..., :width]
+
+
+def _widened(x: Any, size: int) -> Any:
+    """Zeros up to this size of a head: Keras (3.15) gives the result the shape of the queries, not of the values.
+
+    They change neither the scores nor the columns that are kept.
+    """
+    missing = size - x.shape[-1]
+    return ops.pad(x, ((0, 0), (0, 0), (0, 0), (0, missing))) if missing else x
 
 
 def _with_four_axes(mask: Any) -> Any:

@@ -24,7 +24,7 @@ def scatter_nd(data: Any, indices: Any, updates: Any, *, reduction: str = "none"
     """A copy of data in which data[i₀, i₁, …] is updates[…], for each of the last axis of the indices."""
     data, updates, where = _operands(data, indices, updates, name)
     depth = where.shape[-1]
-    places = [from_front(where[..., position], data.shape[position]) for position in range(depth)]
+    places = [from_front(where[..., position], data, position) for position in range(depth)]
     rows = one_open([known_product(where.shape[:-1]), *data.shape[depth:]])
     return _write(data, places, ops.reshape(updates, rows), reduction)
 
@@ -37,7 +37,7 @@ def scatter_elements(
     data, updates, where = _operands(data, indices, updates, name)
     rank = len(data.shape)
     zeros = ops.zeros_like(updates, dtype="int32")
-    picked = ops.cast(from_front(where, data.shape[axis]), "int32")
+    picked = ops.cast(from_front(where, data, axis), "int32")
     places = [add(zeros, picked if a == axis % rank else positions_on(updates, a, rank)) for a in range(rank)]
     return _write(data, places, ops.reshape(updates, (-1,)), reduction)
 
