@@ -95,7 +95,8 @@ def plan(
     sizes: Sizes = ATTEMPTS[0],
 ) -> list[Case]:
     """The trials of one model: the examples as they are; three seeds, each with its own batch size where the batch is
-    dynamic; a larger and an odd image, its two edges different, where the image size is.
+    dynamic; a larger and an odd image, its two edges different, where the image size is; a longer and a shorter
+    sequence where a length is.
 
     Args:
         inputs: of the graph.
@@ -117,6 +118,11 @@ def plan(
         odd = {name: base[name] // 2 * 2 + 3 + 2 * place for place, name in enumerate(edges)}
         cases.append(Case(3, base | larger, "a larger image"))
         cases.append(Case(4, base | odd, "an odd image size"))
+    lengths = [name for name, role in roles.items() if role == "other"]
+    if lengths:
+        longer = {name: base[name] + base[name] // 4 + 1 + place for place, name in enumerate(lengths)}
+        cases.append(Case(5, base | longer, "longer"))
+        cases.append(Case(6, base | {name: max(1, base[name] // 2) for name in lengths}, "shorter"))
     return cases
 
 

@@ -18,6 +18,7 @@ from passes.settle_scales import SettleScales
 from passes.settle_softmax import SettleSoftmax
 from passes.settle_tables import SettleTables
 from passes.tidy import RemoveNoOps, RemoveZeroBias
+from passes.tidy_lookups import TidyLookups
 from passes.tidy_reshapes import TidyReshapes
 from passes.tidy_resizes import TidyResizes
 from passes.weight_views import MarkWeights
@@ -39,6 +40,7 @@ PASSES: list[type[ir.passes.PassBase]] = [
     TidyResizes,
     RemoveNoOps,  # "does nothing" is a matter of shapes
     RemoveZeroBias,
+    TidyLookups,  # additions of zero are gone, behind which positions hide
     RemoveUnused,
     NameFixPass,  # last: whatever was made has a name of its own
 ]

@@ -83,6 +83,8 @@ def _does_nothing(node: ir.Node) -> bool:
         return len(node.inputs) < 5 or node.inputs[4] is None or _constant_is(node, 4, 1)
     if node.op_type == "Pad":  # one before and minus one after would shift
         return _constant_is(node, 1, 0)
+    if node.op_type in ("Add", "Sub"):  # of floats, -0.0 + 0 is another number
+        return x.dtype is not None and x.dtype.is_integer() and _constant_is(node, 1, 0)
     if node.op_type in _REDUCTIONS:
         return len(node.inputs) < 2 and node.attributes.get_int("noop_with_empty_axes", 0) == 1
     return node.op_type in _SHAPE_ONLY or node.op_type == "Split"

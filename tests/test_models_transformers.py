@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+import converter
 from converter.sources import examples
 from converter.sources.factory import find_factory
 from converter.sources.spec import parse_inputs
@@ -54,3 +55,14 @@ def test_type(entry: Entry) -> None:
     tensors = output if isinstance(output, tuple) else (output,)
     assert tensors
     assert all(isinstance(tensor, torch.Tensor) and bool(tensor.isfinite().all()) for tensor in tensors)
+
+
+@pytest.mark.parametrize("name", ["bert", "llama", "t5", "deberta_v2"])
+def test_converted_for_any_batch_and_length(name: str) -> None:
+    """Masks by lookup, rotary positions and shared heads, biases by distance, heads merged into the batch."""
+    entry = next(entry for entry in ENTRIES if entry.name == f"transformers:{name}")
+    conversion = converter.convert(entry.source, inputs=entry.inputs, random_weights=17)
+    assert conversion.verified
+    compared = [tuple(case["shape"]["input_ids"]) for case in conversion.report.verification["cases"]]
+    assert len({batch for batch, _ in compared}) > 1
+    assert len({length for _, length in compared}) > 1

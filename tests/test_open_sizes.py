@@ -105,6 +105,18 @@ def test_a_table_cut_to_the_length() -> None:
     assert "Embedding" in {type(layer).__name__ for layer in checked.model.layers}
 
 
+@pytest.mark.parametrize(("start", "end"), [(1, "t"), (0, "less"), (1, "less"), (0, "t")])
+def test_cut_at_a_fixed_distance_from_the_end(start: int, end: str) -> None:
+    """As `x[:, 1:] - x[:, :-1]` comes out of torch: the ends are computed."""
+    checked = check_onnx(
+        f"""g (float[b, t, 2] x) => (float[b, n, 2] y)
+            <int64[1] from = {{{start}}}, int64[1] first = {{1}}> {{
+            t = Shape<start=1, end=2>(x)  less = Sub(t, first)  y = Slice(x, from, {end}, first) }}""",
+        sizes={"b": (1, 3), "t": (3, 7)},
+    )
+    assert not [layer for layer in checked.model.operations if "take" in layer.name]
+
+
 def test_a_mask_cut_on_both_axes() -> None:
     numbers = ", ".join(str(i % 3) for i in range(81))
     check_onnx(
@@ -191,7 +203,7 @@ def test_negative_indices_into_open_axes(node: str, indices: str, output: str) -
         pytest.param("""g (float[b, t] x, int64[2] n) => (float[c, d] y) { y = Tile(x, n) }""",
             "repeated a computed number of times", id="tile"),
         pytest.param("""g (float[b, t] x, int64[1] n) => (float[b, d] y) <int64[1] none = {0}, int64[1] first = {1}> {
-            y = Slice(x, none, n, first) }""", "computes at run time", id="slice"),
+            y = Slice(x, none, n, first) }""", "a size that no tensor of the model has", id="slice"),
     ],
 )  # fmt: skip
 def test_sizes_that_no_tensor_has_are_refused(text: str, reason: str) -> None:

@@ -53,6 +53,7 @@ CASES = {
         case("Gather", x(B, 6, 4, 5), x(3, dtype="int32", draw="index:6"), axis=1),
         *(case("Gather", x(B, 6, 5, dtype=dtype), c([4, 0, -3]), axis=1) for dtype in DTYPES),
         case("Gather", x(B, 3, "w"), c([0, -1]), axis=2, _sizes={"batch": (2,), "w": (5, 8)}),
+        *(case("Gather", x(B, 2, 2, 2, 2, 3, 2, 2, 5), c(i), axis=axis, _note="nine axes") for axis, i in ((5, 1), (8, [1, 3]), (7, [0]))),
         case("Gather", x(B, 3, "w"), c(-1), axis=2, _sizes={"batch": (2,), "w": (5, 8)}),
     ],
     "GatherElements": [

@@ -48,7 +48,7 @@ CASES = {
     ],
     "Einsum": [
         *(case("Einsum", x(B, 3, 4, 5), x(B, 3, 4, 5), equation=equation) for equation in ("bchw,bchw->bc", "bchw,bchw->bchw", "bchw,bcij->bhwij", "bcij,bckl->bijkl", "bchw,bchw->")),
-        case("Einsum", x(B, 3, 4, 5), w(3, 6), equation="bchw,cd->bdhw"), case("Einsum", x(B, 3, 4), x(B, 5, 4), equation="bid,bjd->bij"), case("Einsum", x(B, 3, 4), equation="bij->bji"),
+        case("Einsum", x(B, 3, 4, 5), w(3, 6), equation="bchw,cd->bdhw"), case("Einsum", x(B, 3, 4), x(B, 5, 4), equation="bid,bjd->bij"), case("Einsum", x(B, 3, 4), equation="bij->bji"), case("Einsum", x(B, 3, 4), x(B, 4, 5), equation="bIj,bjJ->bIJ"),
         case("Einsum", x(B, 3, 4), equation="bij->b"), case("Einsum", x(B, 4, 4), equation="bii->bi"), case("Einsum", x(B, 3, 4), x(4, 5), equation="...i,ij->...j"),
         case("Einsum", x(B, 2, 3, 4), x(B, 2, 5, 4), equation="b h i d, b h j d -> b h i j"), case("Einsum", x(B, 3), x(B, 4), equation="bi,bj"), case("Einsum", x(B, 3, 4), x(B, 4, 5), x(B, 5), equation="bij,bjk,bk->bi"),
     ],

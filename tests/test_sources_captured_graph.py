@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn.functional import scaled_dot_product_attention
 
 import converter
-from converter.errors import NotExportable, UsageError
+from converter.errors import BadSource, NotExportable, UsageError
 from converter.sources import load
 
 SEEN = torch.eye(6, dtype=torch.bool)
@@ -51,6 +51,21 @@ def test_what_the_exporter_can_do_is_left_to_it() -> None:
 def test_causal_attention_on_three_axes_stays_refused() -> None:
     with pytest.raises(NotExportable, match="only 4D"):
         load(Attends(3, is_causal=True), inputs=["x=float32[batch,6,32]"])
+
+
+def test_a_forward_that_fails_with_random_weights() -> None:
+    class Fails(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.bias = nn.Parameter(torch.zeros(4))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            if self.bias.any():
+                raise RuntimeError("no boxes expected")
+            return x + self.bias
+
+    with pytest.raises(BadSource, match="Fails fails with random weights: RuntimeError: no boxes expected"):
+        load(Fails(), inputs=["x=float32[batch,4]"], random_weights=0)
 
 
 class Keeps(nn.Module):

@@ -14,6 +14,7 @@ import torch
 
 from converter.sources.evaluating import evaluate_anew
 from converter.sources.examples import Call
+from passes.errors import BadSource
 
 SPREAD = 0.2
 """Standard deviation of what is added to a constant parameter."""
@@ -37,6 +38,9 @@ def randomise(module: torch.nn.Module, call: Call, seed: int) -> None:
     """Perturb constant parameters, then set the BatchNorm statistics in one forward pass over `call`, in place.
 
     The module is afterwards in evaluation mode.
+
+    Raises:
+        BadSource: `forward` does not run with such weights.
     """
     generator = torch.Generator().manual_seed(seed)
     for child in module.modules():
@@ -53,6 +57,11 @@ def randomise(module: torch.nn.Module, call: Call, seed: int) -> None:
     ]
     try:
         module(*call.args, **call.kwargs)
+    except Exception as error:  # whatever the user's forward raises
+        raise BadSource(
+            f"forward() of {type(module).__name__} fails with random weights: {type(error).__name__}: {error}",
+            hint="Give a checkpoint instead.",
+        ) from error
     finally:
         for hook in hooks:
             hook.remove()

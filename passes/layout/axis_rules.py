@@ -26,9 +26,6 @@ def on_single_axes(walk: Walk, value: ir.Value, axes: Sequence[int]) -> tuple[Vi
 MOST_AXES = 5
 """TensorFlow's Softmax takes no more on a CPU; a value that was split for the sake of its view is merged again."""
 
-MOST_SLICED_AXES = 8
-"""TensorFlow's StridedSlice, too."""
-
 
 def merge_axis(walk: Walk, view: View, axis: int) -> View:
     """The view with this axis as one axis of the base; where that takes a transpose, all is made plain."""
@@ -136,8 +133,6 @@ def slice_at_numbers(walk: Walk, node: ir.Node) -> None:
     assert starts is not None and ends is not None
     x, where = operand(node, 0), sliced_axes(node)
     view, base_axes = on_single_axes(walk, x, where)
-    if len(dims_of(view.base)) > MOST_SLICED_AXES:
-        view, base_axes = plain(walk.materialise(view)), where
     dims = list(dims_of(view.base))
     for axis, base_axis in zip(where, base_axes, strict=True):
         dims[base_axis] = dims_of(node.outputs[0])[axis]

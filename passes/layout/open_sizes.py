@@ -5,6 +5,7 @@ Keras has no sizes to compute with, so each is taken from a live tensor that has
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,9 +14,13 @@ import onnx_ir as ir
 from passes.axes_view import View, plain
 from passes.dims import ONE, Dim, dims_of
 from passes.errors import Unsupported, describe
+from passes.insertion import sizes_of
 from passes.layout.axis_rules import default, slice_at_numbers, sliced_axes
 from passes.layout.rules import rule
 from passes.layout.walk import Walk, constant_of, operand, optional
+from passes.symbolic_dims import Dim as SymbolicDim
+from passes.symbolic_dims import Expr
+from passes.symbolic_text import parse
 
 
 @rule("Expand")
@@ -145,33 +150,53 @@ def _positions(walk: Walk, size: Dim, dtype: ir.DataType = ir.DataType.INT64) ->
 
 @rule("Slice")
 def slice_(walk: Walk, node: ir.Node) -> None:
-    """From 0 to computed ends, Gather(x, positions), axis by axis, as many as the output has."""
+    """With computed ends, as long as the output is."""
     starts, ends, steps = constant_of(operand(node, 1)), constant_of(operand(node, 2)), constant_of(optional(node, 4))
     if starts is None or (optional(node, 3) is not None and constant_of(optional(node, 3)) is None):
         default(walk, node)
     elif ends is not None:
         slice_at_numbers(walk, node)
-    elif starts.any() or (steps is not None and (steps != 1).any()):
+    elif (starts < 0).any() or (steps is not None and (steps != 1).any()):
         default(walk, node)
     else:
-        _slice_to_sizes(walk, node)
+        out = walk.materialise(walk.view(operand(node, 0)))
+        for axis, start in zip(sliced_axes(node), starts.tolist(), strict=True):
+            out = _cut(walk, node, out, axis, start)
+        walk.views[node.outputs[0]] = plain(out)
 
 
-def _slice_to_sizes(walk: Walk, node: ir.Node) -> None:
-    """Where x holds the numbers 0, 1, 2, … themselves, those taken are the positions."""
-    out, target = walk.materialise(walk.view(operand(node, 0))), dims_of(node.outputs[0])
-    for axis in sliced_axes(node):
-        dims = list(dims_of(out))
-        if dims[axis] == target[axis]:
-            continue
-        dims[axis] = target[axis]
-        positions = _positions(walk, dims[axis])
-        if positions is None:
-            default(walk, node)
-            return
-        counts = _counts(out, axis)
-        out = walk.reshape(positions, dims) if counts else walk.emit("Gather", [out, positions], dims, {"axis": axis})
-    walk.views[node.outputs[0]] = plain(out)
+def _cut(walk: Walk, node: ir.Node, x: ir.Value, axis: int, start: int) -> ir.Value:
+    """x from the start on, along one axis, to the size that the node's output has.
+
+    At a fixed distance from the end it is a Slice, else a Gather at start + positions: of a table, of which as much is
+    taken as another tensor is long. Where x holds the numbers 0, 1, 2, … themselves, those taken are the positions.
+    """
+    before, after = sizes_of(operand(node, 0))[axis], sizes_of(node.outputs[0])[axis]
+    dims = list(dims_of(x))
+    dims[axis] = dims_of(node.outputs[0])[axis]
+    left = None if before is None or after is None else before - start - _unclamped(after)
+    if isinstance(left, int):
+        end = -left if left > 0 else np.iinfo(np.int64).max
+        inputs = [x, *(walk.constant([number]) for number in (start, end, axis, 1))]
+        return walk.emit("Slice", inputs, dims) if start or left else x
+    positions = _positions(walk, dims[axis])
+    if positions is None:
+        raise Unsupported(
+            "A slice to an end that the graph computes, to a size that no tensor of the model has, is not converted.",
+            node=describe(node),
+            hint="Give fixed sizes with --input for all dimensions but the batch.",
+        )
+    if start:
+        positions = walk.emit("Add", [positions, walk.constant(np.asarray(start))], [dims[axis]])
+    if _counts(x, axis):
+        return walk.reshape(positions, dims)
+    return walk.emit("Gather", [x, positions], dims, {"axis": axis})
+
+
+def _unclamped(size: SymbolicDim) -> SymbolicDim:
+    """`t - 2` for `Max(0, t - 2)`: a Slice from 1 to -1 has no less than nothing either."""
+    found = re.fullmatch(r"Max\(0, (.+)\)", size.text) if isinstance(size, Expr) else None
+    return parse(found[1]) if found is not None else size
 
 
 def _counts(value: ir.Value, axis: int) -> bool:

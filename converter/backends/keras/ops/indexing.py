@@ -24,7 +24,24 @@ def slice_(x: Any, starts: Any, ends: Any, axes: Any = None, steps: Any = None, 
     index: list[Any] = [slice(None)] * len(x.shape)
     for axis, start, end, step in zip(which, first, last, strides, strict=True):
         index[axis] = _slice(start, end, step, x.shape[axis])
-    return x[tuple(index)]
+    return _at(x, index)
+
+
+MOST_AXES = 8
+"""TensorFlow's StridedSlice takes no more on a CPU."""
+
+
+def _at(x: Any, index: list[Any]) -> Any:
+    """x[index]; of more axes, one after the other on [before, axis, after]."""
+    if len(x.shape) <= MOST_AXES:
+        return x[tuple(index)]
+    for axis in reversed(range(len(index))):
+        if index[axis] != slice(None):
+            before, after = list(x.shape[:axis]), list(x.shape[axis + 1 :])
+            flat = ops.reshape(x, one_open([known_product(before), known_size(x, axis), known_product(after)]))
+            taken = flat[:, index[axis]]
+            x = ops.reshape(taken, one_open([*before, *taken.shape[1:-1], *after]))
+    return x
 
 
 def _slice(start: int, end: int, step: int, size: int | None) -> slice:
@@ -54,12 +71,12 @@ def gather(data: Any, indices: Any, *, axis: int = 0, name: str) -> Any:
     if numbers.ndim == 0:
         index: list[Any] = [slice(None)] * len(data.shape)
         index[axis] = int(numbers)
-        return data[tuple(index)]
+        return _at(data, index)
     run = _as_slice(numbers, data.shape[axis])
     if run is not None:
         index = [slice(None)] * len(data.shape)
         index[axis] = run
-        return data[tuple(index)]
+        return _at(data, index)
     where = index_operand(indices, data, name=name)
     return ops.take(data, where.astype("int32") if isinstance(where, np.ndarray) else where, axis=axis)
 

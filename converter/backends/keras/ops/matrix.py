@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from string import ascii_lowercase
 from typing import Any
 
 import numpy as np
@@ -55,7 +56,14 @@ def gemm(
 
 @op("Einsum")
 def einsum(*values: Any, equation: str, name: str) -> Any:
-    return ops.einsum(equation.replace(" ", ""), *operands(*values, name=name))
+    return ops.einsum(_in_small_letters(equation.replace(" ", "")), *operands(*values, name=name))
+
+
+def _in_small_letters(equation: str) -> str:
+    """Keras (3.15) knows no others: a capital becomes a small letter that is not in use."""
+    unused = (letter for letter in ascii_lowercase if letter not in equation)
+    capitals = sorted({letter for letter in equation if letter.isupper()})
+    return equation.translate({ord(capital): next(unused) for capital in capitals})
 
 
 @op("keraport::DotProductAttention")
