@@ -133,11 +133,20 @@ def _expand(node: ir.Node, names: Names) -> None:
     shape, axis = node.attributes["shape"].as_ints(), node.attributes.get_int("axis", 0)
     target = at.constant([max(size, 1) for size in shape], "shape")  # Expand keeps an axis that is asked to be 1
     if -1 in shape:
-        like = node.inputs[1]
-        size = at.node("Shape", [like], [1], {"start": axis, "end": axis + 1}, dtype=ir.DataType.INT64)
+        size = _size(at, node.inputs[1], axis)
         where = at.constant(np.array([size == -1 for size in shape]), "where")
         target = at.node("Where", [where, size, target], [len(shape)], dtype=ir.DataType.INT64)
     at.replace(at.node("Expand", [x, target], sizes_of(node.outputs[0]), name=node.name))
+
+
+def _positions(node: ir.Node, names: Names) -> None:
+    """0, 1, 2, … as many as `like` has along `axis`."""
+    at = Insertion(node, names)
+    sizes, to = sizes_of(node.outputs[0]), ir.DataType(node.attributes["to"].as_int())
+    size = at.node("Squeeze", [_size(at, node.inputs[0], node.attributes["axis"].as_int())], [])
+    start, step = (at.constant(np.array(number, np.int64), label) for number, label in ((0, "start"), (1, "step")))
+    counted = at.node("Range", [start, size, step], sizes)
+    at.replace(at.node("Cast", [counted], sizes, {"to": to.value}, dtype=to, name=node.name))
 
 
 def _attention(node: ir.Node, names: Names) -> None:
@@ -157,6 +166,7 @@ _MEANINGS: dict[str, Lowering] = {
     "Silu": _silu,
     "OnesLike": _ones_like,
     "Expand": _expand,
+    "Positions": _positions,
     "DotProductAttention": _attention,
     "PadSame": lower_pad_same,
     "CentreCrop": lower_centre_crop,

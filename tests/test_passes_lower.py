@@ -197,3 +197,11 @@ def test_names_metadata_and_tensors_are_those_of_the_graph() -> None:
     assert lowered.graph.initializers["w"].const_value is model.graph.initializers["w"].const_value
     assert dict(lowered.opset_imports) == {"": 23}
     assert operators(model) == ["nhwc::Conv", "keraport::Silu"]
+
+
+@pytest.mark.parametrize(("to", "dtype"), [(7, "int64"), (6, "int32"), (1, "float")])
+def test_positions(to: int, dtype: str) -> None:
+    text = f"g (float[2, n, 6] x) => ({dtype}[n] y) {{ y = keraport.Positions<axis=1, to={to}>(x) }}"
+    found = run(graph(text), np.zeros((2, 5, 6), np.float32))
+    assert found.tolist() == [0, 1, 2, 3, 4]
+    assert found.dtype == np.dtype("float32" if dtype == "float" else dtype)

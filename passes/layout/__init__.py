@@ -19,7 +19,7 @@ import onnx_ir as ir
 from passes.axes_view import View, channels_first_axes, channels_last
 from passes.dims import dims_of
 from passes.errors import Unsupported, describe, operator
-from passes.layout import axis_rules, elementwise_rules, matrix_rules, open_sizes, shape_rules, spatial_rules
+from passes.layout import axis_rules, elementwise_rules, matrix_rules, open_sizes, positions, shape_rules, spatial_rules
 from passes.layout.images import image_inputs
 from passes.layout.rules import RULES
 from passes.layout.walk import Walk
@@ -27,7 +27,7 @@ from passes.layout.walk import Walk
 PERMUTATION_KEY = "keraport.permutation"
 """Metadata key of graph inputs and outputs: the axes p with keras_tensor = transpose(source_tensor, p)."""
 
-RULE_FILES = (axis_rules, elementwise_rules, matrix_rules, open_sizes, shape_rules, spatial_rules)
+RULE_FILES = (axis_rules, elementwise_rules, matrix_rules, open_sizes, positions, shape_rules, spatial_rules)
 
 
 class Layout(ir.passes.InPlacePass):

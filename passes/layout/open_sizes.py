@@ -1,11 +1,10 @@
-"""Sizes that are known only when the model runs, where a tensor gets them: Expand, ConstantOfShape, Range, Slice, Tile.
+"""Sizes that are known only when the model runs, where a tensor gets them: Expand, ConstantOfShape and Tile.
 
 Keras has no sizes to compute with, so each is taken from a live tensor that has it: the latest one, `walk.anchored`.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,13 +13,9 @@ import onnx_ir as ir
 from passes.axes_view import View, plain
 from passes.dims import ONE, Dim, dims_of
 from passes.errors import Unsupported, describe
-from passes.insertion import sizes_of
-from passes.layout.axis_rules import default, slice_at_numbers, sliced_axes
+from passes.layout.axis_rules import default
 from passes.layout.rules import rule
-from passes.layout.walk import Walk, constant_of, operand, optional
-from passes.symbolic_dims import Dim as SymbolicDim
-from passes.symbolic_dims import Expr
-from passes.symbolic_text import parse
+from passes.layout.walk import Walk, constant_of, operand
 
 
 @rule("Expand")
@@ -91,13 +86,9 @@ def tile(walk: Walk, node: ir.Node) -> None:
         default(walk, node)
         return
     value, target = walk.materialise(walk.view(operand(node, 0))), dims_of(node.outputs[0])
-    times = [wanted.divided_by(size) for size, wanted in zip(dims_of(value), target, strict=True)]
-    known = [number for number in times if number is not None]
-    parts = [
-        [*(_copies(number) if not number.is_one else []), *([(size, size)] if not size.is_one or number.is_one else [])]
-        for number, size in zip(known, dims_of(value), strict=False)
-    ]
-    tiled = _in_parts(walk, value, parts) if len(known) == len(times) else None
+    repeated = [_repeated(size, wanted) for size, wanted in zip(dims_of(value), target, strict=True)]
+    parts = [axis for axis in repeated if axis is not None]
+    tiled = _in_parts(walk, value, parts) if len(parts) == len(target) else None
     if tiled is None:
         raise Unsupported(
             "A tensor is repeated a computed number of times, which is no size that a tensor of the model has.",
@@ -107,101 +98,27 @@ def tile(walk: Walk, node: ir.Node) -> None:
     walk.views[node.outputs[0]] = tiled
 
 
-def _copies(times: Dim) -> list[tuple[Dim, Dim]]:
+Parts = list[tuple[Dim, Dim]]
+"""The axes that one axis is made of: size, size wanted."""
+
+
+def _repeated(size: Dim, wanted: Dim) -> Parts | None:
+    """s → batch·s as 1 → batch and s → s; None where it is no multiple."""
+    times = wanted.divided_by(size)
+    if times is None or times.is_one:
+        return None if times is None else [(size, size)]
+    return [*_copies(times), *([] if size.is_one else [(size, size)])]
+
+
+def _copies(times: Dim) -> Parts:
     """1 → 4·batch as 1 → batch and 1 → 4: sizes that tensors have."""
     numbers = [Dim(times.coefficient)] * (times.coefficient != 1 or not times.symbols)
     return [(ONE, size) for size in (*(Dim(1, (symbol,)) for symbol in times.symbols), *numbers)]
 
 
-def _in_parts(walk: Walk, value: ir.Value, parts: Sequence[Sequence[tuple[Dim, Dim]]]) -> View | None:
-    """The value expanded, each of its axes made of parts (size, size wanted), which are axes of the base."""
+def _in_parts(walk: Walk, value: ir.Value, parts: Sequence[Parts]) -> View | None:
+    """The value expanded, with its parts as axes of the base; None where no live tensor has one of the sizes."""
     single = [size for axis in parts for size, _ in axis]
     expanded = _expanded(walk, walk.reshape(value, single), [wanted for axis in parts for _, wanted in axis])
     places = iter(range(len(single)))
     return None if expanded is None else View(expanded, tuple(tuple(next(places) for _ in axis) for axis in parts))
-
-
-@rule("Range")
-def range_(walk: Walk, node: ir.Node) -> None:
-    """start + delta · positions: as many as the output is long."""
-    start, delta = operand(node, 0), operand(node, 2)
-    (size,) = dims_of(node.outputs[0])
-    out = _positions(walk, size, start.dtype or ir.DataType.INT64)
-    if out is None:
-        default(walk, node)
-        return
-    for operator, number, neutral in (("Mul", delta, 1), ("Add", start, 0)):
-        known = constant_of(number)
-        if known is None or known.item() != neutral:
-            out = walk.emit(operator, [out, walk.plain(number)], [size])
-    walk.views[node.outputs[0]] = plain(out)
-
-
-def _positions(walk: Walk, size: Dim, dtype: ir.DataType = ir.DataType.INT64) -> ir.Value | None:
-    """0, 1, 2, …; None where no live tensor has this size."""
-    if size.is_static:
-        return walk.constant(np.arange(size.coefficient), dtype.numpy())
-    anchor = walk.anchored(size)
-    if anchor is None:
-        return None
-    like, axis = anchor
-    return walk.emit("Positions", [like], [size], {"axis": axis, "to": dtype.value}, domain="keraport")
-
-
-@rule("Slice")
-def slice_(walk: Walk, node: ir.Node) -> None:
-    """With computed ends, as long as the output is."""
-    starts, ends, steps = constant_of(operand(node, 1)), constant_of(operand(node, 2)), constant_of(optional(node, 4))
-    if starts is None or (optional(node, 3) is not None and constant_of(optional(node, 3)) is None):
-        default(walk, node)
-    elif ends is not None:
-        slice_at_numbers(walk, node)
-    elif (starts < 0).any() or (steps is not None and (steps != 1).any()):
-        default(walk, node)
-    else:
-        out = walk.materialise(walk.view(operand(node, 0)))
-        for axis, start in zip(sliced_axes(node), starts.tolist(), strict=True):
-            out = _cut(walk, node, out, axis, start)
-        walk.views[node.outputs[0]] = plain(out)
-
-
-def _cut(walk: Walk, node: ir.Node, x: ir.Value, axis: int, start: int) -> ir.Value:
-    """x from the start on, along one axis, to the size that the node's output has.
-
-    At a fixed distance from the end it is a Slice, else a Gather at start + positions: of a table, of which as much is
-    taken as another tensor is long. Where x holds the numbers 0, 1, 2, … themselves, those taken are the positions.
-    """
-    before, after = sizes_of(operand(node, 0))[axis], sizes_of(node.outputs[0])[axis]
-    dims = list(dims_of(x))
-    dims[axis] = dims_of(node.outputs[0])[axis]
-    left = None if before is None or after is None else before - start - _unclamped(after)
-    if isinstance(left, int):
-        end = -left if left > 0 else np.iinfo(np.int64).max
-        inputs = [x, *(walk.constant([number]) for number in (start, end, axis, 1))]
-        return walk.emit("Slice", inputs, dims) if start or left else x
-    positions = _positions(walk, dims[axis])
-    if positions is None:
-        raise Unsupported(
-            "A slice to an end that the graph computes, to a size that no tensor of the model has, is not converted.",
-            node=describe(node),
-            hint="Give fixed sizes with --input for all dimensions but the batch.",
-        )
-    if start:
-        positions = walk.emit("Add", [positions, walk.constant(np.asarray(start))], [dims[axis]])
-    if _counts(x, axis):
-        return walk.reshape(positions, dims)
-    return walk.emit("Gather", [x, positions], dims, {"axis": axis})
-
-
-def _unclamped(size: SymbolicDim) -> SymbolicDim:
-    """`t - 2` for `Max(0, t - 2)`: a Slice from 1 to -1 has no less than nothing either."""
-    found = re.fullmatch(r"Max\(0, (.+)\)", size.text) if isinstance(size, Expr) else None
-    return parse(found[1]) if found is not None else size
-
-
-def _counts(value: ir.Value, axis: int) -> bool:
-    """Is this a constant 0, 1, 2, … along the axis, and all that there is?"""
-    numbers = constant_of(value)
-    if numbers is None or numbers.size != numbers.shape[axis] or numbers.dtype != np.int64:
-        return False
-    return bool((numbers.ravel() == np.arange(numbers.size)).all())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import product as pairs
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ import onnx_ir as ir
 from passes.axes_view import Axes, View, align, is_ascending, plain, reshaped
 from passes.dims import ONE, Dim, dims_of, product, reshape_target, to_shape
 from passes.errors import Unsupported, describe
+from passes.layout.reshapes import reshaped_value
 from passes.weight_views import Step
 from passes.weights import view_weight
 
@@ -124,7 +124,7 @@ class Walk:
         if moves and (shuffled := self._shuffled(view)) is not None:
             return self.reshape(shuffled, target)
         if moves or reshape_target(dims, target) is None:  # a reshape cannot leave two symbolic sizes open
-            value = self._transpose(value, perm)
+            value = self.transpose(value, perm)
         return self.reshape(value, target)
 
     def _shuffled(self, view: View) -> ir.Value | None:
@@ -165,63 +165,12 @@ class Walk:
         return View(self.reshape(base, merged), tuple(axes))
 
     def reshape(self, value: ir.Value, target: Sequence[Dim]) -> ir.Value:
-        """Reshape to dimensions that may hold symbols, told as 0 (kept) and -1 (the rest)."""
-        value = self._before_reshapes(value)
-        source = dims_of(value)
-        if tuple(source) == tuple(target):
-            return value
-        long = [d for d in source if not d.is_one]
-        if long == [d for d in target if not d.is_one] and sum(not d.is_static for d in long) > 1:
-            return self._units(value, target)
-        sizes = reshape_target(source, target)
-        if sizes is None:
-            around = self._reshape_around(value, target)
-            if around is not None:
-                return around
-            raise Unsupported(
-                f"A reshape from {_show(source)} to {_show(target)} leaves more than one size open.",
-                node=describe(self.node),
-                hint="Give a fixed size for height and width with --input, and keep only the batch dynamic.",
-            )
-        return self.emit("Reshape", [value, self.constant(sizes)], target, {"allowzero": 0}, like=value)
+        """Reshape to dimensions that may hold symbols. Unsupported where more than one of them cannot be told."""
+        return reshaped_value(self, value, target)
 
-    def _reshape_around(self, value: ir.Value, target: Sequence[Dim]) -> ir.Value | None:
-        """[b, 4, 1, t] to [4·b, 1, t], two open sizes of which one is kept: with t in front for the while.
-
-        None where no open size is kept, or three are open.
-        """
-        source = dims_of(value)
-        for i, j in pairs(range(len(source)), range(len(target))):
-            kept = source[i]
-            if kept.is_static or kept != target[j] or product(source[:i]) != product(target[:j]):
-                continue
-            before, after = [kept, *source[:i], *source[i + 1 :]], [kept, *target[:j], *target[j + 1 :]]
-            sizes = reshape_target(before, after)
-            if sizes is not None:
-                value = self._transpose(value, [i, *(a for a in range(len(source)) if a != i)])
-                value = self.emit("Reshape", [value, self.constant(sizes)], after, {"allowzero": 0}, like=value)
-                return self._transpose(value, [*range(1, j + 1), 0, *range(j + 1, len(target))])
-        return None
-
-    def _transpose(self, value: ir.Value, perm: Sequence[int]) -> ir.Value:
+    def transpose(self, value: ir.Value, perm: Sequence[int]) -> ir.Value:
         dims = dims_of(value)
         return self.emit("Transpose", [value], [dims[p] for p in perm], {"perm": list(perm)}, like=value)
-
-    def _units(self, value: ir.Value, target: Sequence[Dim]) -> ir.Value:
-        """Axes of size 1 taken away and added, where a Reshape could not tell the other sizes because they are open."""
-        dims = dims_of(value)
-        gone, new = ([i for i, d in enumerate(side) if d.is_one] for side in (dims, target))
-        if gone:
-            value = self.emit("Squeeze", [value, self.constant(gone)], [d for d in dims if not d.is_one], like=value)
-        return self.emit("Unsqueeze", [value, self.constant(new)], target, like=value) if new else value
-
-    def _before_reshapes(self, value: ir.Value) -> ir.Value:
-        """A reshape of a reshape starts from what came first; the one between stays only if somebody else reads it."""
-        producer = value.producer()
-        while producer is not None and producer.op_type == "Reshape" and producer.inputs[0] is not None:
-            value = producer.inputs[0]
-            producer = value.producer()
-        return value
 
     def reshape_view(self, view: View, target: Sequence[Dim]) -> View | None:
         """The view after a reshape to `target`, splitting axes of the base where needed; None if it takes a
@@ -313,10 +262,6 @@ def operand(node: ir.Node, index: int) -> ir.Value:
 
 def optional(node: ir.Node, index: int) -> ir.Value | None:
     return node.inputs[index] if index < len(node.inputs) else None
-
-
-def _show(dims: Sequence[Dim]) -> str:
-    return f"[{', '.join(str(d.as_shape()) for d in dims)}]"
 
 
 __all__ = ["Walk", "constant_of", "operand", "optional"]
