@@ -43,7 +43,7 @@ def _equal_sizes(node: ir.Node) -> dict[str, str]:
         if given is None or given.shape is None or result.shape is None:
             continue
         for size, wanted in zip(reversed(given.shape), reversed(result.shape), strict=False):
-            least = _LEAST.fullmatch(str(size))
+            least = None if isinstance(size, int) else _LEAST.fullmatch(str(size))
             if least is not None and int(least[1]) > 1 and least[2] == str(wanted):
                 found[str(size)] = least[2]
     return found

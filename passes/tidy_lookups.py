@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import onnx_ir as ir
 
 from passes.insertion import Insertion, Names, sizes_of
-from passes.matching import maker
+from passes.matching import maker, number
 from passes.symbolic_dims import Dim
 
 
@@ -54,7 +54,7 @@ def _follow(node: ir.Node, known: dict[ir.Value, Positions]) -> None:
     """Note where positions begin, and where a node that hands them on puts them."""
     y = node.outputs[0]
     if node.op_type == "Range":
-        if _is_number(node.inputs[0], 0) and _is_number(node.inputs[2], 1):
+        if number(node.inputs[0]) == 0 and number(node.inputs[2]) == 1:
             known[y] = Positions(-1, sizes_of(y)[0])
         return
     x = node.inputs[0] if node.inputs else None
@@ -74,10 +74,6 @@ def _after_unsqueeze(node: ir.Node, axis: int) -> int | None:
     rank = len(sizes_of(node.outputs[0]))
     added = {int(a) % rank for a in new.const_value.numpy().ravel()}
     return [a - rank for a in range(rank) if a not in added][axis]
-
-
-def _is_number(value: ir.Value | None, number: int) -> bool:
-    return value is not None and value.const_value is not None and bool((value.const_value.numpy() == number).all())
 
 
 def _places(node: ir.Node, known: dict[ir.Value, Positions]) -> list[int] | None:

@@ -30,6 +30,11 @@ def positions(x: Any, axis: int) -> Any:
     size = x.shape[axis]
     if size is not None and size <= MOST_IN_CONFIG:
         return np.arange(size, dtype="int32")
+    return counted_positions(x, axis)
+
+
+def counted_positions(x: Any, axis: int) -> Any:
+    """The same as a tensor (int32), whatever the size."""
     return ops.subtract(ops.cumsum(ones(x, axis)), 1)
 
 

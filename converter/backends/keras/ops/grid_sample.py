@@ -9,7 +9,7 @@ from typing import Any
 from keras import ops
 
 from converter.backends.keras import interpolation
-from converter.backends.keras.live_sizes import length, positions_on
+from converter.backends.keras.live_sizes import positions_on, size_of
 from converter.backends.keras.operands import operand
 from converter.backends.keras.ops.axes import known_size
 from converter.backends.keras.registry import op
@@ -32,7 +32,7 @@ def grid_sample(
         raise Unsupported(f"GridSample with mode={mode!r} is not converted. Supported: linear, nearest, cubic.")
     grid = operand(grid, x, name=name)
     axes = range(1, len(x.shape) - 1)
-    sizes = [x.shape[axis] if x.shape[axis] is not None else length(x, axis) for axis in axes]
+    sizes = [size_of(x, axis) for axis in axes]
     last = len(axes) - 1
     taps = [_taps(grid[..., last - i], sizes[i], mode, padding_mode, bool(align_corners)) for i in range(len(axes))]
     rows = ops.reshape(x, (-1, known_size(x, -1)))

@@ -8,7 +8,7 @@ from typing import Any
 
 from keras import layers, ops
 
-from converter.backends.keras.live_sizes import length
+from converter.backends.keras.live_sizes import size_of
 from converter.backends.keras.ops.arithmetic import truncated_quotient
 from converter.backends.keras.ops.axes import constant_ints, known_size
 from converter.backends.keras.registry import op
@@ -89,7 +89,7 @@ for _operator, _function in {
 def _arg(function: Callable[..., Any]) -> Any:
     def arg(x: Any, *, axis: int = 0, keepdims: int = 1, select_last_index: int = 0, name: str) -> Any:
         if select_last_index:
-            last = length(x, axis) - 1 if x.shape[axis] is None else x.shape[axis] - 1
+            last = size_of(x, axis) - 1
             index = ops.subtract(last, function(ops.flip(x, axis=axis), axis=axis, keepdims=bool(keepdims)))
         else:
             index = function(x, axis=axis, keepdims=bool(keepdims))

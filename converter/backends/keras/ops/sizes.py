@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from converter.backends.keras.live_sizes import length, ones
+from converter.backends.keras.live_sizes import counted_positions, length
 from converter.backends.keras.ops.arithmetic import onnx_dtype
 from converter.backends.keras.registry import op
 
@@ -40,4 +40,4 @@ def _length(x: Any, axis: int) -> Any:
 @op("keraport::Positions")
 def positions(x: Any, *, axis: int, to: int, name: str) -> Any:
     """0, 1, 2, … along an axis of x, as a tensor [size of the axis]."""
-    return ops.cast(ops.subtract(ops.cumsum(ones(x, axis)), 1), onnx_dtype(to))
+    return ops.cast(counted_positions(x, axis), onnx_dtype(to))
