@@ -35,12 +35,16 @@ ATTEMPTS = (Sizes(64, 8), Sizes(224, 64), Sizes(320, 512), Sizes(1024, 4096))
 
 @dataclass(frozen=True)
 class Case:
-    """One trial: a number for every dynamic dimension, and a seed. `examples` are taken as they are."""
+    """One trial: a number for every dynamic dimension, and a seed. `examples` are taken as they are.
+
+    Where `continues`, the state that goes in is the one that came out of the trial before.
+    """
 
     seed: int
     dims: Mapping[str, int]
     note: str = ""
     examples: Mapping[str, Array] = field(default_factory=dict)
+    continues: bool = False
 
 
 def graph_inputs(model: ir.Model) -> list[ir.Value]:

@@ -45,6 +45,10 @@ Inputs = Annotated[
 RandomWeights = Annotated[
     int | None, typer.Option("--random-weights", metavar="SEED", help="Draw the weights at random instead.")
 ]
+State = Annotated[
+    Literal["refuse", "inputs"],
+    typer.Option("--state", help="Buffers that forward() writes to: refuse, or make each an input and an output."),
+]
 Trust = Annotated[bool, typer.Option("--trust", help="Load pickled modules and TorchScript, which can run code.")]
 MaxBytes = Annotated[
     int | None, typer.Option("--max-bytes", metavar="N", help="Refuse larger models. Default: half of the memory.")
@@ -80,6 +84,7 @@ def convert(
     random_weights: RandomWeights = None,
     trust: Trust = False,
     max_bytes: MaxBytes = None,
+    state: State = "refuse",
 ) -> int:
     """Convert SOURCE to a .keras file, and verify it against onnxruntime before it is put in place."""
     screen = Screen()
@@ -109,6 +114,7 @@ def convert(
             random_weights=random_weights,
             trust=trust,
             max_bytes=max_bytes,
+            state=state,
             on_stage=on_stage,
         )
     except Exception:
@@ -135,6 +141,7 @@ def verify(
     random_weights: RandomWeights = None,
     trust: Trust = False,
     max_bytes: MaxBytes = None,
+    state: State = "refuse",
 ) -> int:
     """Compare a .keras file with any source, in a process in which keraport is not imported."""
     screen = Screen()
@@ -148,7 +155,7 @@ def verify(
     report = Report(source=reference, on_stage=screen.stage)
     try:
         with report.stage("load"):
-            loaded = _load(reference, checkpoint, inputs, random_weights, trust, max_bytes)
+            loaded = _load(reference, checkpoint, inputs, random_weights, trust, max_bytes, state)
             report.source, report.notes = loaded.description, list(loaded.notes)
         with report.stage("verify"):
             verification, (report.inputs, report.outputs) = verify_saved(model, loaded)
@@ -171,6 +178,7 @@ def inspect(
     random_weights: RandomWeights = None,
     trust: Trust = False,
     max_bytes: MaxBytes = None,
+    state: State = "refuse",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> int:
     """Show opset, inputs and operators of SOURCE, and everything in it that is not supported. Exit code 2 if any."""
@@ -178,7 +186,7 @@ def inspect(
     from converter.inspection import inspect as look
     from converter.quiet import import_backend
 
-    loaded = _load(source, checkpoint, inputs, random_weights, trust, max_bytes)
+    loaded = _load(source, checkpoint, inputs, random_weights, trust, max_bytes, state)
     import_backend()
     found = look(loaded)
     if as_json:
@@ -201,12 +209,13 @@ def passes(
     random_weights: RandomWeights = None,
     trust: Trust = False,
     max_bytes: MaxBytes = None,
+    state: State = "refuse",
 ) -> int:
     """Run the passes on SOURCE one by one, and show or write the graph after each."""
     screen = Screen()
     from converter.inspection import dump_passes
 
-    loaded = _load(source, checkpoint, inputs, random_weights, trust, max_bytes)
+    loaded = _load(source, checkpoint, inputs, random_weights, trust, max_bytes, state)
     screen.passes(dump_passes(loaded, dump, layout=layout, fold_batchnorm=fold_batchnorm))
     return 0
 
@@ -255,6 +264,7 @@ def _load(
     random_weights: int | None,
     trust: bool,
     max_bytes: int | None,
+    state: str,
 ) -> Source:
     from converter.sources import load
 
@@ -265,6 +275,7 @@ def _load(
         random_weights=random_weights,
         trust=trust,
         max_bytes=max_bytes,
+        state=state,
     )
 
 

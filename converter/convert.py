@@ -13,6 +13,7 @@ import onnx_ir as ir
 
 from converter.cases import graph_inputs
 from converter.compare import Tolerance
+from converter.exclusive import exclusive
 from converter.output import Output
 from converter.ports import Port, ports_of
 from converter.prepare import Prepared, prepare
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 LAYOUTS = ("channels_last", "source")
 STRUCTURES = ("modules", "flat")
+STATES = ("refuse", "inputs")
 BACKENDS = ("keras", "onnx2tf")
 
 
@@ -60,6 +62,7 @@ class Conversion:
         return self.report.outputs
 
 
+@exclusive()
 def convert(
     source: Any,
     output: str | Path | None = None,
@@ -75,10 +78,13 @@ def convert(
     random_weights: int | None = None,
     trust: bool = False,
     max_bytes: int | None = None,
+    state: str = "refuse",
     tolerance: Tolerance | None = None,
     on_stage: OnStage | None = None,
 ) -> Conversion:
     """Convert a PyTorch model or an ONNX file to a Keras model, and prove that both compute the same.
+
+    The source is not changed, nor is any generator of random numbers. Conversions in several threads take turns.
 
     Args:
         source: a `torch.nn.Module`, an `onnx_ir.Model`, or text: `model.onnx`, `program.pt2`,
@@ -96,6 +102,8 @@ def convert(
         random_weights: draw the weights of a factory or a named model from this seed.
         trust: load pickled modules and TorchScript archives, which can run code.
         max_bytes: refuse models whose weights need more.
+        state: "refuse" a module that writes to its buffers in `forward`, or make an input and an output, named after
+            it, of each such buffer: "inputs".
         tolerance: what floating-point outputs may differ by, instead of what goes with their dtype.
         on_stage: called when a stage begins and ends.
 
@@ -108,6 +116,7 @@ def convert(
     """
     _check_choice("layout", layout, LAYOUTS)
     _check_choice("structure", structure, STRUCTURES)
+    _check_choice("state", state, STATES)
     _check_choice("backend", backend, BACKENDS)
     if backend != "keras":
         raise Unsupported(f"The backend {backend!r} does not exist yet. Supported: keras.", hint="Leave --backend out.")
@@ -123,6 +132,7 @@ def convert(
                 random_weights=random_weights,
                 trust=trust,
                 max_bytes=max_bytes,
+                state=state,
             )
             report.source, report.notes = loaded.description, list(loaded.notes)
         if verify:

@@ -10,6 +10,7 @@ Protocol: one JSON object per line. Once ready the child says {"ready": true, "b
     ← {"ok": true, "inputs": [{"name": "x", "shape": [null, 224, 224, 3]}], "cases": [CASE, ...]}
     ← {"ok": false, "message": ...}                            when the model does not load
 
+A case may have "carried": [[input, output, permutation], ...]: those of its inputs are outputs of the case before it.
 CASE is {"ok": true, "dtypes": ["float32", ...]} or {"ok": false, "message": ...}.
 
 Arrays lie in the .npz files under "0", "1", ... in the order of the model's inputs and outputs. numpy cannot name
@@ -80,7 +81,7 @@ def answer_all(requests: Iterable[str], answers: TextIO) -> None:
             answer = _failure(error)
         else:
             inputs = [{"name": tensor.name, "shape": list(tensor.shape)} for tensor in model.inputs]
-            answer = {"ok": True, "inputs": inputs, "cases": [_replay(model, case) for case in request["cases"]]}
+            answer = {"ok": True, "inputs": inputs, "cases": _replay_all(model, request["cases"])}
             del model
         _answer(answers, answer)
         keras.backend.clear_session()
@@ -99,19 +100,32 @@ def _answer(answers: TextIO, message: dict[str, Any]) -> None:
     answers.flush()
 
 
-def _replay(model: Any, case: dict[str, Any]) -> dict[str, Any]:
+def _replay_all(model: Any, cases: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    answers, before = [], None
+    for case in cases:
+        answer, before = _replay(model, case, before)
+        answers.append(answer)
+    return answers
+
+
+def _replay(model: Any, case: dict[str, Any], before: Any) -> tuple[dict[str, Any], Any]:
+    """The answer to a case, and its outputs: `before` are those of the case before, None where it failed."""
     import keras
     import numpy
 
     with numpy.load(case["inputs"], allow_pickle=False) as file:
         arrays = [_decoded(file[str(place)], dtype) for place, dtype in enumerate(case["dtypes"])]
     try:
+        for place, output, turn in case.get("carried", ()):
+            if before is None:
+                raise RuntimeError("the step before has failed")
+            arrays[place] = numpy.transpose(before[output], turn)
         result = _call(model, arrays if len(arrays) != 1 else arrays[0])
         outputs = [keras.ops.convert_to_numpy(tensor) for tensor in keras.tree.flatten(result)]
     except Exception as error:  # noqa: BLE001 - as above: other cases may still run
-        return _failure(error)
+        return _failure(error), None
     numpy.savez(case["outputs"], **{str(place): _encoded(array) for place, array in enumerate(outputs)})
-    return {"ok": True, "dtypes": [array.dtype.name for array in outputs]}
+    return {"ok": True, "dtypes": [array.dtype.name for array in outputs]}, outputs
 
 
 def _call(model: Any, inputs: Any) -> Any:

@@ -26,6 +26,10 @@ START_SECONDS = 180.0
 REQUEST_SECONDS = 1200.0
 
 
+Carry = tuple[int, int, Sequence[int]]
+"""An input, the output of the case before that it is, and the permutation of axes in between."""
+
+
 @dataclass(frozen=True)
 class Replayed:
     """What the child found.
@@ -85,9 +89,16 @@ class Replay:
         return outputs
 
     def replay(
-        self, model: Path | str, cases: Sequence[Sequence[Array]], *, timeout: float = REQUEST_SECONDS
+        self,
+        model: Path | str,
+        cases: Sequence[Sequence[Array]],
+        *,
+        carried: Sequence[Sequence[Carry]] = (),
+        timeout: float = REQUEST_SECONDS,
     ) -> Replayed:
         """Load a saved model and compute its outputs for every case (arrays in the order of the model's inputs).
+
+        Where `carried` names inputs of a case, they are what the model itself has put out in the case before.
 
         Raises:
             NotEquivalent: Keras does not load the model.
@@ -101,7 +112,8 @@ class Replay:
                 inputs, outputs = Path(folder) / f"in{place}.npz", Path(folder) / f"out{place}.npz"
                 np.savez(inputs, **{str(i): _encoded(a) for i, a in enumerate(arrays)})  # type: ignore[arg-type]
                 dtypes = [np.asarray(array).dtype.name for array in arrays]
-                requests.append({"inputs": str(inputs), "outputs": str(outputs), "dtypes": dtypes})
+                carry = [list(item) for item in carried[place]] if carried else []
+                requests.append({"inputs": str(inputs), "outputs": str(outputs), "dtypes": dtypes, "carried": carry})
             answer = self._ask({"model": str(Path(model).resolve()), "cases": requests}, timeout)
             if not answer["ok"]:
                 raise NotEquivalent(

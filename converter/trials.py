@@ -16,6 +16,10 @@ from passes.errors import BadSource, UsageError
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
+STEPS = 4
+SEED_OF_STEPS = 100
+
+
 @dataclass(frozen=True)
 class Trial:
     """One case with its inputs, axes as in the source, and the outputs that are expected."""
@@ -50,7 +54,7 @@ def make_trials(source: Source, oracle: Oracle, examples: Mapping[str, Array], n
         refusals = refusals or refused
         if trials:
             notes.extend(refused)
-            return trials
+            return [*trials, *_steps(source, oracle, trials[0].case)] if source.states else trials
     raise BadSource(
         f"onnxruntime runs the source at no size that was tried. {refusals[0] if refusals else ''}".strip(),
         hint="Pass example inputs from Python, or fix the dynamic sizes with --input.",
@@ -72,9 +76,12 @@ def example_arrays(source: Source, example_inputs: Any) -> dict[str, Array]:
             raise UsageError(
                 f"There is no input {', '.join(map(repr, unknown))}.", hint=f"The inputs are {', '.join(names)}."
             )
-        return {name: _as_array(value) for name, value in example_inputs.items()}
+        return _states(source) | {name: _as_array(value) for name, value in example_inputs.items()}
     values = list(example_inputs) if isinstance(example_inputs, (tuple, list)) else [example_inputs]
     tensors = [value for value in values if hasattr(value, "shape")]
+    states = _states(source)
+    if len(tensors) == len(names) - len(states):
+        tensors += states.values()
     if len(tensors) != len(names):
         raise UsageError(
             f"{len(tensors)} example inputs for {len(names)} inputs.", hint=f"The inputs are {', '.join(names)}."
@@ -101,6 +108,21 @@ def _attempt(
     return trials, refused
 
 
+def _steps(source: Source, oracle: Oracle, first: Case) -> list[Trial]:
+    """Calls in a row: each is given the state that the one before has left."""
+    values = graph_inputs(source.model)
+    outputs = [value.name or "" for value in source.model.graph.outputs]
+    state = _states(source)
+    trials: list[Trial] = []
+    for step in range(STEPS):
+        case = Case(SEED_OF_STEPS + step, first.dims, f"step {step + 1}", state, continues=step > 0)
+        given = feeds(values, case)
+        trials.append(Trial(case, given, oracle.run(given)))
+        found = dict(zip(outputs, trials[-1].expected, strict=True))
+        state = {name: found[output] for name, output in source.states.items()}
+    return trials
+
+
 def _fitting(source: Source, examples: Mapping[str, Array], notes: list[str]) -> Mapping[str, Array]:
     """The examples, unless the export fixed a size that they do not have: then they cannot be tried."""
     try:
@@ -121,6 +143,12 @@ def _of_export(source: Source) -> dict[str, Array]:
     except UsageError:
         return {}
     return known
+
+
+def _states(source: Source) -> dict[str, Array]:
+    """What the buffers of the module held, by the inputs that were made of them: the last of those of the export."""
+    values = (source.example_inputs or ())[-len(source.states) :] if source.states else ()
+    return {name: _as_array(value) for name, value in zip(source.states, values, strict=True)}
 
 
 def _as_array(value: Any) -> Array:

@@ -12,7 +12,7 @@ import numpy as np
 from converter.compare import Comparison, Tolerance, compare, compare_all, tolerance_for
 from converter.oracle import Oracle
 from converter.ports import Port, to_keras, to_source
-from converter.replay_process import Replay
+from converter.replay_process import Carry, Replay
 from converter.second_opinion import ask_module
 from converter.sources import Source
 from converter.trials import Trial, example_arrays, make_trials
@@ -59,7 +59,7 @@ def verify(
     result = Verification("", backend)
     trials = make_trials(source, oracle, examples or {}, result.notes)
     result.oracle = oracle.description  # only now: it may have changed its mind at the first case
-    outcomes = _replayed(saved, inputs, trials, backend)
+    outcomes = _replayed(saved, inputs, outputs, source.states, trials, backend)
     for trial, outcome in zip(trials, outcomes, strict=True):
         judged = _judge(trial, outputs, outcome, tolerance)
         result.cases.append(judged)
@@ -73,13 +73,35 @@ def verify(
     return result
 
 
-def _replayed(saved: Path, inputs: Sequence[Port], trials: Sequence[Trial], backend: str) -> list[list[Array] | str]:
+def _replayed(
+    saved: Path,
+    inputs: Sequence[Port],
+    outputs: Sequence[Port],
+    states: Mapping[str, str],
+    trials: Sequence[Trial],
+    backend: str,
+) -> list[list[Array] | str]:
     """What Keras makes of every trial, or the message with which it stops. A file that does not load fails them all."""
     cases = [to_keras(inputs, [trial.feeds[port.name] for port in inputs]) for trial in trials]
+    carried = [_carry(inputs, outputs, states) if trial.case.continues else [] for trial in trials]
     try:
-        return Replay.warm(backend).replay(saved, cases).cases
+        return Replay.warm(backend).replay(saved, cases, carried=carried).cases
     except NotEquivalent as error:
         return [error.message] * len(cases)
+
+
+def _carry(inputs: Sequence[Port], outputs: Sequence[Port], states: Mapping[str, str]) -> Sequence[Carry]:
+    """Which outputs of one call are inputs of the next, and how their axes turn on the way."""
+    places = {port.name: place for place, port in enumerate(outputs)}
+    found: list[Carry] = []
+    for place, port in enumerate(inputs):
+        if port.name in states:
+            output = outputs[places[states[port.name]]]
+            rank = len(port.shape)
+            back = np.argsort(output.permutation) if output.permutation else np.arange(rank)
+            turn = [int(back[axis]) for axis in port.permutation or range(rank)]
+            found.append((place, places[output.name], turn))
+    return found
 
 
 def _judge(trial: Trial, ports: Sequence[Port], outcome: list[Array] | str, tolerance: Tolerance | None) -> CaseResult:

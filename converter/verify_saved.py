@@ -10,6 +10,7 @@ import numpy as np
 import onnx_ir as ir
 
 from converter.cases import graph_inputs
+from converter.exclusive import exclusive
 from converter.oracle import Oracle
 from converter.ports import Port, ports_of
 from converter.prepare import prepare
@@ -23,6 +24,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 Ports = tuple[list[Port], list[Port]]
 
 
+@exclusive()
 def verify_saved(
     saved: Path, source: Source, *, examples: Mapping[str, Array] | None = None, backend: str | None = None
 ) -> tuple[Verification, Ports]:

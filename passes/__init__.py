@@ -73,6 +73,8 @@ def run_pipeline(
         ConversionError: as the pass says it.
     """
     folder = os.environ.get("KERAPORT_DEBUG_DIR") if os.environ.get("KERAPORT_DEBUG") else None
+    if folder:
+        Path(folder).mkdir(parents=True, exist_ok=True)
     for index, (name, make) in enumerate(pipeline(layout=layout, fold_batchnorm=fold_batchnorm)):
         model = make()(model).model
         if observer is not None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import onnx_ir as ir
 
+from converter.exclusive import exclusive
 from converter.sources.source import Source
 from converter.sources.spec import InputSpec, parse_inputs
 from passes.errors import UsageError
@@ -22,6 +23,7 @@ _KINDS = (
 )
 
 
+@exclusive()
 def load(
     source: Any,
     *,
@@ -31,6 +33,7 @@ def load(
     random_weights: int | None = None,
     trust: bool = False,
     max_bytes: int | None = None,
+    state: str = "refuse",
 ) -> Source:
     """Load or export `source` as one ONNX graph.
 
@@ -42,6 +45,7 @@ def load(
         random_weights: a seed; the weights and the BatchNorm statistics are then drawn at random.
         trust: load pickled modules and TorchScript archives, which can run code of whoever wrote them.
         max_bytes: refuse models whose weights need more; by default half of the machine's memory.
+        state: "refuse" a module that writes to its buffers in `forward`, or make "inputs" and outputs of them.
 
     Raises:
         UsageError: the call is wrong.
@@ -65,6 +69,7 @@ def load(
             random_weights=random_weights,
             trust=trust,
             max_bytes=max_bytes,
+            state=state,
         )
     if not isinstance(source, (str, Path)):
         raise UsageError(f"A source must be {_KINDS}. Received: {type(source).__name__}.")
@@ -83,7 +88,9 @@ def load(
         from converter.sources.pickled import load_pickled
 
         _refuse_weights(text, checkpoint, random_weights)
-        return load_pickled(Path(text), specs=specs, example_inputs=example_inputs, trust=trust, max_bytes=max_bytes)
+        return load_pickled(
+            Path(text), specs=specs, example_inputs=example_inputs, trust=trust, max_bytes=max_bytes, state=state
+        )
     if ":" in text:
         from converter.sources.built import load_built
 
@@ -95,6 +102,7 @@ def load(
             random_weights=random_weights,
             trust=trust,
             max_bytes=max_bytes,
+            state=state,
         )
     raise UsageError(f"{text!r} is not a source.", hint=f"A source is {_KINDS}.")
 

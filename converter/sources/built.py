@@ -24,6 +24,7 @@ def load_built(
     random_weights: int | None = None,
     trust: bool = False,
     max_bytes: int | None = None,
+    state: str = "refuse",
 ) -> Source:
     """Build the model that `text` names, and export it."""
     zoo, _, name = text.partition(":")
@@ -47,6 +48,7 @@ def load_built(
         random_weights=random_weights,
         trust=trust,
         max_bytes=max_bytes,
+        state=state,
         kind="factory" if recipe is None else zoo,
         description=text,
     )

@@ -115,8 +115,10 @@ def from_specs(module: torch.nn.Module, specs: Sequence[InputSpec], attempt: int
     return Call(arguments)
 
 
-def from_tensors(module: torch.nn.Module, example_inputs: Any) -> Call:
+def from_tensors(module: torch.nn.Module, example_inputs: Any, *, dynamic: bool = True) -> Call:
     """The caller's own inputs. The first axis is the batch where all tensors agree on its size; the rest is fixed.
+
+    Without `dynamic` the first axis is fixed as well.
 
     Raises:
         UsageError: they do not fit `forward`, or one of them is a list or a dict of tensors.
@@ -145,7 +147,7 @@ def from_tensors(module: torch.nn.Module, example_inputs: Any) -> Call:
             hint="Wrap the module in one whose forward() takes the tensors one by one.",
         )
     batches = {v.shape[0] for _, v in tensors if isinstance(v, torch.Tensor) and v.ndim > 0}
-    has_batch = len(batches) == 1
+    has_batch = dynamic and len(batches) == 1
     arguments = []
     for index, (parameter, value) in enumerate(tensors):
         spec = None

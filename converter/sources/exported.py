@@ -9,10 +9,11 @@ import torch
 from converter.sources import budget
 from converter.sources.export import first_lines, settle_sizes, to_onnx
 from converter.sources.exported_checks import check_program
+from converter.sources.program_state import written_buffers
 from converter.sources.quiet import quiet
 from converter.sources.source import Source
 from converter.sources.spec import InputSpec
-from passes.errors import BadSource, UsageError
+from passes.errors import BadSource, Unsupported, UsageError
 
 
 def load_exported(
@@ -44,7 +45,18 @@ def load_exported(
 
 
 def from_program(program: torch.export.ExportedProgram, description: str = "a torch.export program") -> Source:
-    """Translate a program that is already in memory."""
+    """Translate a program that is already in memory.
+
+    Raises:
+        Unsupported: it writes to its buffers.
+    """
+    written = written_buffers(program)
+    if written:
+        raise Unsupported(
+            f"{description} writes to its buffers {', '.join(map(repr, written))}: what it computes depends on the "
+            "calls before.",
+            hint='Convert the module itself with --state inputs (state="inputs" from Python).',
+        )
     model = to_onnx(program)
     notes = settle_sizes(model, program, {}).notes
     example = program.example_inputs

@@ -14,11 +14,13 @@ from converter.sources import examples, signature
 from converter.sources.budget import check_module
 from converter.sources.checkpoint import load_checkpoint
 from converter.sources.evaluating import evaluating
-from converter.sources.examples import SIZE_ATTEMPTS, Call
+from converter.sources.examples import Call
 from converter.sources.export import Exported, export
 from converter.sources.random_weights import randomise
 from converter.sources.source import Source
 from converter.sources.spec import InputSpec
+from converter.sources.stateful import Stateful, name_states, stateful, with_states
+from converter.sources.trial import try_call
 from passes.errors import BadSource, Unsupported, UsageError
 
 
@@ -31,6 +33,7 @@ def load_module(
     random_weights: int | None = None,
     trust: bool = False,
     max_bytes: int | None = None,
+    state: str = "refuse",
     kind: str = "module",
     description: str | None = None,
 ) -> Source:
@@ -50,15 +53,34 @@ def load_module(
         )
     if example_inputs is not None and specs:
         raise UsageError("Both example inputs and input specifications were given.", hint="Leave one of the two out.")
-    with evaluating(module):
-        call = _working_call(module, specs, example_inputs)
+    with evaluating(module) as kept:
+        call, written = try_call(module, specs, example_inputs, kept)
         _refuse_complex(call)
         if random_weights is not None:
-            randomise(module, call, random_weights)
+            kept.accept(randomise(module, call, random_weights))
             description += f", random weights (seed {random_weights})"
+        if written:
+            module, call = _stateful(module, call, written, state)
         model, call = _export_dynamic(module, call, notes)
+    states = name_states(model, written)
     inputs = tuple(InputSpec.of(value) for value in model.graph.inputs)
-    return Source(model, description, kind, None, module, call.values, inputs, notes)
+    return Source(model, description, kind, None, module, call.values, inputs, notes, states)
+
+
+def _stateful(module: torch.nn.Module, call: Call, written: Sequence[str], state: str) -> tuple[Stateful, Call]:
+    """The module with its state as inputs and outputs, where that was asked for.
+
+    Raises:
+        Unsupported: it was not: a file would hold what the buffers were by chance.
+    """
+    if state != "inputs":
+        raise Unsupported(
+            f"forward() of {type(module).__name__} writes to its buffers {', '.join(map(repr, written))}: what it "
+            "computes depends on the calls before.",
+            hint='--state inputs (state="inputs" from Python) makes an input and an output of each.',
+        )
+    wrapped = stateful(module, written)
+    return wrapped, with_states(wrapped, call)
 
 
 def _copy(module: torch.nn.Module) -> torch.nn.Module:
@@ -71,29 +93,6 @@ def _copy(module: torch.nn.Module) -> torch.nn.Module:
                 f"{type(module).__name__} cannot be copied, so it cannot get other weights: {error}",
                 hint="Load the weights with load_state_dict() first, and leave out checkpoint= and random_weights=.",
             ) from error
-
-
-def _working_call(module: torch.nn.Module, specs: Sequence[InputSpec], example_inputs: Any) -> Call:
-    """Inputs that `forward` accepts: tried for real, because its own error says more than the exporter's."""
-    first: Exception | None = None
-    free = {symbol for spec in specs for symbol in spec.symbols} - {examples.batch_symbol(specs)}
-    for attempt in range(len(SIZE_ATTEMPTS) if free else 1):
-        call = (
-            examples.from_specs(module, specs, attempt)
-            if example_inputs is None
-            else examples.from_tensors(module, example_inputs)
-        )
-        try:
-            with torch.no_grad():
-                call.output_names = examples.output_names(module(*call.args, **call.kwargs))
-            return call
-        except Exception as error:  # noqa: BLE001 - whatever the user's forward raises
-            first = first or error
-    received = ", ".join(str(spec) for spec in examples.from_specs(module, specs).specs) if specs else "the examples"
-    raise BadSource(
-        f"forward() of {type(module).__name__} fails on its inputs ({received}): {type(first).__name__}: {first}",
-        hint="Check the shapes and types given with --input.",
-    ) from first
 
 
 def _refuse_complex(call: Call) -> None:

@@ -22,6 +22,7 @@ def load_pickled(
     example_inputs: Any = None,
     trust: bool = False,
     max_bytes: int | None = None,
+    state: str = "refuse",
 ) -> Source:
     """Load the module in `path` and export it.
 
@@ -46,6 +47,7 @@ def load_pickled(
         specs=specs,
         example_inputs=example_inputs,
         max_bytes=max_bytes,
+        state=state,
         kind="module",
         description=f"the {type(module).__name__} in {path.name}",
     )

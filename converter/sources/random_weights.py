@@ -34,10 +34,13 @@ def build_seeded(build: Callable[[], torch.nn.Module], seed: int | None) -> torc
 
 
 @torch.no_grad()
-def randomise(module: torch.nn.Module, call: Call, seed: int) -> None:
+def randomise(module: torch.nn.Module, call: Call, seed: int) -> list[torch.Tensor]:
     """Perturb constant parameters, then set the BatchNorm statistics in one forward pass over `call`, in place.
 
     The module is afterwards in evaluation mode.
+
+    Returns:
+        The statistics that were set.
 
     Raises:
         BadSource: `forward` does not run with such weights.
@@ -50,10 +53,9 @@ def randomise(module: torch.nn.Module, call: Call, seed: int) -> None:
         if parameter.is_floating_point() and parameter.numel() and bool((parameter == parameter.flatten()[0]).all()):
             parameter.add_(_normal(parameter, generator), alpha=SPREAD)
     evaluate_anew(module)
+    norms: list[Any] = [child for child in module.modules() if _is_batchnorm(child)]
     hooks = [
-        child.register_forward_pre_hook(lambda norm, args: _set_statistics(norm, args[0], generator))
-        for child in module.modules()
-        if _is_batchnorm(child)
+        norm.register_forward_pre_hook(lambda norm, args: _set_statistics(norm, args[0], generator)) for norm in norms
     ]
     try:
         module(*call.args, **call.kwargs)
@@ -65,6 +67,7 @@ def randomise(module: torch.nn.Module, call: Call, seed: int) -> None:
     finally:
         for hook in hooks:
             hook.remove()
+    return [statistics for norm in norms for statistics in (norm.running_mean, norm.running_var)]
 
 
 def _is_batchnorm(module: torch.nn.Module) -> bool:

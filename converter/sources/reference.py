@@ -11,7 +11,9 @@ import numpy as np
 import torch
 from torch.utils import _pytree
 
+from converter.sources.evaluating import evaluating
 from converter.sources.source import Source
+from converter.sources.stateful import Stateful
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -36,26 +38,23 @@ class Reference:
 
         Whatever `forward` raises comes through, for example because it does not take this batch size.
         """
-        was_training = {module: module.training for module in self._module.modules()}
-        self._module.eval()
-        try:
-            with torch.no_grad():
-                result = self._call([self._tensor(feeds[spec.name]) for spec in self._source.inputs])
-        finally:
-            for module, training in was_training.items():
-                module.training = training
+        with torch.no_grad(), evaluating(self._module) as kept, kept.running():
+            result = self._call({spec.name: self._tensor(feeds[spec.name]) for spec in self._source.inputs})
         tensors = [leaf for leaf in _pytree.tree_leaves(result) if isinstance(leaf, torch.Tensor)]
         return [_array(tensor) for tensor in tensors]
 
-    def _call(self, tensors: list[torch.Tensor]) -> Any:
-        names = [spec.name for spec in self._source.inputs]
-        parameters = inspect.signature(self._module.forward).parameters
+    def _call(self, tensors: dict[str, torch.Tensor]) -> Any:
+        states: dict[str, torch.Tensor] = {}
         examples = self._source.example_inputs or ()
-        if len(examples) == len(names) and all(name in parameters for name in names):
-            return self._module(**dict(zip(names, tensors, strict=True)))
-        left = iter(tensors)
-        values = [next(left) if isinstance(value, torch.Tensor) else value for value in examples or tensors]
-        return self._module(*values)
+        if isinstance(self._module, Stateful):  # their arguments come last, by keyword
+            states = {keyword: tensors.pop(state) for state, keyword in self._module.keywords.items()}
+            examples = examples[: len(examples) - len(states)]
+        parameters = inspect.signature(self._module.forward).parameters
+        if len(examples) == len(tensors) and all(name in parameters for name in tensors):
+            return self._module(**tensors, **states)
+        left = iter(tensors.values())
+        values = [next(left) if isinstance(value, torch.Tensor) else value for value in examples or tensors.values()]
+        return self._module(*values, **states)
 
     def _tensor(self, array: Array) -> torch.Tensor:
         if array.dtype.name == "bfloat16":

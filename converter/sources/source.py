@@ -26,6 +26,7 @@ class Source:
         example_inputs: the tensors it was exported with, in the order of its forward signature.
         inputs: the inputs as exported: names, types, and which dimensions are dynamic.
         notes: what a reader of the report should know, for example that the batch could not be dynamic.
+        states: the inputs that hold what a call before has left, each with the output that it left it in.
     """
 
     model: ir.Model
@@ -36,6 +37,7 @@ class Source:
     example_inputs: tuple[Any, ...] | None = None
     inputs: tuple[InputSpec, ...] = ()
     notes: list[str] = field(default_factory=list)
+    states: dict[str, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
