@@ -11,6 +11,7 @@ import onnx_ir as ir
 from passes.errors import BadSource, describe
 from passes.symbolic_dims import Dim
 from passes.symbolic_text import parse
+from passes.weights import WeightViews
 
 Sizes = Sequence[Dim | None]
 """A shape to compute with; None is a size without even a name."""
@@ -36,6 +37,7 @@ class Names:
         for graph in model.graphs():
             self._taken.update(v.name for v in (*graph.inputs, *graph.initializers.values()) if v.name)
             self._taken.update(v.name for node in graph for v in node.outputs if v.name)
+        self.weight_views = WeightViews(self.fresh)
 
     def fresh(self, wanted: str) -> str:
         name, number = wanted, 2

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
+from passes.insertion import Names
 from passes.matching import other, raise_group, reader
-from passes.weights import view_weight
+from passes.weights import WeightViews
 
 
 class RaiseDense(ir.passes.InPlacePass):
@@ -24,15 +25,16 @@ class RaiseDense(ir.passes.InPlacePass):
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
         modified = False
+        views = Names(model).weight_views
         for node in model.graph.all_nodes():
             if node.domain == "" and node.op_type in ("MatMul", "Gemm") and node.graph is not None:
-                modified |= _raise(node)
+                modified |= _raise(node, views)
         if modified:
             model.opset_imports.setdefault("keraport", 1)
         return ir.passes.PassResult(model, modified)
 
 
-def _raise(node: ir.Node) -> bool:
+def _raise(node: ir.Node, views: WeightViews) -> bool:
     x, weight, graph = node.inputs[0], node.inputs[1], node.graph
     if x is None or x.const_value is not None or x.shape is None or len(x.shape) < 2:
         return False
@@ -45,7 +47,7 @@ def _raise(node: ir.Node) -> bool:
         if not _is_plain_gemm(node) or (bias is not None and not _is_bias(bias, _shape(weight)[0 if turned else 1], 2)):
             return False
         if turned:
-            weight = view_weight(graph, weight, [("transpose", (1, 0))])
+            weight = views.view(graph, weight, [("transpose", (1, 0))])
     else:
         add = reader(node.outputs[0])
         added = other(add, node.outputs[0]) if add is not None and add.domain == "" and add.op_type == "Add" else None
@@ -53,7 +55,7 @@ def _raise(node: ir.Node) -> bool:
             last, bias = add, added
     inputs = [x, weight]
     if bias is not None:
-        inputs.append(view_weight(graph, bias, [("reshape", (_shape(weight)[1],))]))
+        inputs.append(views.view(graph, bias, [("reshape", (_shape(weight)[1],))]))
     raised = raise_group(nodes, last, "Dense", inputs, domain="keraport")
     raised.name = node.name
     raised.metadata_props.update(node.metadata_props)

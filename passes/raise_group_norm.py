@@ -12,7 +12,6 @@ import onnx_ir as ir
 from passes.insertion import Insertion, Names, sizes_of
 from passes.matching import is_closed, maker, number, other, reader
 from passes.pad_nodes import scalar
-from passes.weights import view_weight
 
 
 class RaiseGroupNorm(ir.passes.InPlacePass):
@@ -64,7 +63,7 @@ def _raise(norm: ir.Node, names: Names) -> bool:
     parameters = []
     for op_type, label, nothing in (("Mul", "scale", 1), ("Add", "bias", 0)):
         if op_type in affine:
-            parameters.append(view_weight(at.graph, affine[op_type], [("reshape", (channels,))]))
+            parameters.append(names.weight_views.view(at.graph, affine[op_type], [("reshape", (channels,))]))
         else:
             parameters.append(at.constant(np.full(channels, nothing, scalar(x, 1).dtype), label))
     attributes = {"num_groups": groups, "epsilon": norm.attributes.get_float("epsilon", 1e-5), "stash_type": 1}

@@ -15,7 +15,6 @@ import onnx_ir as ir
 from passes.insertion import Insertion, Names, sizes_of
 from passes.matching import is_closed, maker, number, other, reader, reduced_axes, with_constant
 from passes.pad_nodes import scalar
-from passes.weights import view_weight
 
 
 class RaiseLayerNorm(ir.passes.InPlacePass):
@@ -155,7 +154,7 @@ def _raise(norm: Norm, names: Names) -> None:
         x = at.node("Transpose", [x], [sizes[axis] for axis in perm], {"perm": perm})
     shape = [size for axis in norm.axes if isinstance(size := sizes[axis], int)]
     parameters = [
-        None if value is None else view_weight(at.graph, value, [("reshape", tuple(shape))])
+        None if value is None else names.weight_views.view(at.graph, value, [("reshape", tuple(shape))])
         for value in (norm.weight, norm.bias)
     ]
     weight = parameters[0] or at.constant(np.ones(shape, scalar(x, 1).dtype), "scale")

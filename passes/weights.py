@@ -2,34 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import onnx_ir as ir
 
 from passes.weight_views import WEIGHT_KEY, Step, View, extend, lazy_view, provenance, recorded_view, shape_after
 
 
-def view_weight(graph: ir.Graph, value: ir.Value, steps: Sequence[Step]) -> ir.Value:
-    """A transposed and reshaped constant as an initializer of its own; the numbers are made when they are asked for.
+class WeightViews:
+    """The views that one pass has made: the same look at the same constant is one initializer.
 
     Args:
-        steps: ("transpose", permutation) and ("reshape", shape), applied in order.
+        fresh: a name that no value of the graph has, like the one that is wanted. A name tells nothing: a file may have
+            an initializer of any name.
     """
+
+    def __init__(self, fresh: Callable[[str], str]) -> None:
+        self._fresh = fresh
+        self._made: dict[tuple[ir.Value, View], ir.Value] = {}
+
+    def view(self, graph: ir.Graph, value: ir.Value, steps: Sequence[Step]) -> ir.Value:
+        """A transposed and reshaped constant as an initializer of its own; the numbers are made when asked for.
+
+        Args:
+            steps: ("transpose", permutation) and ("reshape", shape), applied in order.
+        """
+        tensor = value.const_value
+        if tensor is None:
+            raise ValueError(f"Only constants have views of this kind. Received: {value.name!r}")
+        view: View = ()
+        start = shape = tuple(int(size) for size in tensor.shape.numpy())
+        for step in steps:
+            step = _cheapest(step, shape)
+            view = extend(view, step, shape)
+            shape = shape_after(shape, step)
+        if not view or (len(view) == 1 and view[0] == ("reshape", start)):
+            return value
+        if (value, view) not in self._made:
+            self._made[value, view] = made = _made(value, view, shape, self._fresh(f"{value.name}_view"))
+            graph.register_initializer(made)
+        return self._made[value, view]
+
+
+def _made(value: ir.Value, view: View, shape: Sequence[int], name: str) -> ir.Value:
     tensor = value.const_value
-    if tensor is None:
-        raise ValueError(f"Only constants have views of this kind. Received: {value.name!r}")
-    view: View = ()
-    start = shape = tuple(int(size) for size in tensor.shape.numpy())
-    for step in steps:
-        step = _cheapest(step, shape)
-        view = extend(view, step, shape)
-        shape = shape_after(shape, step)
-    if not view or (len(view) == 1 and view[0] == ("reshape", start)):
-        return value
-    name = f"{value.name}|{'|'.join(f'{kind}_' + '_'.join(map(str, numbers)) for kind, numbers in view)}"
-    known = graph.initializers.get(name)
-    if known is not None:
-        return known
+    assert tensor is not None
     lazy = lazy_view(tensor, view, shape)
     result = ir.Value(name=name, shape=ir.Shape(shape), type=ir.TensorType(tensor.dtype), const_value=lazy)
     source = recorded_view(value)
@@ -37,7 +54,6 @@ def view_weight(graph: ir.Graph, value: ir.Value, steps: Sequence[Step]) -> ir.V
         earlier = source[1]
         joined = earlier if isinstance(earlier, str) else (*earlier, *view)
         result.metadata_props[WEIGHT_KEY] = provenance(source[0], joined)
-    graph.register_initializer(result)
     return result
 
 

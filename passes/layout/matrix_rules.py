@@ -14,7 +14,6 @@ from passes.layout.axis_rules import default
 from passes.layout.rules import rule
 from passes.layout.walk import Walk, operand, optional
 from passes.weight_views import Step
-from passes.weights import view_weight
 
 
 @rule("keraport::Dense")
@@ -50,7 +49,7 @@ def _permute_rows(walk: Walk, weight: ir.Value, sizes: list[int], order: list[in
         ("transpose", (*order, len(order))),
         ("reshape", (rows, columns)),
     ]
-    return view_weight(walk.graph, weight, steps)
+    return walk.view_weight(weight, steps)
 
 
 def _last_axis_last(walk: Walk, view: View) -> View:

@@ -11,7 +11,6 @@ from passes.layout.axis_rules import on_single_axes
 from passes.layout.elementwise_rules import unary
 from passes.layout.rules import rule
 from passes.layout.walk import Walk, constant_of, operand, optional
-from passes.weights import view_weight
 
 NHWC = "nhwc"
 
@@ -93,7 +92,7 @@ def _permuted(walk: Walk, weight: ir.Value, order: list[int]) -> ir.Value:
         return walk.materialise(walk.view(weight))
     sizes = [d.coefficient for d in dims_of(weight)]
     full = [1] * (len(order) - len(sizes)) + sizes
-    return view_weight(walk.graph, weight, [("reshape", tuple(full)), ("transpose", tuple(order))])
+    return walk.view_weight(weight, [("reshape", tuple(full)), ("transpose", tuple(order))])
 
 
 @rule("keraport::CentreCrop", "keraport::PadSame")

@@ -13,7 +13,7 @@ from passes.dims import ONE, Dim, dims_of, product, reshape_target, to_shape
 from passes.errors import Unsupported, describe
 from passes.layout.reshapes import reshaped_value
 from passes.weight_views import Step
-from passes.weights import view_weight
+from passes.weights import WeightViews
 
 
 class Walk:
@@ -32,6 +32,8 @@ class Walk:
         self._materialised: dict[tuple[ir.Value, Axes], ir.Value] = {}
         self._node_names: dict[str, int] = {}
         self._names: set[str] = {str(v.name) for v in (*graph.inputs, *graph.initializers.values())}
+        self._constants: dict[tuple[str, tuple[int, ...], bytes], ir.Value] = {}
+        self._weight_views = WeightViews(self.unique)
 
     def view(self, value: ir.Value) -> View:
         return self.views.get(value) or plain(value)
@@ -120,7 +122,7 @@ class Walk:
         moves = not is_ascending([a for a in atoms if not dims[a].is_one])
         if value.const_value is not None:
             steps: list[Step] = [("transpose", tuple(perm))] if moves else []
-            return view_weight(self.graph, value, [*steps, ("reshape", tuple(d.coefficient for d in target))])
+            return self.view_weight(value, [*steps, ("reshape", tuple(d.coefficient for d in target))])
         if moves and (shuffled := self._shuffled(view)) is not None:
             return self.reshape(shuffled, target)
         if moves or reshape_target(dims, target) is None:  # a reshape cannot leave two symbolic sizes open
@@ -184,7 +186,7 @@ class Walk:
         if tuple(new_dims) == dims:
             return View(view.base, axes)
         if view.base.const_value is not None:
-            return View(view_weight(self.graph, view.base, [("reshape", tuple(d.coefficient for d in new_dims))]), axes)
+            return View(self.view_weight(view.base, [("reshape", tuple(d.coefficient for d in new_dims))]), axes)
         return View(self.reshape(view.base, new_dims), axes)
 
     def conform(self, view: View, lead: View, free_axis: int | None = None) -> ir.Value:
@@ -196,7 +198,7 @@ class Walk:
         view = View(view.base, ((),) * (lead.rank - view.rank) + view.axes)
         if view.base.const_value is not None and product(view.dims).is_one:
             few = len(dims_of(view.base)) <= len(base)
-            return view.base if few else view_weight(self.graph, view.base, [("reshape", (1,) * len(base))])
+            return view.base if few else self.view_weight(view.base, [("reshape", (1,) * len(base))])
         target: list[Dim] = []
         owners: list[int] = []
         for axis, group in enumerate(lead.axes):
@@ -218,15 +220,18 @@ class Walk:
     def constant(self, values: Sequence[int] | np.ndarray, dtype: Any = np.int64) -> ir.Value:
         """A small initializer, shared between the nodes that want the same numbers."""
         array = np.asarray(values, dtype=dtype)
-        name = f"const_{array.dtype}_{'x'.join(map(str, array.shape))}_{'_'.join(map(str, array.ravel().tolist()))}"
-        if name not in self.graph.initializers:
-            tensor = ir.tensor(array, name=name)
-            value = ir.Value(
-                name=name, shape=ir.Shape(array.shape), type=ir.TensorType(tensor.dtype), const_value=tensor
+        key = (array.dtype.str, array.shape, array.tobytes())
+        if key not in self._constants:
+            tensor = ir.tensor(array, name=self.unique(f"const_{array.dtype}"))
+            self._constants[key] = value = ir.Value(
+                name=tensor.name, shape=ir.Shape(array.shape), type=ir.TensorType(tensor.dtype), const_value=tensor
             )
             self.graph.register_initializer(value)
-            self._names.add(name)
-        return self.graph.initializers[name]
+        return self._constants[key]
+
+    def view_weight(self, value: ir.Value, steps: Sequence[Step]) -> ir.Value:
+        """A transposed and reshaped constant as an initializer of its own."""
+        return self._weight_views.view(self.graph, value, steps)
 
     def scalar(self, number: float, like: ir.Value) -> ir.Value:
         """A constant of the dtype of `like`."""
