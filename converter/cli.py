@@ -180,13 +180,20 @@ def inspect(
     max_bytes: MaxBytes = None,
     state: State = "refuse",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    why_node: Annotated[
+        str | None, typer.Option("--why", metavar="NODE", help="Say why the nodes around this one were not fused.")
+    ] = None,
 ) -> int:
     """Show opset, inputs and operators of SOURCE, and everything in it that is not supported. Exit code 2 if any."""
     screen = Screen()
     from converter.inspection import inspect as look
+    from converter.inspection import why
     from converter.quiet import import_backend
 
     loaded = _load(source, checkpoint, inputs, random_weights, trust, max_bytes, state)
+    if why_node is not None:
+        screen.lines(map(str, why(loaded, why_node)))
+        return 0
     import_backend()
     found = look(loaded)
     if as_json:

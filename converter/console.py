@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -89,6 +89,10 @@ class Screen:
         self._grid(rows)
         for problem in found.problems:
             self.error(problem)
+
+    def lines(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            self.results.print(line, markup=False, soft_wrap=True)
 
     def passes(self, stages: Sequence[tuple[str, int]]) -> None:
         table = Table("", "Pass", "Nodes", box=None, pad_edge=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from converter.report import histogram
 from converter.sources import Source
 from passes import run_pipeline
 from passes.errors import ConversionError, UsageError
+from passes.fusion import Attempt, attempts
 
 INLINE_BYTES = 1 << 30
 """A dumped graph with more bytes of weights than this has them in a file beside it: protobuf ends at 2 GB."""
@@ -71,6 +73,26 @@ def inspect(source: Source) -> Inspection:
     result.converted = histogram(final)
     result.problems.extend(unsupported(final.graph))
     return result
+
+
+def why(source: Source, node: str) -> list[Attempt]:
+    """What every fusing pass says of a node, by the node's name or the name of what it makes.
+
+    Raises:
+        UsageError: no fusion starts at a node of this name.
+        ConversionError: as a pass says it.
+    """
+    with attempts() as made:
+        run_pipeline(source.model.clone())
+    found = [attempt for attempt in made if node in attempt.names]
+    if not found:
+        known = sorted({name for attempt in made for name in attempt.names if name})
+        close = difflib.get_close_matches(node, known, n=5) or known[:5]
+        raise UsageError(
+            f"No fusion starts at a node {node!r}.",
+            hint=f"They start at nodes such as {', '.join(close)}." if close else "This source has no such node.",
+        )
+    return found
 
 
 def dump_passes(source: Source, folder: Path | None, *, layout: str, fold_batchnorm: bool) -> list[tuple[str, int]]:

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
+from passes.fusion import NoMatch
+
 
 def maker(value: ir.Value | None, *op_types: str) -> ir.Node | None:
     """The node that makes a value, if it is one of these standard operators and makes nothing else."""
@@ -76,14 +78,30 @@ def other(node: ir.Node, value: ir.Value) -> ir.Value | None:
     return node.inputs[1] if node.inputs[0] is value else node.inputs[0]
 
 
-def is_closed(nodes: Iterable[ir.Node], last: ir.Node) -> bool:
-    """Do only these nodes read what they make, save for what the last one makes?"""
+def check_closed(nodes: Iterable[ir.Node], last: ir.Node) -> None:
+    """Only these nodes may read what they make, save for what the last one makes.
+
+    Raises:
+        NoMatch: naming a value that is read elsewhere.
+    """
     group = set(nodes) | {last}
-    return all(
-        not value.is_graph_output() and all(use.node in group for use in value.uses())
-        for node in group - {last}
-        for value in node.outputs
-    )
+    for node in group - {last}:
+        for value in node.outputs:
+            if value.is_graph_output():
+                raise NoMatch(f"the step {value.name!r} is an output")
+            if any(use.node not in group for use in value.uses()):
+                raise NoMatch(f"the step {value.name!r} is read elsewhere, too")
+
+
+def check_rank(x: ir.Value, last: ir.Node) -> None:
+    """The outcome must have the axes of x: a number written as [[[[0.5]]]] adds some.
+
+    Raises:
+        NoMatch: it has others, or their number is not known.
+    """
+    y = last.outputs[0]
+    if x.shape is None or y.shape is None or len(x.shape) != len(y.shape):
+        raise NoMatch("a constant adds axes to x")
 
 
 def raise_group(

@@ -13,14 +13,26 @@ from collections.abc import Callable
 
 import onnx_ir as ir
 
-from passes.matching import close, is_closed, maker, number, other, raise_group, reader, with_constant
+from passes.fusion import Fusion, NoMatch
+from passes.insertion import Names
+from passes.matching import (
+    check_closed,
+    check_rank,
+    close,
+    maker,
+    number,
+    other,
+    raise_group,
+    reader,
+    with_constant,
+)
 from passes.polynomials import Polynomial, grow
 
 SIXTH: Polynomial = {(0, 1): 1 / 6}
 X_SIXTH: Polynomial = {(1, 1): 1 / 6}
 
 
-class RaiseActivations(ir.passes.InPlacePass):
+class RaiseActivations(Fusion):
     """Given    Mul(x, Sigmoid(x))
     Result   keraport::Silu(x)
 
@@ -30,81 +42,78 @@ class RaiseActivations(ir.passes.InPlacePass):
     Given    Div(Clip(Add(x, 3), 0, 6), 6)                    Given    Mul(x, Tanh(Softplus(x)))
     Result   HardSigmoid<alpha=1/6, beta=1/2>(x)              Result   Mish(x)
 
-    Not when one of the steps is read elsewhere or is an output (the gate of a squeeze-and-excitation is no SiLU), or a
-    constant is another one.
+    Not when one of the steps is read elsewhere or is an output (the gate of a squeeze-and-excitation is no SiLU), a
+    constant is another one, or has more axes than x.
     """
 
-    def call(self, model: ir.Model) -> ir.passes.PassResult:
-        modified = False
-        for node in model.graph.all_nodes():
-            raising = _RAISING.get(node.op_type) if node.domain == "" else None
-            if raising is not None and node.graph is not None:
-                modified |= raising(node)
-        if any(node.domain == "keraport" for node in model.graph):
-            model.opset_imports.setdefault("keraport", 1)
-        return ir.passes.PassResult(model, modified)
+    roots = frozenset({"Sigmoid", "Tanh", "HardSigmoid", "Clip", "Where"})
+
+    def fuse(self, root: ir.Node, names: Names) -> None:
+        _FUSIONS[root.op_type](root, names)
 
 
-def _gate(node: ir.Node, x: ir.Value | None, op_type: str, inside: tuple[ir.Node, ...] = (), domain: str = "") -> bool:
+def _gate(node: ir.Node, x: ir.Value | None, op_type: str, inside: tuple[ir.Node, ...] = (), domain: str = "") -> None:
     """x · gate(x), where `node` makes gate(x)."""
     product = reader(node.outputs[0])
     if x is None or product is None or product.domain != "" or product.op_type != "Mul":
-        return False
-    if other(product, node.outputs[0]) is not x or not is_closed({node, *inside}, product):
-        return False
+        raise NoMatch("it is not read by one Mul alone")
+    if other(product, node.outputs[0]) is not x:
+        raise NoMatch("it is multiplied by something else than its own input")
+    check_closed({node, *inside}, product)
     raise_group([node, *inside], product, op_type, [x], domain=domain)
-    return True
 
 
-def _silu(node: ir.Node) -> bool:
-    return _gate(node, node.inputs[0], "Silu", domain="keraport")
+def _silu(node: ir.Node, names: Names) -> None:
+    _gate(node, node.inputs[0], "Silu", domain="keraport")
+    names.opset_imports.setdefault("keraport", 1)
 
 
-def _mish(node: ir.Node) -> bool:
+def _mish(node: ir.Node, names: Names) -> None:
     softplus = maker(node.inputs[0], "Softplus")
-    return softplus is not None and _gate(node, softplus.inputs[0], "Mish", (softplus,))
+    if softplus is None:
+        raise NoMatch("its input is no Softplus")
+    _gate(node, softplus.inputs[0], "Mish", (softplus,))
 
 
-def _hard_swish(node: ir.Node) -> bool:
-    x = node.inputs[0]
+def _hard_swish(node: ir.Node, names: Names) -> None:
     alpha, beta = node.attributes.get_float("alpha", 0.2), node.attributes.get_float("beta", 0.5)
     single = ir.DataType.FLOAT
-    return x is not None and close(alpha, 1 / 6, single) and close(beta, 0.5, single) and _gate(node, x, "HardSwish")
+    if not close(alpha, 1 / 6, single) or not close(beta, 0.5, single):
+        raise NoMatch(f"its alpha and beta are {alpha:g} and {beta:g}, not 1/6 and 1/2")
+    _gate(node, node.inputs[0], "HardSwish")
 
 
-def _hard_sigmoid(node: ir.Node) -> bool:
+def _hard_sigmoid(node: ir.Node, names: Names) -> None:
     shifted = maker(node.inputs[0], "Add")
     found = with_constant(shifted) if shifted is not None else None
     bounds = [number(value) for value in node.inputs[1:3]]
     if shifted is None or found is None or found[1] != 3 or bounds != [0, 6]:
-        return False
+        raise NoMatch("it is not x + 3 between 0 and 6")
     x = found[0]
     grown = grow(node.outputs[0], x, [("HardSwish", X_SIXTH), ("HardSigmoid", SIXTH)], x.dtype)
     if grown is None:
-        return False
+        raise NoMatch("what follows is neither a sixth of it nor of x times it")
     name, last, nodes = grown
-    if not is_closed(nodes | {node, shifted}, last):
-        return False
+    check_closed(nodes | {node, shifted}, last)
+    check_rank(x, last)
     attributes = {"alpha": 1 / 6, "beta": 0.5} if name == "HardSigmoid" else None
     raise_group(nodes | {node, shifted}, last, name, [x], attributes)
-    return True
 
 
-def _softplus(node: ir.Node) -> bool:
+def _softplus(node: ir.Node, names: Names) -> None:
     greater, softplus = maker(node.inputs[0], "Greater"), maker(node.inputs[2], "Softplus")
     x = node.inputs[1]
     if greater is None or softplus is None or x is None or x.dtype == ir.DataType.DOUBLE:
-        return False
+        raise NoMatch("it does not choose between x and Softplus(x)")
     limit = number(greater.inputs[1])
     if softplus.inputs[0] is not x or greater.inputs[0] is not x or limit is None or limit < 20:
-        return False
-    if not is_closed({greater, softplus}, node):
-        return False
+        raise NoMatch("it does not choose x where x > 20")
+    check_closed({greater, softplus}, node)
+    check_rank(x, node)
     raise_group([greater, softplus], node, "Softplus", [x])
-    return True
 
 
-_RAISING: dict[str, Callable[[ir.Node], bool]] = {
+_FUSIONS: dict[str, Callable[[ir.Node, Names], None]] = {
     "Sigmoid": _silu,
     "Tanh": _mish,
     "HardSigmoid": _hard_swish,

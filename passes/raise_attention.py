@@ -12,11 +12,12 @@ from itertools import zip_longest
 
 import onnx_ir as ir
 
+from passes.fusion import Fusion, NoMatch
 from passes.insertion import Insertion, Names, sizes_of
-from passes.matching import is_closed, maker, reader, with_constant
+from passes.matching import check_closed, maker, reader, with_constant
 
 
-class RaiseAttention(ir.passes.InPlacePass):
+class RaiseAttention(Fusion):
     """Given    MatMul(Softmax<axis=-1>(Add(Mul(MatMul(q, Transpose(k)), scale), bias)), v)
     Result   Attention<scale>(q, k, v, bias)
 
@@ -24,21 +25,15 @@ class RaiseAttention(ir.passes.InPlacePass):
     that are added one after the other. Transpose(k) may be any transpose: k is then its input with the axes as
     Attention wants them.
 
-    Not when the four axes of q, k and v do not match (a broadcast), the bias reaches beyond the scores, or a step is
-    read elsewhere or is an output: whoever looks at the attention weights gets them.
+    Not when the four axes of q, k and v do not match (a broadcast), the bias reaches beyond the scores, the scale is
+    not positive (no Attention has another), or a step is read elsewhere or is an output: whoever looks at the attention
+    weights gets them.
     """
 
-    def call(self, model: ir.Model) -> ir.passes.PassResult:
-        names: Names | None = None
-        modified = False
-        for node in model.graph.all_nodes():
-            if node.domain == "" and node.op_type == "Softmax" and node.graph is not None:
-                found = _find(node)
-                if found is not None:
-                    names = names or Names(model)
-                    _raise(found, names)
-                    modified = True
-        return ir.passes.PassResult(model, modified)
+    roots = frozenset({"Softmax"})
+
+    def fuse(self, root: ir.Node, names: Names) -> None:
+        _replace(_find(root), names)
 
 
 @dataclass
@@ -54,24 +49,28 @@ class Found:
     nodes: set[ir.Node] = field(default_factory=set)
 
 
-def _find(softmax: ir.Node) -> Found | None:
+def _find(softmax: ir.Node) -> Found:
     last = reader(softmax.outputs[0])
     if last is None or last.domain != "" or last.op_type != "MatMul" or last.inputs[0] is not softmax.outputs[0]:
-        return None
+        raise NoMatch("it is not the left side of one MatMul alone")
     scores, v = softmax.inputs[0], last.inputs[1]
     if scores is None or v is None or scores.shape is None or len(scores.shape) != 4:
-        return None
+        raise NoMatch("the scores do not have four axes")
     if softmax.attributes.get_int("axis", -1) not in (-1, 3):
-        return None
+        raise NoMatch("it is not along the last axis")
     nodes = {softmax}
     product, scale, biases = _scores(scores, nodes)
     if product is None or product.inputs[0] is None or product.inputs[1] is None:
-        return None
+        raise NoMatch("the scores are no product, scaled and biased")
     q, on_q = _scaled(product.inputs[0], nodes)
     k_transposed, on_k = _scaled(product.inputs[1], nodes)
     nodes.add(product)
     found = Found(q, k_transposed, v, biases, scale * on_q * on_k, last, nodes)
-    return found if _fits(found) and is_closed(nodes, last) else None
+    if not found.scale > 0:
+        raise NoMatch(f"the scale is {found.scale:g}, and an Attention takes positive ones only")
+    _check_axes(found)
+    check_closed(nodes, last)
+    return found
 
 
 def _scores(value: ir.Value, nodes: set[ir.Node]) -> tuple[ir.Node | None, float, list[ir.Value]]:
@@ -110,24 +109,23 @@ def _scaled(value: ir.Value, nodes: set[ir.Node]) -> tuple[ir.Value, float]:
     return found[0], found[1] if node.op_type == "Mul" else 1 / found[1]
 
 
-def _fits(found: Found) -> bool:
-    """Do the axes match without any broadcast but that of the bias?"""
+def _check_axes(found: Found) -> None:
+    """The axes must match without any broadcast but that of the bias."""
     values = (found.q, found.k_transposed, found.v)
     if any(value.shape is None or len(value.shape) != 4 or value.const_value is not None for value in values):
-        return False
+        raise NoMatch("q, k and v are not computed tensors of four axes")
     q, k, v = (tuple(sizes_of(value)) for value in values)
     if None in q + k + v or q[:2] != k[:2] or q[:2] != v[:2] or q[3] != k[2] or k[3] != v[2]:
-        return False
+        raise NoMatch("the axes of q, k and v do not match")
     scores = [q[0], q[1], q[2], k[3]]
     for bias in found.biases:
         if bias.shape is None or bias.dtype != found.q.dtype or not 2 <= len(bias.shape) <= 4:
-            return False
+            raise NoMatch(f"the bias {bias.name!r} has another type, or other axes, than the scores")
         if any(b not in (1, s) for b, s in zip(reversed(sizes_of(bias)), reversed(scores), strict=False)):
-            return False
-    return True
+            raise NoMatch(f"the bias {bias.name!r} reaches beyond the scores")
 
 
-def _raise(found: Found, names: Names) -> None:
+def _replace(found: Found, names: Names) -> None:
     at = Insertion(found.last, names)
     k = _untransposed(at, found.k_transposed)
     inputs = [found.q, k, found.v, *_bias(at, found.biases)]

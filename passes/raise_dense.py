@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
+from passes.fusion import Fusion, NoMatch
 from passes.insertion import Names
 from passes.matching import other, raise_group, reader
-from passes.weights import WeightViews
 
 
-class RaiseDense(ir.passes.InPlacePass):
+class RaiseDense(Fusion):
     """Given    t = MatMul(x, W);  y = Add(t, b)        W: constant [k, n], b: constant [n], or [1, …, 1, n]
     Result   y = keraport::Dense(x, W, b)
 
@@ -23,43 +23,47 @@ class RaiseDense(ir.passes.InPlacePass):
     factors other than 1, nor where the bias broadcasts along n.
     """
 
-    def call(self, model: ir.Model) -> ir.passes.PassResult:
-        modified = False
-        views = Names(model).weight_views
-        for node in model.graph.all_nodes():
-            if node.domain == "" and node.op_type in ("MatMul", "Gemm") and node.graph is not None:
-                modified |= _raise(node, views)
-        if modified:
-            model.opset_imports.setdefault("keraport", 1)
-        return ir.passes.PassResult(model, modified)
+    roots = frozenset({"MatMul", "Gemm"})
+
+    def fuse(self, root: ir.Node, names: Names) -> None:
+        x, weight, graph = root.inputs[0], root.inputs[1], root.graph
+        if x is None or weight is None or graph is None or x.shape is None or len(x.shape) < 2:
+            raise NoMatch("its input has less than two axes")
+        if x.const_value is not None or weight.const_value is None or len(_shape(weight)) != 2:
+            raise NoMatch("it is no product of a tensor and a constant matrix")
+        if root.op_type == "Gemm":
+            last, weight, bias = _gemm(root, weight, names)
+        else:
+            last, bias = _with_sum(root, _shape(weight)[1], len(x.shape))
+        inputs = [x, weight]
+        if bias is not None:
+            inputs.append(names.weight_views.view(graph, bias, [("reshape", (_shape(weight)[1],))]))
+        raised = raise_group([root], last, "Dense", inputs, domain="keraport")
+        raised.name = root.name
+        raised.metadata_props.update(root.metadata_props)
+        names.opset_imports.setdefault("keraport", 1)
 
 
-def _raise(node: ir.Node, views: WeightViews) -> bool:
-    x, weight, graph = node.inputs[0], node.inputs[1], node.graph
-    if x is None or x.const_value is not None or x.shape is None or len(x.shape) < 2:
-        return False
-    if weight is None or graph is None or weight.const_value is None or len(_shape(weight)) != 2:
-        return False
-    nodes, last, bias = [node], node, None
-    if node.op_type == "Gemm":
-        turned = bool(node.attributes.get_int("transB", 0))
-        bias = node.inputs[2] if len(node.inputs) > 2 else None
-        if not _is_plain_gemm(node) or (bias is not None and not _is_bias(bias, _shape(weight)[0 if turned else 1], 2)):
-            return False
-        if turned:
-            weight = views.view(graph, weight, [("transpose", (1, 0))])
-    else:
-        add = reader(node.outputs[0])
-        added = other(add, node.outputs[0]) if add is not None and add.domain == "" and add.op_type == "Add" else None
-        if add is not None and added is not None and _is_bias(added, _shape(weight)[1], len(x.shape)):
-            last, bias = add, added
-    inputs = [x, weight]
-    if bias is not None:
-        inputs.append(views.view(graph, bias, [("reshape", (_shape(weight)[1],))]))
-    raised = raise_group(nodes, last, "Dense", inputs, domain="keraport")
-    raised.name = node.name
-    raised.metadata_props.update(node.metadata_props)
-    return True
+def _gemm(node: ir.Node, weight: ir.Value, names: Names) -> tuple[ir.Node, ir.Value, ir.Value | None]:
+    """The node itself, its matrix [k, n] and its bias."""
+    turned = bool(node.attributes.get_int("transB", 0))
+    bias = node.inputs[2] if len(node.inputs) > 2 else None
+    if not _is_plain_gemm(node):
+        raise NoMatch("it transposes its input, or scales")
+    if bias is not None and not _is_bias(bias, _shape(weight)[0 if turned else 1], 2):
+        raise NoMatch("its bias is not one number for each column")
+    if turned and node.graph is not None:
+        weight = names.weight_views.view(node.graph, weight, [("transpose", (1, 0))])
+    return node, weight, bias
+
+
+def _with_sum(node: ir.Node, width: int, rank: int) -> tuple[ir.Node, ir.Value | None]:
+    """The Add of a bias after a product, and the bias; the product itself where there is none."""
+    add = reader(node.outputs[0])
+    added = other(add, node.outputs[0]) if add is not None and add.domain == "" and add.op_type == "Add" else None
+    if add is not None and added is not None and _is_bias(added, width, rank):
+        return add, added
+    return node, None
 
 
 def _is_plain_gemm(node: ir.Node) -> bool:

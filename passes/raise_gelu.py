@@ -13,7 +13,9 @@ from math import pi, sqrt
 
 import onnx_ir as ir
 
-from passes.matching import close, is_closed, maker, raise_group, with_constant
+from passes.fusion import Fusion, NoMatch
+from passes.insertion import Names
+from passes.matching import check_closed, check_rank, close, maker, raise_group, with_constant
 from passes.polynomials import Polynomial, equal, grow, read
 
 HALF_SUM: Polynomial = {(1, 0): 0.5, (1, 1): 0.5}
@@ -22,55 +24,47 @@ HALF_SUM: Polynomial = {(1, 0): 0.5, (1, 1): 0.5}
 TANH_ARGUMENT: Polynomial = {(1, 0): sqrt(2 / pi), (3, 0): 0.044715 * sqrt(2 / pi)}
 
 
-class RaiseGelu(ir.passes.InPlacePass):
+class RaiseGelu(Fusion):
     """Given    Mul(Mul(x, Add(Erf(Div(x, 1.4142135)), 1)), 0.5), or the tanh form, in any order
     Result   Gelu<approximate="none">(x), or Gelu<approximate="tanh">(x)
 
-    Not when one of the steps is read elsewhere or is an output, or a constant is another one.
+    Not when one of the steps is read elsewhere or is an output, a constant is another one, or has more axes than x.
     """
 
-    def call(self, model: ir.Model) -> ir.passes.PassResult:
-        modified = False
-        for node in model.graph.all_nodes():
-            if node.domain == "" and node.op_type in ("Erf", "Tanh") and node.graph is not None:
-                modified |= _raise(node)
-        return ir.passes.PassResult(model, modified)
+    roots = frozenset({"Erf", "Tanh"})
+
+    def fuse(self, root: ir.Node, names: Names) -> None:
+        x, inside = _erf_input(root) if root.op_type == "Erf" else _tanh_input(root)
+        grown = grow(root.outputs[0], x, [("Gelu", HALF_SUM)], x.dtype)
+        if grown is None:
+            raise NoMatch(f"what follows is not x/2 · (1 + {root.op_type.lower()})")
+        _, last, outside = grown
+        nodes = inside | outside | {root}
+        check_closed(nodes, last)
+        check_rank(x, last)
+        raise_group(nodes, last, "Gelu", [x], {"approximate": "none" if root.op_type == "Erf" else "tanh"})
 
 
-def _raise(node: ir.Node) -> bool:
-    found = _erf_input(node) if node.op_type == "Erf" else _tanh_input(node)
-    if found is None:
-        return False
-    x, inside = found
-    grown = grow(node.outputs[0], x, [("Gelu", HALF_SUM)], x.dtype)
-    if grown is None:
-        return False
-    _, last, outside = grown
-    nodes = inside | outside | {node}
-    if not is_closed(nodes, last):
-        return False
-    raise_group(nodes, last, "Gelu", [x], {"approximate": "none" if node.op_type == "Erf" else "tanh"})
-    return True
-
-
-def _erf_input(node: ir.Node) -> tuple[ir.Value, set[ir.Node]] | None:
+def _erf_input(node: ir.Node) -> tuple[ir.Value, set[ir.Node]]:
     """x of erf(x / √2), and the nodes between."""
     scaled = maker(node.inputs[0], "Div", "Mul")
     found = with_constant(scaled) if scaled is not None else None
     if scaled is None or found is None:
-        return None
+        raise NoMatch("its input is not x divided by a number")
     x, factor = found
     wanted = sqrt(2) if scaled.op_type == "Div" else sqrt(0.5)
-    return (x, {scaled}) if close(factor, wanted, x.dtype) else None
+    if not close(factor, wanted, x.dtype):
+        raise NoMatch(f"its input is scaled by {factor:g}, not by √2")
+    return x, {scaled}
 
 
-def _tanh_input(node: ir.Node) -> tuple[ir.Value, set[ir.Node]] | None:
+def _tanh_input(node: ir.Node) -> tuple[ir.Value, set[ir.Node]]:
     """x of tanh(√(2/π) · (x + 0.044715 · x³)), and the nodes between."""
     for x in dict.fromkeys(_cubed(node.inputs[0], depth=5)):
         nodes: set[ir.Node] = set()
         if equal(read(node.inputs[0], x, None, nodes), TANH_ARGUMENT, x.dtype):
             return x, nodes
-    return None
+    raise NoMatch("its input is not √(2/π) · (x + 0.044715 · x³)")
 
 
 def _cubed(value: ir.Value | None, depth: int) -> Iterator[ir.Value]:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
+from passes.fusion import Fusion, NoMatch
 from passes.insertion import Insertion, Names, sizes_of
-from passes.matching import is_closed, maker, number, other, reader
+from passes.matching import check_closed, check_rank, maker, number, other, reader
 from passes.pad_nodes import scalar
 
 
-class RaiseGroupNorm(ir.passes.InPlacePass):
+class RaiseGroupNorm(Fusion):
     """Given    Add(Mul(Reshape(InstanceNormalization(Reshape(x, [N, G, -1]), 1, 0)), weight), bias)    x: [N, C, …]
     Result   GroupNormalization<num_groups=G>(x, weight, bias)                      weight, bias: [C], opset 21
 
@@ -22,28 +23,26 @@ class RaiseGroupNorm(ir.passes.InPlacePass):
     has a scale or a bias of its own, or when a step is read elsewhere or is an output.
     """
 
-    def call(self, model: ir.Model) -> ir.passes.PassResult:
-        names: Names | None = None
-        modified = False
-        for node in model.graph.all_nodes():
-            if node.domain == "" and node.op_type == "InstanceNormalization" and node.graph is not None:
-                names = names or Names(model)
-                modified |= _raise(node, names)
-        return ir.passes.PassResult(model, modified)
+    roots = frozenset({"InstanceNormalization"})
+
+    def fuse(self, root: ir.Node, names: Names) -> None:
+        _fuse(root, names)
 
 
-def _raise(norm: ir.Node, names: Names) -> bool:
+def _fuse(norm: ir.Node, names: Names) -> None:
     grouped, restored = maker(norm.inputs[0], "Reshape"), reader(norm.outputs[0])
     if grouped is None or restored is None or restored.domain != "" or restored.op_type != "Reshape":
-        return False
+        raise NoMatch("it does not stand between two reshapes")
     x, groups = grouped.inputs[0], _groups(grouped)
     if x is None or groups is None or restored.inputs[0] is not norm.outputs[0]:
-        return False
-    if x.shape != restored.outputs[0].shape or not (_is_all(norm.inputs[1], 1) and _is_all(norm.inputs[2], 0)):
-        return False
+        raise NoMatch("the reshape before it does not make groups of channels")
+    if x.shape != restored.outputs[0].shape:
+        raise NoMatch("the reshape after it does not give the shape back")
+    if not (_is_all(norm.inputs[1], 1) and _is_all(norm.inputs[2], 0)):
+        raise NoMatch("it has a scale or a bias of its own")
     channels = sizes_of(x)[1]
     if not isinstance(channels, int):
-        return False
+        raise NoMatch("the number of channels is open")
     nodes, last = {grouped, norm, restored}, restored
     affine: dict[str, ir.Value] = {}
     for op_type, nothing in (("Mul", 1), ("Add", 0)):
@@ -53,12 +52,12 @@ def _raise(norm: ir.Node, names: Names) -> bool:
             break
         if _is_per_channel(value, channels, len(sizes_of(x))):
             affine[op_type] = value
-        elif number(value) != nothing:
+        elif number(value) != nothing or after.outputs[0].shape != last.outputs[0].shape:
             break
         nodes.add(after)
         last = after
-    if not is_closed(nodes, last):
-        return False
+    check_closed(nodes, last)
+    check_rank(x, last)
     at = Insertion(last, names)
     parameters = []
     for op_type, label, nothing in (("Mul", "scale", 1), ("Add", "bias", 0)):
@@ -69,7 +68,6 @@ def _raise(norm: ir.Node, names: Names) -> bool:
     attributes = {"num_groups": groups, "epsilon": norm.attributes.get_float("epsilon", 1e-5), "stash_type": 1}
     at.replace(at.node("GroupNormalization", [x, *parameters], sizes_of(x), attributes, name=last.name))
     at.graph.remove(nodes - {last}, safe=True)
-    return True
 
 
 def _groups(reshape: ir.Node) -> int | None:

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
+from passes.fusion import Fusion, NoMatch
 from passes.insertion import Insertion, Names, sizes_of
-from passes.matching import is_closed, maker, number, other, reader, reduced_axes, with_constant
+from passes.matching import check_closed, check_rank, maker, number, other, reader, reduced_axes, with_constant
 from passes.pad_nodes import scalar
 
 
-class RaiseLayerNorm(ir.passes.InPlacePass):
+class RaiseLayerNorm(Fusion):
     """Given    d = Sub(x, ReduceMean(x));  Add(Mul(Div(d, Sqrt(Add(ReduceMean(Pow(d, 2)), ε))), weight), bias)
     Result   LayerNormalization<axis, epsilon=ε>(x, weight, bias)
 
@@ -25,20 +26,14 @@ class RaiseLayerNorm(ir.passes.InPlacePass):
     Result   Transpose(LayerNormalization<axis=-1, epsilon=ε>(Transpose(x), weight, bias))
 
     Mul(d, d) in the place of Pow, a second Sub in the place of d, and a division by way of Reciprocal mean the same.
-    Without a weight the scale is 1. Not when a step is read elsewhere or is an output, nor over other axes.
+    Without a weight the scale is 1. Not when a step is read elsewhere or is an output, nor over other axes, nor where ε
+    has more axes than x.
     """
 
-    def call(self, model: ir.Model) -> ir.passes.PassResult:
-        names: Names | None = None
-        modified = False
-        for node in model.graph.all_nodes():
-            if node.domain == "" and node.op_type == "Sqrt" and node.graph is not None:
-                norm = _find(node)
-                if norm is not None:
-                    names = names or Names(model)
-                    _raise(norm, names)
-                    modified = True
-        return ir.passes.PassResult(model, modified)
+    roots = frozenset({"Sqrt"})
+
+    def fuse(self, root: ir.Node, names: Names) -> None:
+        _replace(_find(root), names)
 
 
 @dataclass
@@ -54,30 +49,30 @@ class Norm:
     last: ir.Node
 
 
-def _find(root: ir.Node) -> Norm | None:
+def _find(root: ir.Node) -> Norm:
     """The norm that divides by this square root."""
     shifted = maker(root.inputs[0], "Add")
     found = with_constant(shifted) if shifted is not None else None
     if shifted is None or found is None:
-        return None
+        raise NoMatch("it is not the root of a sum with a number")
     variance = maker(found[0], "ReduceMean")
     square = maker(variance.inputs[0], "Pow", "Mul") if variance is not None else None
     if variance is None or square is None or not _is_square(square):
-        return None
+        raise NoMatch("it is not the root of a mean of squares")
     centred = maker(square.inputs[0], "Sub")
     mean = maker(centred.inputs[1], "ReduceMean") if centred is not None else None
     x = mean.inputs[0] if mean is not None else None
     if centred is None or mean is None or x is None or centred.inputs[0] is not x or x.shape is None:
-        return None
+        raise NoMatch("what is squared is not x less its mean")
     axes = reduced_axes(mean)
     if axes is None or axes != reduced_axes(variance):
-        return None
+        raise NoMatch("the mean and the variance are not over the same known axes")
     nodes = {root, shifted, variance, square, centred, mean}
     last = _division(root, nodes)
     if last is None or not _is_centred(_numerator(last), x, mean, nodes):
-        return None
+        raise NoMatch("what is divided by it is not x less its mean")
     if axes != tuple(range(axes[0], len(x.shape))) and len(axes) > 1:
-        return None
+        raise NoMatch(f"the axes {axes} are neither one nor the last ones")
     weight, bias = None, None
     times = reader(last.outputs[0])
     weight = _operand(times, "Mul", last, x, axes)
@@ -88,8 +83,10 @@ def _find(root: ir.Node) -> Norm | None:
         if bias is not None and plus is not None:
             nodes.add(last)
             last = plus
-    if not is_closed(nodes, last) or any(not isinstance(x.shape[axis], int) for axis in axes):
-        return None
+    check_closed(nodes, last)
+    check_rank(x, last)
+    if any(not isinstance(x.shape[axis], int) for axis in axes):
+        raise NoMatch("the size of a normalised axis is open")
     return Norm(x, axes, found[1], weight, bias, nodes - {last}, last)
 
 
@@ -143,7 +140,7 @@ def _operand(
     return value if full == wanted else None
 
 
-def _raise(norm: Norm, names: Names) -> None:
+def _replace(norm: Norm, names: Names) -> None:
     at = Insertion(norm.last, names)
     sizes = sizes_of(norm.x)
     rank = len(sizes)

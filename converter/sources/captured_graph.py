@@ -62,7 +62,7 @@ def _arguments(node: torch.fx.Node) -> dict[str, Any]:
 def _take_apart(graph: torch.fx.Graph, node: torch.fx.Node, arguments: dict[str, Any]) -> None:
     aten = torch.ops.aten
     q, k, v, mask = (arguments[name] for name in ("query", "key", "value", "attn_mask"))
-    scale = arguments["scale"] or 1 / math.sqrt(q.meta["val"].shape[-1])
+    scale = 1 / math.sqrt(q.meta["val"].shape[-1]) if arguments["scale"] is None else arguments["scale"]
 
     def call(target: Any, *args: Any) -> torch.fx.Node:
         made = graph.call_function(target, args)

@@ -184,7 +184,7 @@ def attention(walk: Walk, node: ir.Node) -> None:
     heads = [node.attributes.get_int(n, 0) for n in ("q_num_heads", "kv_num_heads", "kv_num_heads")]
     views = [_by_head(walk, operand(node, i), heads[i]) for i in range(3)]
     head_size = views[0].dims[3]
-    scale = node.attributes.get_float("scale", 0.0) or head_size.coefficient**-0.5
+    scale = node.attributes.get_float("scale", head_size.coefficient**-0.5)
     bias, causal = inputs[3], node.attributes.get_int("is_causal", 0)
     out = None
     if any(view.permuted(BY_LENGTH).is_moved for view in views) and not causal:
