@@ -17,8 +17,8 @@ from passes.errors import BadSource
 from passes.lower import to_standard
 from passes.lower_attention import is_faulty_attention
 from passes.lower_same import is_faulty_same
+from passes.private import is_private
 
-PRIVATE_DOMAINS = ("nhwc", "keraport")
 INLINE_BYTES = 64 << 20
 """With more bytes of weights a graph goes to onnxruntime through files: protobuf ends at 2 GB, and copies cost."""
 
@@ -167,7 +167,7 @@ def _runnable(model: ir.Model, *, copy: bool = False) -> ir.Model:
 
 
 def _is_lowered(node: ir.Node) -> bool:
-    return node.domain in PRIVATE_DOMAINS or is_faulty_same(node) or is_faulty_attention(node)
+    return is_private(node) or is_faulty_same(node) or is_faulty_attention(node)
 
 
 def _session(

@@ -22,6 +22,7 @@ from passes.raise_dense import RaiseDense
 from passes.raise_gelu import RaiseGelu
 from passes.raise_group_norm import RaiseGroupNorm
 from passes.raise_layer_norm import RaiseLayerNorm
+from passes.refuse_private import RefusePrivate
 from passes.settle import PASSES as SETTLE
 from passes.split_pads import SplitPads
 from passes.tidy import RemoveUnused
@@ -33,6 +34,7 @@ Observer = Callable[[str, ir.Model], None]
 def pipeline(*, layout: str = "channels_last", fold_batchnorm: bool = False) -> list[Stage]:
     """The passes in order, by name, each made anew for one run."""
     return [
+        ("RefusePrivate", RefusePrivate),  # first: what the passes write into a graph is theirs alone
         *((p.__name__, p) for p in SETTLE),
         # After shapes, which tell a norm over the last axes from others; before everything that changes axes.
         ("RaiseLayerNorm", RaiseLayerNorm),

@@ -24,9 +24,9 @@ from passes.fold_branches import inline_branch
 from passes.fold_constants import ConstantFolder
 from passes.insertion import Names
 from passes.known_shapes import KnownShapes, Shape
+from passes.meanings import FLATTENED
 from passes.onnx_inference import ask_onnx
 from passes.operator_values import EVALUATORS, NotKnown, evaluate
-from passes.opset_changes import FLATTENED
 from passes.reference_values import MALFORMED
 from passes.sequences import Sequences
 from passes.shape_rules import DTYPES, RULES, NoRule, Site

@@ -20,6 +20,7 @@ import onnx_ir as ir
 
 from passes.errors import BadSource, Unsupported, describe
 from passes.insertion import Insertion, Names, sizes_of
+from passes.meanings import FLATTENED
 
 Rewrite = Callable[[ir.Node, Names], None]
 UPGRADES: dict[tuple[str, int], Rewrite] = {}
@@ -27,9 +28,6 @@ UPGRADES: dict[tuple[str, int], Rewrite] = {}
 
 DOWNGRADES: dict[tuple[str, int], Rewrite | None] = {}
 """(operator, version it leaves) → rewrite back to what 23 has, for versions above; None: only more element types."""
-
-FLATTENED = "Flattened"
-"""Prefix of the private operators that stand for Softmax & co. below opset 13 until settle_softmax.py knows ranks."""
 
 NEAREST_KEY = "keraport.nearest"
 """Metadata key of a Resize whose nearest_mode settle_nearest.py will find out."""

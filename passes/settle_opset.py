@@ -13,12 +13,11 @@ from passes.insertion import Names
 from passes.limits import REFUSED
 from passes.opset import IR_VERSION, OPSET
 from passes.opset_changes import DOWNGRADES, UPGRADES
+from passes.private import DOMAINS
 
 OLDEST = 9
 NEWEST = 28
 """The newest opset whose changes were read. A newer onnx is no reason to guess what its operators mean."""
-
-PRIVATE = ("nhwc", "keraport")
 
 
 class SettleOpset(ir.passes.InPlacePass):
@@ -83,7 +82,7 @@ def _refuse_unknown(nodes: Iterable[ir.Node], version: int) -> None:
     others: dict[str, str] = {}
     never = {name for group in REFUSED for name in group.operators}
     for node in nodes:
-        if node.domain in PRIVATE or (node.domain == "" and _versions(node.op_type, node.version or version)):
+        if node.domain in DOMAINS or (node.domain == "" and _versions(node.op_type, node.version or version)):
             if node.domain == "" and node.op_type in never:
                 others.setdefault(operator(node), describe(node))
             continue

@@ -14,7 +14,7 @@ from __future__ import annotations
 import onnx_ir as ir
 
 from passes.insertion import Insertion, Names, first_input, sizes_of
-from passes.opset_changes import FLATTENED
+from passes.meanings import FLATTENED
 from passes.symbolic_dims import product
 
 

@@ -27,6 +27,9 @@ from passes.layout.walk import Walk
 PERMUTATION_KEY = "keraport.permutation"
 """Metadata key of graph inputs and outputs: the axes p with keras_tensor = transpose(source_tensor, p)."""
 
+DONE_KEY = "keraport.layout"
+"""Metadata key of a model that has been through this pass."""
+
 RULE_FILES = (axis_rules, elementwise_rules, matrix_rules, open_sizes, positions, shape_rules, spatial_rules)
 
 
@@ -43,8 +46,9 @@ class Layout(ir.passes.InPlacePass):
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
         graph = model.graph
-        if "nhwc" in graph.opset_imports or not len(graph):
+        if DONE_KEY in model.metadata_props or not len(graph):
             return ir.passes.PassResult(model, modified=False)
+        model.metadata_props[DONE_KEY] = self.boundary
         walk = Walk(graph)
         images = image_inputs(graph) if self.boundary == "channels_last" else set()
         inputs = [_turn_input(walk, value) if value in images else _keep(walk, value) for value in graph.inputs]

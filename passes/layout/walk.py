@@ -12,6 +12,7 @@ from passes.axes_view import Axes, View, align, is_ascending, plain, reshaped
 from passes.dims import ONE, Dim, dims_of, product, reshape_target, to_shape
 from passes.errors import Unsupported, describe
 from passes.layout.reshapes import reshaped_value
+from passes.private import is_private, private
 from passes.weight_views import Step
 from passes.weights import WeightViews
 
@@ -80,6 +81,8 @@ class Walk:
             name=self._node_name(op_type),
             metadata_props=self.node.metadata_props,
         )
+        if is_private(node):
+            private(node)
         self.nodes.append(node)
         for output in outputs:
             self.anchor(output)
