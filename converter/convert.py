@@ -41,7 +41,8 @@ class Conversion:
         model: inputs and outputs in ONNX order, inputs named as in ONNX.
         report: what was done; `report.to_dict()` is what `--report` writes.
         weights: for every variable of the model, by its path: {"source": name of the tensor in the source, "view": the
-            transposes and reshapes from there to here}, or "derived" where it was computed.
+            transposes and reshapes from there to here, or "derived" where it was computed}. Where the source has no
+            such tensor, "source" is None and "reason" says why.
     """
 
     model: keras.Model
@@ -141,8 +142,11 @@ def convert(
             prepared = prepare(loaded.model, layout=layout, fold_batchnorm=fold_batchnorm, keep_normalised=verify)
             _describe(report, prepared.final)
         with report.stage("emit"):
-            emission = _emit(prepared.final, structure, loaded.name)
+            emission = _emit(prepared.final, structure, loaded)
             report.transposes, report.parameters = emission.transposes, emission.model.count_params()
+            report.trainable_parameters = emission.trainable_parameters
+            if emission.mixed:
+                report.notes.append(_trained_with_their_layer(emission.mixed))
         conversion = Conversion(emission.model, report, emission.origins)
         if place is None:
             return conversion
@@ -190,14 +194,21 @@ def _describe(report: Report, final: ir.Model) -> None:
     report.inputs, report.outputs = ports_of(graph_inputs(final)), ports_of(final.graph.outputs)
 
 
-def _emit(final: ir.Model, structure: str, name: str) -> Emission:
+def _emit(final: ir.Model, structure: str, loaded: Source) -> Emission:
     """Build the Keras model, once it is known that every operator has a function."""
     from converter.backends.keras.emit import emit, unsupported
 
     problems = unsupported(final.graph)
     if problems:
         raise joined(problems)
-    return emit(final, structure=structure, name=name)
+    return emit(final, structure=structure, name=loaded.name, trainable=loaded.trainable)
+
+
+def _trained_with_their_layer(names: Sequence[str]) -> str:
+    return (
+        "The source does not train these, but it trains others of the same layers, and Keras freezes whole layers: "
+        f"{', '.join(dict.fromkeys(names))}."
+    )
 
 
 def _verify(

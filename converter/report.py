@@ -59,6 +59,7 @@ class Report:
         operators: how often each operator occurs in the graph that the backend was given.
         transposes: how many transpositions the emitted model has.
         parameters: how many numbers the emitted model's variables hold.
+        trainable_parameters: how many of these training changes: not running statistics, buffers and what is frozen.
         peak_memory_bytes: the most that this process has held so far.
         verification: `Verification.to_dict()`, or None where none took place.
         output: the file that was written.
@@ -74,6 +75,7 @@ class Report:
     operators: dict[str, int] = field(default_factory=dict)
     transposes: int | None = None
     parameters: int | None = None
+    trainable_parameters: int | None = None
     peak_memory_bytes: int = 0
     verification: dict[str, Any] | None = None
     output: str | None = None
@@ -115,6 +117,7 @@ class Report:
             "operators": self.operators,
             "transposes": self.transposes,
             "parameters": self.parameters,
+            "trainable_parameters": self.trainable_parameters,
             "peak_memory_bytes": self.peak_memory_bytes,
             "verification": self.verification,
             "output": self.output,

@@ -102,4 +102,5 @@ class Constant:
         """Where it comes from, for the initializer called `name`; nothing where no weight is in it."""
         if not self.weights:
             return {}
-        return {WEIGHT_KEY: provenance(self.name or name, "derived" if self.view is None else self.view)}
+        of = () if self.name else [weight.name for weight in self.weights]
+        return {WEIGHT_KEY: provenance(self.name or name, "derived" if self.view is None else self.view, of)}

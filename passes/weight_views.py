@@ -22,8 +22,25 @@ WEIGHT_KEY = "keraport.weight"
 MARKED_KEY = "keraport.weights"
 """Metadata key of a model whose source weights are marked: what is folded later is no weight of the source."""
 
-_TORCH_KIND = "pkg.torch.export.graph_signature.InputSpec.kind"
+TORCH_KIND = "pkg.torch.export.graph_signature.InputSpec.kind"
 _SMALL = 16
+
+PLACES: dict[str, tuple[int, ...]] = {
+    "BatchNormalization": (1, 2, 3, 4),
+    "Conv": (1, 2),
+    "ConvTranspose": (1, 2),
+    "GRU": (1, 2, 3),
+    "Gemm": (1, 2),
+    "GroupNormalization": (1, 2),
+    "InstanceNormalization": (1, 2),
+    "LSTM": (1, 2, 3),
+    "LayerNormalization": (1, 2),
+    "MatMul": (0, 1),
+    "PRelu": (1,),
+    "RMSNormalization": (1,),
+    "RNN": (1, 2, 3),
+}
+"""The inputs of an operator that are weights where they are constant."""
 
 Step = tuple[str, tuple[int, ...]]
 View = tuple[Step, ...]
@@ -32,7 +49,8 @@ View = tuple[Step, ...]
 class MarkWeights(ir.passes.InPlacePass):
     """Say which initializers are weights of the source.
 
-    Given    an initializer that torch calls PARAMETER or BUFFER, or a float one of more than 16 elements
+    Given    an initializer that torch calls PARAMETER or BUFFER, a float one of more than 16 elements, or a shorter one
+             in the place of a weight, such as the bias of a convolution
     Result   the same with metadata {"name": its name, "view": []}
 
     Not when the model was marked before: what passes compute is not a weight.
@@ -43,7 +61,7 @@ class MarkWeights(ir.passes.InPlacePass):
             return ir.passes.PassResult(model, False)
         for graph in model.graphs():
             for value in graph.initializers.values():
-                if is_weight(value) and WEIGHT_KEY not in value.metadata_props:
+                if (is_weight(value) or _is_in_place(value)) and WEIGHT_KEY not in value.metadata_props:
                     value.metadata_props[WEIGHT_KEY] = provenance(value.name or "", ())
             for node in graph:
                 if node.op_type == "Constant" and node.domain == "" and is_weight(node.outputs[0], node):
@@ -55,7 +73,7 @@ class MarkWeights(ir.passes.InPlacePass):
 
 def is_weight(value: ir.Value, constant: ir.Node | None = None) -> bool:
     """Whether an initializer, or the output of a Constant node, is a weight of the source."""
-    if value.metadata_props.get(_TORCH_KIND) in ("PARAMETER", "BUFFER"):
+    if value.metadata_props.get(TORCH_KIND) in ("PARAMETER", "BUFFER"):
         return True
     tensor = value.const_value
     if constant is not None and (held := constant.attributes.get("value")) is not None:
@@ -63,10 +81,33 @@ def is_weight(value: ir.Value, constant: ir.Node | None = None) -> bool:
     return tensor is not None and tensor.dtype.is_floating_point() and tensor.size > _SMALL
 
 
-def provenance(name: str, view: View | str) -> str:
-    """The JSON text for WEIGHT_KEY."""
+def _is_in_place(value: ir.Value) -> bool:
+    """Whether it is float and stands, directly or after a MatMul, where an operator has a weight."""
+    tensor = value.const_value
+    if tensor is None or not tensor.dtype.is_floating_point() or not len(tensor.shape):
+        return False
+    return any(place in PLACES.get(node.op_type, ()) or _is_bias(node, value) for node, place in value.uses())
+
+
+def _is_bias(node: ir.Node, value: ir.Value) -> bool:
+    others = [operand.producer() for operand in node.inputs if operand is not None and operand is not value]
+    product = others[0] if node.op_type == "Add" and others else None
+    return product is not None and product.op_type == "MatMul"
+
+
+def provenance(name: str, view: View | str, of: Sequence[str] = ()) -> str:
+    """The JSON text for WEIGHT_KEY. `of`: the weights that it was computed from, where those are several."""
     steps = view if isinstance(view, str) else [[kind, list(numbers)] for kind, numbers in view]
-    return json.dumps({"name": name, "view": steps})
+    return json.dumps({"name": name, "view": steps, **({"of": sorted(of)} if of else {})})
+
+
+def recorded_sources(value: ir.Value) -> list[str]:
+    """The names of the source's weights that a value was made of; none for what is no weight."""
+    text = value.metadata_props.get(WEIGHT_KEY)
+    if text is None:
+        return []
+    record = json.loads(text)
+    return list(record.get("of", [record["name"]]))
 
 
 def recorded_view(value: ir.Value) -> tuple[str, View | str] | None:

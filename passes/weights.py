@@ -6,7 +6,17 @@ from collections.abc import Callable, Sequence
 
 import onnx_ir as ir
 
-from passes.weight_views import WEIGHT_KEY, Step, View, extend, lazy_view, provenance, recorded_view, shape_after
+from passes.weight_views import (
+    WEIGHT_KEY,
+    Step,
+    View,
+    extend,
+    lazy_view,
+    provenance,
+    recorded_sources,
+    recorded_view,
+    shape_after,
+)
 
 
 class WeightViews:
@@ -53,7 +63,9 @@ def _made(value: ir.Value, view: View, shape: Sequence[int], name: str) -> ir.Va
     if source is not None:
         earlier = source[1]
         joined = earlier if isinstance(earlier, str) else (*earlier, *view)
-        result.metadata_props[WEIGHT_KEY] = provenance(source[0], joined)
+        result.metadata_props[WEIGHT_KEY] = provenance(
+            source[0], joined, recorded_sources(value)[1:] and recorded_sources(value)
+        )
     return result
 
 

@@ -109,7 +109,9 @@ def test_what_two_weights_make_is_named_after_neither() -> None:
     text = """g (float[N, 3] x, float[4, 6] w) => (float[N, 3] y) <float[4, 6] v = {VALUES}> {
         t = Add(w, v)  y = Mystery(x, t)
     }""".replace("VALUES", ", ".join(["1"] * 24))
-    assert folded(with_weight(text, "w", np.ones((4, 6), np.float32))) == {"t": {"name": "t", "view": "derived"}}
+    assert folded(with_weight(text, "w", np.ones((4, 6), np.float32))) == {
+        "t": {"name": "t", "view": "derived", "of": ["v", "w"]}
+    }
 
 
 def test_a_table_looked_up_with_an_index_table_is_named_after_the_table() -> None:

@@ -22,6 +22,7 @@ KEYS = {
     "operators",
     "transposes",
     "parameters",
+    "trainable_parameters",
     "peak_memory_bytes",
     "verification",
     "output",

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from passes.weight_views import TORCH_KIND
+
 if TYPE_CHECKING:
     import onnx_ir as ir
     import torch
@@ -38,6 +40,22 @@ class Source:
     inputs: tuple[InputSpec, ...] = ()
     notes: list[str] = field(default_factory=list)
     states: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def trainable(self) -> dict[str, bool] | None:
+        """For each parameter and buffer of the source whether it is trained; None where the source does not say."""
+        if self.torch_module is not None:
+            buffers = dict.fromkeys(
+                (name for name, _ in self.torch_module.named_buffers(remove_duplicate=False)), False
+            )
+            named = self.torch_module.named_parameters(remove_duplicate=False)
+            return {**buffers, **{name: parameter.requires_grad for name, parameter in named}}
+        kinds = {
+            name: value.metadata_props[TORCH_KIND]
+            for name, value in self.model.graph.initializers.items()
+            if TORCH_KIND in value.metadata_props
+        }
+        return {name: kind == "PARAMETER" for name, kind in kinds.items()} or None
 
     @property
     def name(self) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
+import traceback
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import keras
@@ -18,6 +20,9 @@ from converter.backends.keras.structure import Group, group_by_module, one_group
 from converter.backends.keras.weights import Variables, Weight, collecting
 from passes.errors import MODULE_KEY, ConversionError, Unsupported, describe, operator
 from passes.limits import refusal
+
+REFUSING = frozenset({"keras", "tensorflow", "jax", "jaxlib", "torch"})
+"""Packages whose errors say that an operation cannot be done."""
 
 
 @dataclass
@@ -38,6 +43,12 @@ class Emission:
     model: keras.Model
     origins: dict[str, dict[str, Any]]
     top: Level
+    mixed: list[str] = field(default_factory=list)
+
+    @property
+    def trainable_parameters(self) -> int:
+        """How many numbers the trainable variables hold."""
+        return sum(math.prod(variable.shape) for variable in self.model.trainable_variables)
 
     @property
     def transposes(self) -> int:
@@ -73,12 +84,19 @@ def unsupported(graph: ir.Graph) -> list[Unsupported]:
     return problems
 
 
-def emit(model: ir.Model, *, structure: str = "modules", name: str = "model") -> Emission:
+def emit(
+    model: ir.Model,
+    *,
+    structure: str = "modules",
+    name: str = "model",
+    trainable: dict[str, bool] | None = None,
+) -> Emission:
     """Build a Keras model from a graph that has been through the passes.
 
     Args:
         structure: "modules" nests a model for each module of the source; "flat" puts all layers into one.
         name: the name of the Keras model.
+        trainable: `Source.trainable`; without it weights are trained where an operator has weights.
     Raises:
         Unsupported: naming the node, where an operator function refuses what it is asked.
     """
@@ -86,10 +104,10 @@ def emit(model: ir.Model, *, structure: str = "modules", name: str = "model") ->
     if not graph.inputs:
         raise Unsupported("The model has no inputs, and a Keras model needs one.")
     group = group_by_module(graph) if structure == "modules" else one_group(graph)
-    variables = Variables()
+    variables = Variables(trainable=trainable)
     with collecting(variables):
         top = _emit_level(group, safe_name(name), variables)
-    return Emission(top.model, variables.origins, top)
+    return Emission(top.model, variables.origins, top, variables.mixed)
 
 
 def _emit_level(group: Group, name: str, variables: Variables) -> Level:
@@ -145,6 +163,8 @@ def _emit_node(node: ir.Node, tensors: dict[ir.Value, Any], known: set[int], var
     except ConversionError as error:
         raise type(error)(error.message, node=error.node or describe(node), hint=error.hint) from error
     except (TypeError, ValueError, RuntimeError) as error:  # NotImplementedError is a RuntimeError
+        if not _is_refusal(error):
+            raise  # a mistake of ours, and told as one
         raise Unsupported(f"Keras refuses it: {_first_line(error)}", node=describe(node)) from error
     results = _as_list(results)
     _name_operations(results, known, name)
@@ -193,6 +213,12 @@ def _one_or_all(tensors: list[Any]) -> Any:
 
 def _as_list(results: Any) -> list[Any]:
     return list(results) if isinstance(results, list | tuple) else [results]
+
+
+def _is_refusal(error: Exception) -> bool:
+    """Whether Keras, or what is behind it, has raised it. Raised anywhere else it is a mistake of ours."""
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    return str(frame.f_globals.get("__name__", "")).partition(".")[0] in REFUSING
 
 
 def _first_line(error: Exception) -> str:

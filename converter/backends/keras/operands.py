@@ -51,7 +51,7 @@ def lookup(weight: Weight, zeros: KerasTensor, *, name: str) -> KerasTensor:
     """[n] zeros → [n, size]: the weight, flat, once per zero."""
     layer_name = weight.name if weight.origin else f"{name}.constant"
     layer = layers.Embedding(1, weight.size, "zeros", name=unique_name(layer_name), dtype=weight.dtype)
-    return with_weights(layer, zeros, embeddings=(weight, (("reshape", (1, weight.size)),)))
+    return with_weights(layer, zeros, is_weight=False, embeddings=(weight, (("reshape", (1, weight.size)),)))
 
 
 def first_elements(x: KerasTensor) -> KerasTensor:

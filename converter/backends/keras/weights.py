@@ -7,7 +7,7 @@ nothing is written twice.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ import numpy as np
 import onnx_ir as ir
 
 from converter.backends.keras.names import Names
-from passes.weight_views import View, apply_view, recorded_view
+from passes.weight_views import View, apply_view, recorded_sources, recorded_view
 
 
 class Weight:
@@ -34,11 +34,18 @@ class Weight:
         self.size = int(np.prod(self.shape, dtype=np.int64))
         self.dtype = str(tensor.dtype.numpy())
         self.origin = recorded_view(value)
+        self.sources = recorded_sources(value)
 
     @property
     def name(self) -> str:
         """The weight's name in the source."""
         return self.origin[0] if self.origin else str(self.value.name)
+
+    @property
+    def is_of_source(self) -> bool:
+        """Whether the source has it, or what it was computed from: no number that an exporter filled in."""
+        known = _current.get().trainable
+        return bool(self.sources) if known is None else any(name in known for name in self.sources)
 
     def numpy(self) -> np.ndarray:
         return self.tensor.numpy()
@@ -53,13 +60,16 @@ class Variables:
     """What one conversion has made so far: layers by what they are, and where each weight of the source went.
 
     `level` is the nested model that is being built. A layer is shared within one level only: Keras would load a layer
-    that two nested models share as two.
+    that two nested models share as two. `trainable` says what the source says of its parameters and buffers; `mixed`
+    are weights that are trained because their layer is, though the source does not train them.
     """
 
     layers: dict[Any, keras.layers.Layer] = field(default_factory=dict)
     origins: dict[str, dict[str, Any]] = field(default_factory=dict)
     names: Names = field(default_factory=Names)
     level: str = ""
+    trainable: dict[str, bool] | None = None
+    mixed: list[str] = field(default_factory=list)
 
 
 _current: ContextVar[Variables] = ContextVar("variables")
@@ -80,15 +90,20 @@ def unique_name(name: str) -> str:
     return _current.get().names.unique(name)
 
 
-def with_weights(layer: keras.layers.Layer, x: Any, **sources: Source) -> Any:
+def with_weights(layer: keras.layers.Layer, x: Any, *, is_weight: bool = True, **sources: Source) -> Any:
     """Build the layer on x with these numbers and call it.
 
     Args:
+        is_weight: whether the layer is one that has such weights, or holds a constant for want of a better one: where
+            the source does not say what it trains, constants are not trained.
         layer: a new layer. Where the same layer with the same weights exists already, that one is called: a module
             that the source calls twice is one layer here.
         sources: for each variable of the layer a weight; or (weight, permutation); or (weight, steps), the steps of a
             view as weight_views.py has them; or (weight, function of the array); or an array that is no weight of the
             source.
+
+    Raises:
+        ValueError: the layer makes no variable of a name given here, or makes it otherwise than by `add_weight`.
     """
     variables = _current.get()
     given = {name: source for name, source in sources.items() if source is not None}
@@ -96,10 +111,13 @@ def with_weights(layer: keras.layers.Layer, x: Any, **sources: Source) -> Any:
     if key in variables.layers:
         return variables.layers[key](x)
     create = layer.add_weight
+    placed: set[str] = set()
+    _set_trainable(layer, given, variables, is_weight=is_weight)
 
     def add_weight(*args: Any, **kwargs: Any) -> Any:
         source = given.get(kwargs.get("name", ""))
         if source is not None:
+            placed.add(kwargs["name"])
             kwargs["initializer"] = _initializer(layer, kwargs["name"], source)
         with _short_names():
             return create(*args, **kwargs)
@@ -109,10 +127,39 @@ def with_weights(layer: keras.layers.Layer, x: Any, **sources: Source) -> Any:
         y = layer(x)
     finally:
         del layer.add_weight
+    if placed != given.keys():
+        missing = ", ".join(sorted(given.keys() - placed))
+        raise ValueError(f"The layer {layer.name!r} ({type(layer).__name__}) made no variable of: {missing}.")
     variables.layers[key] = layer
     for variable in layer.variables:
         _record(variables, variable, given.get(variable.name))
     return y
+
+
+def _set_trainable(
+    layer: keras.layers.Layer, given: Mapping[str, Source], variables: Variables, *, is_weight: bool
+) -> None:
+    """Freeze a layer in which the source trains nothing: of a saved model Keras knows that of layers, not of variables.
+
+    Running statistics are none of it: Keras never trains them.
+    """
+    asked = {name: source for name, source in given.items() if name not in ("moving_mean", "moving_variance")}
+    trained = {name: _is_trained(_weight(source), variables.trainable, is_weight) for name, source in asked.items()}
+    if trained and not any(trained.values()):
+        layer.trainable = False
+        return
+    for name in trained:
+        weight = _weight(asked[name])
+        if not trained[name] and weight is not None:
+            variables.mixed.append(weight.name)
+
+
+def _is_trained(weight: Weight | None, trainable: dict[str, bool] | None, is_weight: bool) -> bool:
+    if weight is None:
+        return False
+    if trainable is None:
+        return is_weight and bool(weight.sources)
+    return any(trainable.get(name, False) for name in weight.sources)
 
 
 def _short_names() -> AbstractContextManager[Any]:
@@ -170,6 +217,8 @@ def _identity(layer: keras.layers.Layer, given: dict[str, Any]) -> Any:
 def _record(variables: Variables, variable: Any, source: Any) -> None:
     weight = _weight(source)
     if weight is None or weight.origin is None:
+        reason = "the source has no such weight" if weight is None else "a constant that the source writes as a number"
+        variables.origins[variable.path] = {"source": None, "view": "derived", "reason": reason}
         return
     view: Any = weight.origin[1]
     if isinstance(source, tuple):

@@ -31,8 +31,16 @@ def batch_normalization(
     require_constant(gamma, beta, mean, variance)
     if training_mode:
         raise Unsupported("BatchNormalization in training mode is not converted.", hint="Export in eval() mode.")
-    layer = layers.BatchNormalization(momentum=decimal(momentum), epsilon=decimal(epsilon), name=name, dtype=x.dtype)
-    return with_weights(layer, x, gamma=gamma, beta=beta, moving_mean=mean, moving_variance=variance)
+    scale, offset = _affine(gamma, 1), _affine(beta, 0)
+    layer = layers.BatchNormalization(
+        momentum=decimal(momentum),
+        epsilon=decimal(epsilon),
+        center=offset is not None,
+        scale=scale is not None,
+        name=name,
+        dtype=x.dtype,
+    )
+    return with_weights(layer, x, gamma=scale, beta=offset, moving_mean=mean, moving_variance=variance)
 
 
 @op("LayerNormalization")
@@ -50,15 +58,24 @@ def layer_normalization(
     require_constant(gamma, beta)
     axes = list(range(axis % len(x.shape), len(x.shape)))
     sizes = tuple(x.shape[a] for a in axes)
+    scale, beta = _affine(gamma, 1), _affine(beta, 0)
     layer = layers.LayerNormalization(
         axis=axes if len(axes) > 1 else -1,
         epsilon=decimal(epsilon),
         center=beta is not None,
+        scale=scale is not None,
         name=name,
         dtype=x.dtype,
     )
     fit = _Broadcast(sizes)
-    return with_weights(layer, x, gamma=_fitted(gamma, sizes, fit), beta=_fitted(beta, sizes, fit))
+    return with_weights(layer, x, gamma=_fitted(scale, sizes, fit), beta=_fitted(beta, sizes, fit))
+
+
+def _affine(weight: Weight | None, nothing: float) -> Weight | None:
+    """A scale or a bias that the source has; ONNX writes ones and zeros where it has none."""
+    if weight is None or weight.is_of_source or (weight.numpy() != nothing).any():
+        return weight
+    return None
 
 
 class _Broadcast:
@@ -103,16 +120,28 @@ def group_normalization(
 ) -> Any:
     """Scale and bias per channel, as from opset 21 on."""
     require_constant(gamma, beta)
-    layer = layers.GroupNormalization(num_groups, axis=-1, epsilon=decimal(epsilon), name=name, dtype=x.dtype)
-    return with_weights(layer, x, gamma=gamma, beta=beta)
+    return _group_norm(x, num_groups, gamma, beta, epsilon, name)
 
 
 @op("nhwc::InstanceNormalization")
 def instance_normalization(x: Any, gamma: Weight, beta: Weight, *, epsilon: float = 1e-5, name: str) -> Any:
     """Every channel is a group of its own."""
     require_constant(gamma, beta)
-    layer = layers.GroupNormalization(x.shape[-1], axis=-1, epsilon=decimal(epsilon), name=name, dtype=x.dtype)
-    return with_weights(layer, x, gamma=gamma, beta=beta)
+    return _group_norm(x, x.shape[-1], gamma, beta, epsilon, name)
+
+
+def _group_norm(x: Any, groups: int, gamma: Weight, beta: Weight, epsilon: float, name: str) -> Any:
+    scale, center = _affine(gamma, 1), _affine(beta, 0)
+    layer = layers.GroupNormalization(
+        groups,
+        axis=-1,
+        epsilon=decimal(epsilon),
+        center=center is not None,
+        scale=scale is not None,
+        name=name,
+        dtype=x.dtype,
+    )
+    return with_weights(layer, x, gamma=scale, beta=center)
 
 
 @op("nhwc::LRN")
