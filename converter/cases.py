@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
+from converter.index_bounds import index_bounds
 from passes.errors import UsageError
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -174,17 +175,10 @@ def _sample(generator: np.random.Generator, shape: tuple[int, ...], dtype: np.dt
 
 
 def _index_bound(value: ir.Value, example: Array | None) -> int:
-    """One more than the greatest integer to try: an input that picks rows of a constant must not reach past it."""
-    tables = [
-        user.inputs[0].const_value.shape.numpy()[user.attributes.get_int("axis", 0)]
-        for user, position in value.uses()
-        if user.op_type == "Gather"
-        and position == 1
-        and user.inputs[0] is not None
-        and user.inputs[0].const_value is not None
-    ]
-    if tables:
-        return max(1, min(tables))
+    """One more than the greatest integer to try: an input that picks rows of a table must not reach past it."""
+    bounds = list(index_bounds(value))
+    if bounds:
+        return max(1, min(bounds))
     if example is not None and example.size:
         return max(int(example.max()) + 1, 1)
     # 0 and 1 are valid as ids, modes and masks everywhere; bytes are pictures.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,14 @@ UNSOUND_OPTIMISERS = ["Pad_Fusion"]
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
+@dataclass(frozen=True)
+class Answer:
+    """What a graph computes, and `by` which graph, in words."""
+
+    outputs: list[Array]
+    by: str
+
+
 class Oracle:
     """A graph in onnxruntime on the CPU.
 
@@ -47,7 +56,7 @@ class Oracle:
         self.description = "the source as loaded"
         self._source = model
         self._folder: tempfile.TemporaryDirectory[str] | None = None
-        self._fallback: ir.Model | None = None
+        self._fallback: ir.Model | Oracle | None = None
         if isinstance(model, ir.Model):
             self._output_types = [_numpy_type(value) for value in model.graph.outputs]
             self._session = self._open(_runnable(model))
@@ -66,7 +75,8 @@ class Oracle:
             normalised: the same graph after its pads were made explicit; inputs and outputs keep their names.
             graph: the loaded graph, when `source` is a file: it is searched for operators that onnxruntime gets wrong.
 
-        The attribute `description` says which of the two answers, and why.
+        The attribute `description` says which of the two answers, and why. Where the source itself answers, and fails
+        at one set of inputs, its normalised form is asked about those alone: see `Answer.by`.
         """
         searched = source if isinstance(source, ir.Model) else graph
         reason = known_fault(searched) if searched is not None else None
@@ -95,20 +105,26 @@ class Oracle:
         return [value.name for value in self._session.get_outputs()]
 
     def run(self, feeds: Mapping[str, Array]) -> list[Array]:
-        """The outputs in the graph's order.
+        """The outputs in the graph's order; raises as `ask`."""
+        return self.ask(feeds).outputs
+
+    def ask(self, feeds: Mapping[str, Array]) -> Answer:
+        """The outputs, and which graph has computed them.
 
         Raises:
             BadSource: onnxruntime stops, for example because the source is not valid at this size.
         """
         try:
-            outputs = _run(self._session, feeds)
+            return Answer(self._typed(_run(self._session, feeds)), self.description)
         except BadSource as error:
             if self._fallback is None:
                 raise
-            model, self._fallback = self._fallback, None
-            self._session = self._open(_runnable(model))
-            self.description = f"the normalised graph, because onnxruntime fails on the source: {error.message}"
-            outputs = _run(self._session, feeds)
+            by = f"the normalised graph, because onnxruntime fails on the source: {error.message}"
+            if isinstance(self._fallback, ir.Model):
+                self._fallback = Oracle(self._fallback, threads=self.threads)
+            return Answer(self._fallback.run(feeds), by)
+
+    def _typed(self, outputs: list[Array]) -> list[Array]:
         types = self._output_types or [None] * len(outputs)
         return [
             output.astype(dtype) if dtype is not None and output.dtype != dtype else output

@@ -41,6 +41,7 @@ def prepare(
         keep_normalised: for `Oracle.for_source`; without it `normalised` is the final graph.
 
     Raises:
+        ValueError: no pass is called NORMALISED: which graph the oracle falls back on is not to change silently.
         LimitExceeded: a tensor on the way is larger than half of the machine's memory.
         ConversionError: as the pass says it.
     """
@@ -53,5 +54,7 @@ def prepare(
             observer(name, graph)
 
     final = run_pipeline(model.clone(), layout=layout, fold_batchnorm=fold_batchnorm, observer=observe)
+    if keep_normalised and not kept:
+        raise ValueError(f"The pipeline has no pass {NORMALISED!r}, after which the oracle's graph is kept.")
     budget.check_values(final)
     return Prepared(kept[0] if kept else final, final)

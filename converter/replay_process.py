@@ -8,6 +8,7 @@ import json
 import os
 import selectors
 import tempfile
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -52,6 +53,7 @@ class Replay:
         self.backend = backend
         self._link = link or Started(backend)
         self._pending = b""
+        self._turn = threading.Lock()  # one pipe: an answer belongs to the request before it
         self.versions: dict[str, str] = {}
         self._is_ready = False
         atexit.register(self.close)
@@ -105,6 +107,16 @@ class Replay:
             LimitExceeded: no answer in time; the process is ended.
             ConversionError: the process died, for example for lack of memory.
         """
+        with self._turn:
+            return self._replay(model, cases, carried, timeout)
+
+    def _replay(
+        self,
+        model: Path | str,
+        cases: Sequence[Sequence[Array]],
+        carried: Sequence[Sequence[Carry]],
+        timeout: float,
+    ) -> Replayed:
         self._wait_until_ready()
         with tempfile.TemporaryDirectory(prefix="keraport-replay-") as folder:
             requests = []

@@ -43,7 +43,7 @@ def ask_module(
         return
     # The module is the truth here: what the export made of it is judged.
     judged = compare_all([port.name for port in ports], found, trial.expected)
-    result.export = CaseResult(trial.shapes, trial.case.seed, trial.case.note, *judged)
+    result.export = CaseResult(trial.shapes, trial.case.seed, trial.case.note, *judged, oracle="the module itself")
     if from_keras is None or len(from_keras) != len(ports):
         return
     if 2 * parameter_bytes(source) > budget.machine_memory() // DOUBLE_SHARE:

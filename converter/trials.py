@@ -22,11 +22,12 @@ SEED_OF_STEPS = 100
 
 @dataclass(frozen=True)
 class Trial:
-    """One case with its inputs, axes as in the source, and the outputs that are expected."""
+    """One case with its inputs, axes as in the source, and the outputs that are expected, by which graph."""
 
     case: Case
     feeds: dict[str, Array]
     expected: list[Array]
+    by: str = ""
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
@@ -99,13 +100,18 @@ def _attempt(
     for case in plan(values, known, use_examples=bool(examples), sizes=sizes):
         given = feeds(values, case, examples)
         try:
-            trials.append(Trial(case, given, oracle.run(given)))
+            trials.append(_trial(case, given, oracle))
         except BadSource as error:
             shapes = ", ".join(f"{name} {np.shape(array)}" for name, array in given.items())
             refused.append(f"The source itself does not run at {shapes}: {error.message}")
             if not trials:
                 return [], refused
     return trials, refused
+
+
+def _trial(case: Case, given: dict[str, Array], oracle: Oracle) -> Trial:
+    answer = oracle.ask(given)
+    return Trial(case, given, answer.outputs, answer.by)
 
 
 def _steps(source: Source, oracle: Oracle, first: Case) -> list[Trial]:
@@ -117,7 +123,7 @@ def _steps(source: Source, oracle: Oracle, first: Case) -> list[Trial]:
     for step in range(STEPS):
         case = Case(SEED_OF_STEPS + step, first.dims, f"step {step + 1}", state, continues=step > 0)
         given = feeds(values, case)
-        trials.append(Trial(case, given, oracle.run(given)))
+        trials.append(_trial(case, given, oracle))
         found = dict(zip(outputs, trials[-1].expected, strict=True))
         state = {name: found[output] for name, output in source.states.items()}
     return trials

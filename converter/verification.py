@@ -15,13 +15,15 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 @dataclass(frozen=True)
 class CaseResult:
-    """One trial: what went in, and how every output compares. `failure` is what stopped Keras, or ""."""
+    """One trial: what went in, who said what comes out, and how every output compares. `failure` is what stopped Keras,
+    or ""."""
 
     shape: Mapping[str, tuple[int, ...]]
     seed: int
     note: str
     outputs: list[Comparison]
     failure: str = ""
+    oracle: str = ""
 
     @property
     def passed(self) -> bool:
@@ -32,6 +34,7 @@ class CaseResult:
             "shape": {name: list(shape) for name, shape in self.shape.items()},
             "seed": self.seed,
             "note": self.note,
+            "oracle": self.oracle,
             "passed": self.passed,
             "failure": self.failure,
             "outputs": [output.to_dict() for output in self.outputs],
@@ -66,7 +69,7 @@ class Verification:
     """Whether a saved model computes what its source does.
 
     Attributes:
-        oracle: which graph onnxruntime computed, and why not the source itself where it did not.
+        oracle: which graph onnxruntime computed, and why not the source itself where it did not; a case says its own.
         backend: the Keras backend of the replay.
         cases: one for each trial.
         export: the same comparisons between the torch module and onnxruntime; None where there is no module. What fails

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,7 @@ def verify(
     backend = backend or default_backend()
     result = Verification("", backend)
     trials = make_trials(source, oracle, examples or {}, result.notes)
-    result.oracle = oracle.description  # only now: it may have changed its mind at the first case
+    result.oracle = _oracles([trial.by for trial in trials])
     outcomes = _replayed(saved, inputs, outputs, source.states, trials, backend)
     for trial, outcome in zip(trials, outcomes, strict=True):
         judged = _judge(trial, outputs, outcome, tolerance)
@@ -71,6 +72,14 @@ def verify(
         outcome = outcomes[place]
         ask_module(source, outputs, trials[place], None if isinstance(outcome, str) else outcome, result)
     return result
+
+
+def _oracles(answers: Sequence[str]) -> str:
+    """Who was asked, the most frequent first; with numbers where that differs from case to case."""
+    counts = Counter(answers).most_common()
+    if len(counts) == 1:
+        return answers[0]
+    return "; ".join(f"{by} ({count} of {len(answers)} cases)" for by, count in counts)
 
 
 def _replayed(
@@ -107,7 +116,7 @@ def _carry(inputs: Sequence[Port], outputs: Sequence[Port], states: Mapping[str,
 def _judge(trial: Trial, ports: Sequence[Port], outcome: list[Array] | str, tolerance: Tolerance | None) -> CaseResult:
     case = trial.case
     if isinstance(outcome, str):
-        return CaseResult(trial.shapes, case.seed, case.note, [], outcome)
+        return CaseResult(trial.shapes, case.seed, case.note, [], outcome, oracle=trial.by)
     found = to_source(ports, outcome) if len(outcome) == len(ports) else outcome
     judged = compare_all([port.name for port in ports], trial.expected, found, tolerance)
-    return CaseResult(trial.shapes, case.seed, case.note, *judged)
+    return CaseResult(trial.shapes, case.seed, case.note, *judged, oracle=trial.by)

@@ -165,3 +165,38 @@ def test_a_pad_before_a_pool_stays_a_pad() -> None:
     )
     (y,) = Oracle(graph(text)).run({"x": np.ones((1, 1, 11), np.float32)})
     assert y.tolist() == [[[0.5, 0.5, 1, 1, 1, 1, 1, 1, 1, 1, 0.5, 0.5]]]
+
+
+def test_a_case_that_the_source_fails_is_answered_for_itself_alone() -> None:
+    """The source runs at multiples of four; its normalised form, here a stand-in, at any size."""
+    source = graph("g (float[b, 4, t] x) => (float[b, 4, n] y) <int64[3] s = {0, 4, -1}> { y = Reshape(x, s) }")
+    picky = graph(
+        "g (float[b, 4, t] x) => (float[b, 4, n] y) <int64[4] s = {0, 4, 4, -1}, int64[3] back = {0, 4, -1}>"
+        " { r = Reshape(x, s)  y = Reshape(r, back) }"
+    )
+    oracle = Oracle.for_source(picky, source)
+    x, odd = np.ones((1, 4, 8), np.float32), np.ones((1, 4, 7), np.float32)
+    answers = [oracle.ask({"x": array}).by for array in (x, odd, x, odd)]
+    assert answers[0] == answers[2] == "the source as loaded" == oracle.description
+    assert answers[1] == answers[3] and answers[1].startswith("the normalised graph, because onnxruntime fails")
+    assert Oracle(picky).ask({"x": x}).by == "the source as loaded"
+    with pytest.raises(BadSource):
+        Oracle(picky).run({"x": odd})
+
+
+def test_the_report_says_how_many_cases_each_graph_answered() -> None:
+    from converter.verify import _oracles
+
+    assert _oracles(["a", "a"]) == "a"
+    assert _oracles(["a", "b", "a"]) == "a (2 of 3 cases); b (1 of 3 cases)"
+
+
+def test_the_graph_to_fall_back_on_is_no_other_after_a_renaming(monkeypatch: pytest.MonkeyPatch) -> None:
+    from converter import prepare
+
+    model = graph("g (float[b, 4] x) => (float[b, 4] y) { y = Relu(x) }")
+    assert prepare.prepare(model).normalised is not None
+    monkeypatch.setattr(prepare, "NORMALISED", "Renamed")
+    with pytest.raises(ValueError, match="no pass 'Renamed'"):
+        prepare.prepare(model)
+    prepare.prepare(model, keep_normalised=False)

@@ -358,3 +358,30 @@ def test_examples_that_hold_tensors_in_a_list_are_refused() -> None:
 def test_complex_inputs_are_refused() -> None:
     with pytest.raises(Unsupported, match="is complex64"):
         load(torch.nn.Identity(), example_inputs=torch.zeros(2, 3, dtype=torch.complex64))
+
+
+def halving(kernel: int) -> nn.Module:
+    """Whose trace asserts sizes of the pool that its outcome does not depend on."""
+    return nn.Sequential(
+        nn.Conv1d(3, 4, kernel, 2, kernel // 2), nn.MaxPool1d(3, 2, 1), nn.AdaptiveAvgPool1d(1), nn.Flatten()
+    )
+
+
+def test_what_a_trace_asserts_for_nothing_is_not_said() -> None:
+    torch.manual_seed(0)
+    source = load(halving(15).eval(), inputs=["x=float32[batch,3,length]"])
+    assert source.notes == []
+    for length in (31, 64, 90):
+        x = torch.randn(2, 3, length)
+        assert source.torch_module is not None
+        np.testing.assert_allclose(run(source, x)[0], source.torch_module(x).detach().numpy(), rtol=1e-4, atol=1e-5)
+
+
+class Branching(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.relu() if x.shape[1] < 100 else x.sigmoid()
+
+
+def test_what_it_asserts_for_a_reason_is() -> None:
+    (note,) = load(Branching().eval(), inputs=["x=float32[batch,length]"]).notes
+    assert "takes another way, or fails" in note and "length <= 99" in note

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import sympy
@@ -11,17 +11,31 @@ import torch
 
 from converter.sources.examples import Call
 
+MOST_BREAKING = 4
+"""Sizes at which a guard is tried."""
+
 _CHECKED_SIZES = range(128)
 """Guards come from strides and rounding: their period divides a small power of two times a small number."""
 
 
 @dataclass(frozen=True)
 class Guard:
-    """An assumption of a trace: its text, the sizes in it, and those that it fixes at one value."""
+    """An assumption of a trace.
+
+    Attributes:
+        text: what must hold.
+        symbols: the sizes in it.
+        fixes: those that it fixes at one value.
+        breaking: sizes at which it does not hold, each with all dynamic sizes of the trace; a few.
+        is_bound: whether it is the least or the greatest size that the trace is for. `forward` may fail beyond: that a
+            kernel does not fit is nothing to be said, another way is.
+    """
 
     text: str
     symbols: frozenset[str]
     fixes: frozenset[str]
+    breaking: tuple[dict[str, int], ...] = ()
+    is_bound: bool = False
 
 
 def capture(module: torch.nn.Module, call: Call) -> torch.export.ExportedProgram:
@@ -73,8 +87,22 @@ def size_guards(program: torch.export.ExportedProgram, names: Mapping[str, str])
         if isinstance(value, torch.SymBool) and str(value) not in guards:
             condition = value.node.expr.xreplace({symbol: named[symbol] for symbol in value.node.expr.free_symbols})
             if not _always_true(condition, lowest) and not _is_not_one(condition):
-                guards[str(value)] = Guard(str(condition), _names(condition), _fixed(condition, traced, lowest))
-    return list(guards.values())
+                fixed, breaking = _fixed(condition, traced, lowest), _breaking(condition, traced, lowest)
+                guards[str(value)] = Guard(str(condition), _names(condition), fixed, breaking)
+    return [*guards.values(), *_bounds(program, named, traced)]
+
+
+def _bounds(program: torch.export.ExportedProgram, named: _Named, traced: dict[sympy.Symbol, int]) -> Iterator[Guard]:
+    """The ranges of sizes that a trace is for: a branch on a size ends up here, and in no assertion."""
+    for symbol, bounds in program.range_constraints.items():
+        size = named[symbol]
+        if size not in traced:
+            continue
+        for bound, condition in ((bounds.upper, size <= bounds.upper), (bounds.lower, size >= bounds.lower)):
+            if isinstance(bound, sympy.Integer) and not isinstance(condition, sympy.logic.boolalg.BooleanAtom):
+                breaking = _breaking(condition, {**traced, size: int(bound)}, {})
+                text = f"{size} {'<=' if bound == bounds.upper else '>='} {bound}"
+                yield Guard(text, frozenset({str(size)}), frozenset(), breaking, is_bound=True)
 
 
 class _Named(dict[sympy.Symbol, sympy.Symbol]):
@@ -121,6 +149,19 @@ def _fixed(condition: sympy.Basic, traced: dict[sympy.Symbol, int], lowest: dict
         if not any(_holds(condition, {**traced, symbol: size}) for size in others - {traced[symbol]}):
             fixed.add(str(symbol))
     return frozenset(fixed)
+
+
+def _breaking(
+    condition: sympy.Basic, traced: dict[sympy.Symbol, int], lowest: dict[sympy.Symbol, int]
+) -> tuple[dict[str, int], ...]:
+    """The traced sizes with one of them changed so that the condition fails: smaller and larger, near and far."""
+    found = []
+    for symbol in sorted(condition.free_symbols & traced.keys(), key=str):
+        size = traced[symbol]
+        for other in (size + 1, size - 1, size * 2 + 3, size // 2, size + 7, size * 3):
+            if other >= lowest.get(symbol, 1) and not _holds(condition, {**traced, symbol: other}):
+                found.append({str(name): number for name, number in {**traced, symbol: other}.items()})
+    return tuple(found[:MOST_BREAKING])
 
 
 def _holds(condition: sympy.Basic, sizes: dict[sympy.Symbol, int]) -> bool:

@@ -187,6 +187,20 @@ def fix_batch(call: Call, symbol: str, size: int) -> Call:
     return Call(arguments, call.output_names)
 
 
+def resized(call: Call, sizes: Mapping[str, int]) -> Call:
+    """The same call at other dynamic sizes, with random numbers in its tensors."""
+    generator = torch.Generator().manual_seed(1)
+    arguments = []
+    for argument in call.arguments:
+        spec, value = argument.spec, argument.value
+        if spec is not None and spec.symbols:
+            named = zip(spec.shape, value.shape, strict=True)
+            shape = [sizes.get(dim, size) if isinstance(dim, str) else dim for dim, size in named]
+            value = _random(shape, spec.dtype, generator).to(value.device)
+        arguments.append(Argument(argument.parameter, value, spec, argument.by_keyword))
+    return Call(arguments, call.output_names)
+
+
 def output_names(output: Any) -> list[str] | None:
     """The keys of a dict of tensors, such as the `out` and `aux` of a segmentation model."""
     if not isinstance(output, Mapping) or not all(isinstance(value, torch.Tensor) for value in output.values()):

@@ -7,15 +7,16 @@ node's metadata. Nothing goes through a file: the graph's weights are the module
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import onnx_ir as ir
 import torch
 
-from converter.sources.capture import capture, size_guards
+from converter.sources.capture import Guard, capture, size_guards
 from converter.sources.captured_graph import attention_in_steps, pools_to_means
 from converter.sources.examples import Call
+from converter.sources.guard_trials import is_needed
 from converter.sources.quiet import quiet
 from passes.errors import ExportFailed, NotExportable
 from passes.opset import OPSET
@@ -53,7 +54,9 @@ def export(module: torch.nn.Module, call: Call) -> Exported:
                 hint="torch.export must be able to trace forward(): no control flow that depends on the data.",
             ) from error
         model = to_onnx(program, call.input_names, call.output_names)
-    exported = settle_sizes(model, program, _symbol_names(model, call))
+    exported = settle_sizes(
+        model, program, _symbol_names(model, call), lambda guard: is_needed(guard, module, call, model)
+    )
     for spec, value in zip(call.specs, model.graph.inputs, strict=False):
         for wanted, dim in zip(spec.shape, value.shape or (), strict=False):
             if isinstance(wanted, str) and isinstance(dim, int):
@@ -96,12 +99,21 @@ def to_onnx(
     return result.model
 
 
-def settle_sizes(model: ir.Model, program: torch.export.ExportedProgram, names: dict[str, str]) -> Exported:
+def settle_sizes(
+    model: ir.Model,
+    program: torch.export.ExportedProgram,
+    names: dict[str, str],
+    is_needed: Callable[[Guard], bool] = lambda guard: not guard.is_bound,
+) -> Exported:
     """Name the dynamic sizes, and find what the trace assumes about them.
 
     A batch about which anything is assumed counts as fixed: it must be free.
+
+    Args:
+        is_needed: whether the graph is wrong where a guard does not hold; what torch asserts may be more than it needs.
+            Where nobody can try, assertions count and bounds do not.
     """
-    guards = size_guards(program, names)
+    guards = [guard for guard in size_guards(program, names) if is_needed(guard)]
     batch = {names.get(symbol, symbol) for symbol in _leading_sizes(model)}
     exported = Exported(model)
     if guards:

@@ -1,0 +1,78 @@
+"""How large an integer input may be: it is followed to the tables that it picks rows of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import onnx_ir as ir
+
+KEEPS_VALUES = frozenset(
+    {
+        "Cast", "Concat", "Expand", "Flatten", "Gather", "Identity", "Reshape", "Slice", "Split", "Squeeze", "Tile",
+        "Transpose", "Unsqueeze",
+    }
+)  # fmt: skip
+"""Operators whose outputs hold numbers of their first input, and no others."""
+
+MOST_STEPS = 200
+"""Values that are looked at, at most: an input that is read everywhere is no index."""
+
+
+def index_bounds(value: ir.Value) -> Iterator[int]:
+    """The sizes of the tables that numbers of this value index, directly or on the way through other operators."""
+    pending, seen = [(value, 0)], {value}
+    while pending and len(seen) <= MOST_STEPS:
+        current, shift = pending.pop()
+        for node, place in current.uses():
+            if node.domain != "":
+                continue
+            bound = _bound(node, place)
+            if bound is not None:
+                yield bound - shift
+            passed = _shift(node, place)
+            for output in node.outputs if passed is not None else ():
+                if output not in seen:
+                    seen.add(output)
+                    pending.append((output, shift + (passed or 0)))
+
+
+def _bound(node: ir.Node, place: int) -> int | None:
+    """What an operator allows at this input: the size of the axis that it indexes, or its greatest number."""
+    if node.op_type in ("Gather", "GatherElements") and place == 1:
+        table = node.inputs[0]
+        shape = None if table is None else _shape(table)
+        axis = node.attributes.get_int("axis", 0)
+        size = shape[axis] if shape is not None and -len(shape) <= axis < len(shape) else None
+        return size if isinstance(size, int) else None
+    if node.op_type == "OneHot" and place == 0:
+        return _number(node.inputs[1])
+    if node.op_type == "Clip" and place == 0 and len(node.inputs) > 2:
+        most = _number(node.inputs[2])
+        return None if most is None else most + 1
+    return None
+
+
+def _shift(node: ir.Node, place: int) -> int | None:
+    """What an operator adds to the numbers of this input; None where they do not come out of it."""
+    if node.op_type in KEEPS_VALUES and (place == 0 or node.op_type == "Concat"):
+        return 0
+    if node.op_type == "Where" and place > 0:
+        return 0
+    if node.op_type == "Add" and len(node.inputs) == 2:
+        return _number(node.inputs[1 - place])
+    return None
+
+
+def _shape(value: ir.Value) -> list[object] | None:
+    constant = ir.convenience.get_const_tensor(value)
+    shape = value.shape if constant is None else constant.shape
+    return None if shape is None else list(shape)
+
+
+def _number(value: ir.Value | None) -> int | None:
+    """The greatest number of a constant."""
+    constant = None if value is None else ir.convenience.get_const_tensor(value)
+    if constant is None or not constant.size or not constant.dtype.is_integer():
+        return None
+    return int(np.max(constant.numpy()))
