@@ -26,7 +26,8 @@ def test_inputs_are_followed_to_the_table(name: str) -> None:
     body, bound = WAYS[name]
     model = graph(
         f"g (int32[b, 6] i) => (float[n, m, k] y) <{TABLE}, int64[1] flat = {{-1}}, int64[1] zero = {{0}},"
-        f" int32 two = {{2}}, int32 zeros = {{0}}, int32 nines = {{9}}, int64 depth = {{20}}, float[2] off = {{0, 1}}> {{ {body} }}"
+        f" int32 two = {{2}}, int32 zeros = {{0}}, int32 nines = {{9}}, int64 depth = {{20}},"
+        f" float[2] off = {{0, 1}}> {{ {body} }}"
     )
     (value,) = graph_inputs(model)
     assert min(index_bounds(value)) == bound
