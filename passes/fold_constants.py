@@ -16,7 +16,7 @@ from passes.constants import NO_WEIGHTS, Constant, Weight
 from passes.errors import BadSource, describe
 from passes.insertion import Names
 from passes.reference_values import compute
-from passes.weight_views import fits, step_of
+from passes.weight_views import View, fits, step_of
 
 RANDOM = frozenset(
     {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli"}
@@ -54,6 +54,7 @@ class ConstantFolder:
         self._model = model
         self._constants: dict[ir.Value, Constant] = {}
         self._folded: dict[ir.Node, None] = {}
+        self._views: dict[tuple[ir.Graph, int, View], ir.Value] = {}
         self._names: Names | None = None
 
     def constant(self, value: ir.Value | None) -> Constant | None:
@@ -63,6 +64,8 @@ class ConstantFolder:
         known = self._constants.get(value)
         if known is None and value.const_value is not None and value.producer() is None and not value.is_graph_input():
             known = self._constants[value] = Constant.of_tensor(value, value.const_value)
+            if value.graph is not None:
+                self._views.setdefault((value.graph, id(value.const_value), ()), value)
         return known
 
     def fold(self, node: ir.Node) -> bool:
@@ -133,14 +136,22 @@ class ConstantFolder:
         return True
 
     def _materialise(self, node: ir.Node, output: ir.Value) -> None:
-        """Put an initializer in the place of a folded value. What came from one weight is named after it."""
+        """Put an initializer in the place of a folded value. What came from one weight is named after it.
+
+        The same look at the same weight is the same initializer: a layer that is called twice is known by it.
+        """
         constant = self._constants[output]
+        if not isinstance(node.graph, ir.Graph):
+            raise ValueError(f"Folded node {node.name!r} is in no graph.")
+        look = (node.graph, id(constant.base), constant.steps)
+        is_view = constant.base is not None and bool(constant.weights) and not output.is_graph_output()
+        if is_view and look in self._views:
+            output.replace_all_uses_with(self._views[look])
+            return
         name = output.name or ""
         if constant.name is not None and not output.is_graph_output() and node.op_type != "Constant":
             self._names = self._names or Names(self._model)
             name = self._names.fresh(f"{constant.name}_{'derived' if constant.view is None else 'view'}")
-        if not isinstance(node.graph, ir.Graph):
-            raise ValueError(f"Folded node {node.name!r} is in no graph.")
         initializer = ir.Value(
             name=name,
             shape=ir.Shape(constant.shape),
@@ -151,6 +162,8 @@ class ConstantFolder:
         output.replace_all_uses_with(initializer, replace_graph_outputs=True)
         node.graph.register_initializer(initializer)
         self._constants[initializer] = constant
+        if is_view:
+            self._views[look] = initializer
 
 
 def _measure(node: ir.Node, shape: tuple[int, ...]) -> np.ndarray:

@@ -13,27 +13,19 @@ import numpy as np
 import onnx_ir as ir
 
 from converter.backends.keras import ops  # noqa: F401 - fills the registry
+from converter.backends.keras.calls import fixed_sizes
+from converter.backends.keras.groups import Again, Group
+from converter.backends.keras.levels import Level, as_list, count_transposes, one_or_all, trace
 from converter.backends.keras.live_constants import live_constant
 from converter.backends.keras.names import layer_name, safe_name
 from converter.backends.keras.registry import OPERATORS, attributes_of
-from converter.backends.keras.structure import Group, group_by_module, one_group
+from converter.backends.keras.structure import group_by_module, one_group
 from converter.backends.keras.weights import Variables, Weight, collecting
-from passes.errors import MODULE_KEY, ConversionError, Unsupported, describe, operator
+from passes.errors import ConversionError, Unsupported, describe, operator
 from passes.limits import refusal
 
 REFUSING = frozenset({"keras", "tensorflow", "jax", "jaxlib", "torch"})
 """Packages whose errors say that an operation cannot be done."""
-
-
-@dataclass
-class Level:
-    """One Functional model of the nest: the graph values that its tensors are."""
-
-    model: keras.Model
-    tensors: dict[ir.Value, keras.KerasTensor]
-    inputs: list[ir.Value]
-    nodes: list[tuple[ir.Node, str]]
-    children: list[Level]
 
 
 @dataclass
@@ -57,18 +49,7 @@ class Emission:
 
     def trace(self, inputs: list[np.ndarray]) -> Iterator[tuple[str, str, str, str, np.ndarray]]:
         """Run the model level by level: (value, layer, module, node, numbers) for each node of the graph."""
-        yield from _trace(self.top, dict(zip(self.top.inputs, inputs, strict=True)))
-
-
-def count_transposes(model: keras.Model) -> int:
-    """Permute layers and transposing operations, in every nested model once per call."""
-    count = 0
-    for operation in model.operations:
-        if isinstance(operation, keras.Model):
-            count += count_transposes(operation)
-        elif type(operation).__name__ in ("Permute", "Transpose", "Swapaxes", "Moveaxis"):
-            count += 1
-    return count
+        yield from trace(self.top, dict(zip(self.top.inputs, inputs, strict=True)))
 
 
 def unsupported(graph: ir.Graph) -> list[Unsupported]:
@@ -118,12 +99,16 @@ def _emit_level(group: Group, name: str, variables: Variables) -> Level:
         tensors[value] = _input(value, input_name)
     nodes: list[tuple[ir.Node, str]] = []
     children: list[Level] = []
+    first_calls: dict[int, Level] = {}
     known = set(map(id, tensors.values()))
     for item in group.items:
         variables.level = name
-        if isinstance(item, Group):
-            child = _emit_level(item, variables.names.unique(item.path), variables)
-            outputs = _as_list(child.model(_one_or_all([tensors[value] for value in item.inputs])))
+        if isinstance(item, Group | Again):
+            if isinstance(item, Group):
+                child = first_calls[id(item)] = _emit_level(item, variables.names.unique(item.path), variables)
+            else:
+                child = first_calls[id(item.first)].again(item)
+            outputs = as_list(child.model(one_or_all([tensors[value] for value in item.inputs])))
             tensors.update(zip(item.outputs, outputs, strict=True))
             known.update(map(id, outputs))
             children.append(child)
@@ -133,14 +118,13 @@ def _emit_level(group: Group, name: str, variables: Variables) -> Level:
         variables.level = name
         _emit_constants(group, tensors, known, variables)
     inputs, outputs = ([tensors[value] for value in values] for values in (group.inputs, group.outputs))
-    model = keras.Model(_one_or_all(inputs), _one_or_all(outputs), name=name)
+    model = keras.Model(one_or_all(inputs), one_or_all(outputs), name=name)
     return Level(model, tensors, group.inputs, nodes, children)
 
 
 def _input(value: ir.Value, name: str) -> keras.KerasTensor:
-    shape = tuple(size if isinstance(size, int) else None for size in value.shape or ())
     dtype = value.dtype.numpy().name if value.dtype is not None else "float32"
-    return keras.Input(batch_shape=shape, dtype=dtype, name=name)
+    return keras.Input(batch_shape=fixed_sizes(value), dtype=dtype, name=name)
 
 
 def _emit_constants(group: Group, tensors: dict[ir.Value, Any], known: set[int], variables: Variables) -> None:
@@ -166,7 +150,7 @@ def _emit_node(node: ir.Node, tensors: dict[ir.Value, Any], known: set[int], var
         if not _is_refusal(error):
             raise  # a mistake of ours, and told as one
         raise Unsupported(f"Keras refuses it: {_first_line(error)}", node=describe(node)) from error
-    results = _as_list(results)
+    results = as_list(results)
     _name_operations(results, known, name)
     for value, result in zip(node.outputs, results, strict=False):
         tensors[value] = result
@@ -189,30 +173,6 @@ def _name_operations(results: list[Any], known: set[int], name: str) -> None:
     plain = [operation for operation in made if not isinstance(operation, keras.layers.Layer)]
     for count, operation in enumerate(plain, start=len(plain) < len(made)):  # a layer among them has the name itself
         operation.name = name if not count else f"{name}-{count}"
-
-
-def _trace(level: Level, values: dict[ir.Value, np.ndarray]) -> Iterator[tuple[str, str, str, str, np.ndarray]]:
-    inside = [value for value in level.tensors if value not in level.inputs]
-    inputs = [level.tensors[value] for value in level.inputs]
-    probe = keras.Model(_one_or_all(inputs), [level.tensors[value] for value in inside])
-    results = _as_list(probe(_one_or_all([values[value] for value in level.inputs])))
-    known = {**values, **{v: keras.ops.convert_to_numpy(r) for v, r in zip(inside, results, strict=True)}}
-    for child in level.children:
-        yield from _trace(child, {value: known[value] for value in child.inputs})
-    for node, name in level.nodes:
-        for value in node.outputs:
-            if value in known:
-                module = node.metadata_props.get(MODULE_KEY, "")
-                yield str(value.name), name, module, describe(node), known[value]
-
-
-def _one_or_all(tensors: list[Any]) -> Any:
-    """A model of one input takes a tensor, one of several a list; likewise for outputs."""
-    return tensors[0] if len(tensors) == 1 else tensors
-
-
-def _as_list(results: Any) -> list[Any]:
-    return list(results) if isinstance(results, list | tuple) else [results]
 
 
 def _is_refusal(error: Exception) -> bool:
