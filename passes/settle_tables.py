@@ -16,7 +16,9 @@ from itertools import product
 
 import onnx_ir as ir
 
-_LEAST = re.compile(r"Min\((\d+), (.+)\)")
+from passes.symbolic_text import parse
+
+_LEAST = re.compile(r"Min\((\d+), (.+)\)(?: - (\d+))?")
 _OPERATORS = """
     Add And Div Equal Expand Greater GreaterOrEqual Less LessOrEqual Max Min Mod Mul Or Pow Sub Where Xor
 """
@@ -37,15 +39,22 @@ class SettleTables(ir.passes.InPlacePass):
 
 
 def _equal_sizes(node: ir.Node) -> dict[str, str]:
-    """`{"Min(512, t)": "t"}` where an input has the one and the output the other at the same place."""
+    """`{"Min(512, t)": "t"}` where an input has the one and the output the other at the same place.
+
+    Rows from the third on are `Min(514, t + 2) - 2`.
+    """
     found: dict[str, str] = {}
     for given, result in product(node.inputs, node.outputs):
         if given is None or given.shape is None or result.shape is None:
             continue
         for size, wanted in zip(reversed(given.shape), reversed(result.shape), strict=False):
             least = None if isinstance(size, int) else _LEAST.fullmatch(str(size))
-            if least is not None and int(least[1]) > 1 and least[2] == str(wanted):
-                found[str(size)] = least[2]
+            if least is None:
+                continue
+            start = int(least[3] or 0)
+            length = str(parse(least[2]) - start) if start else least[2]
+            if int(least[1]) - start > 1 and length == str(wanted):
+                found[str(size)] = length
     return found
 
 

@@ -16,9 +16,17 @@ from hypothesis import strategies as st
 from onnx import helper, numpy_helper
 
 BATCH = "batch"
-UNARY = ("Relu", "Neg", "Sigmoid", "Abs")
-BINARY = ("Add", "Sub", "Mul", "Max")
-REDUCTIONS = ("ReduceMean", "ReduceMax", "ReduceSum")
+UNARY = (
+    "Abs", "Asinh", "Atan", "Celu", "Clip", "Cos", "Elu", "Erf", "Gelu", "HardSigmoid", "HardSwish", "Identity",
+    "LeakyRelu", "Mish", "Neg", "Relu", "Selu", "Sigmoid", "Sin", "Softplus", "Softsign", "Tanh",
+)  # fmt: skip
+BOUNDED = ("Acos", "Asin", "Atanh", "Cosh", "Exp", "Log", "Reciprocal", "Sinh", "Sqrt", "Tan")
+"""Taken of a sigmoid: elsewhere they are not defined, or grow beyond what can be compared."""
+BINARY = ("Add", "Sub", "Mul", "Max", "Min", "Mean", "Sum")
+COMPARISONS = ("Greater", "GreaterOrEqual", "Less", "LessOrEqual")
+LOGICAL = ("And", "Or", "Xor")
+ALONG = ("Softmax", "LogSoftmax", "CumSum", "LpNormalization")
+REDUCTIONS = ("ReduceMean", "ReduceMax", "ReduceSum", "ReduceMin", "ReduceL1", "ReduceLogSumExp", "ReduceSumSquare")
 MOST_ELEMENTS = 4000
 
 
@@ -118,8 +126,43 @@ class Builder:
         axis = self.pick(ones)
         return self.node("Squeeze", [x.name, self.ints(axis)], _without(x.sizes, axis), _shifted(x.batch, axis))
 
+    def like(self, op_type: str, x: Tensor, *others: str, **attributes: Any) -> Tensor:
+        """A node whose result has the axes of x."""
+        return self.node(op_type, [x.name, *others], x.sizes, x.batch, **attributes)
+
+    def beside(self, x: Tensor) -> str:
+        """Numbers that broadcast to x and are no function of it: they equal nothing that is computed."""
+        return self.numbers(*(1 if a == x.batch else s for a, s in enumerate(x.sizes)))
+
     def unary(self, x: Tensor) -> Tensor | None:
-        return self.node(self.pick(UNARY), [x.name], x.sizes, x.batch)
+        return self.like(self.pick(UNARY), x)
+
+    def bounded(self, x: Tensor) -> Tensor | None:
+        return self.like(self.pick(BOUNDED), self.like("Sigmoid", x))
+
+    def ratio(self, x: Tensor) -> Tensor | None:
+        """Quotients and powers of what is positive."""
+        positive = self.like("Sigmoid", x)
+        if self.draw(st.booleans()):
+            return self.like("Div", x, positive.name)
+        return self.like("Pow", positive, self.beside(x))
+
+    def choice(self, x: Tensor) -> Tensor | None:
+        """Where one comparison and another hold, x; elsewhere a number."""
+        first = self.like(self.pick(COMPARISONS), x, self.beside(x))
+        if self.draw(st.booleans()):
+            second = self.like(self.pick(COMPARISONS), x, self.beside(x))
+            first = self.like(self.pick(LOGICAL), first, second.name)
+        if self.draw(st.booleans()):
+            first = self.like("Not", first)
+        if self.draw(st.booleans()):
+            return self.like("Cast", first, to=onnx.TensorProto.FLOAT)
+        return self.like("Where", first, x.name, self.numbers())
+
+    def prelu(self, x: Tensor) -> Tensor | None:
+        """With a slope for each channel, or one for all."""
+        has_channels = x.batch == 0 and x.rank >= 2
+        return self.like("PRelu", x, self.numbers(*([x.sizes[1], *[1] * (x.rank - 2)] if has_channels else [1])))
 
     def binary(self, x: Tensor) -> Tensor | None:
         """With another value that broadcasts, or with a constant, on either side."""
@@ -190,9 +233,50 @@ class Builder:
         sizes = [s + (before + after) * (a == axis) for a, s in enumerate(x.sizes)]
         return self.node("Pad", [x.name, self.ints(*pads)], sizes, x.batch, mode=self.pick(("constant", "edge")))
 
-    def softmax(self, x: Tensor) -> Tensor | None:
-        axis = self.pick(x.static() or [-1])
-        return self.node("Softmax", [x.name], x.sizes, x.batch, axis=axis) if x.static() else None
+    def along(self, x: Tensor) -> Tensor | None:
+        if not x.static():
+            return None
+        op_type, axis = self.pick(ALONG), self.pick(x.static())
+        if op_type == "CumSum":
+            return self.like(op_type, x, self.constant(np.array(axis, np.int64)), reverse=self.whole(0, 1))
+        return self.like(op_type, x, axis=axis)
+
+    def arg_max(self, x: Tensor) -> Tensor | None:
+        """Of x and numbers, so that no two are nearly the same."""
+        if not x.static() or x.rank < 2:
+            return None
+        axis, keep = self.pick(x.static()), self.whole(0, 1)
+        apart = self.like("Add", x, self.beside(x))
+        sizes = [*x.sizes[:axis], 1, *x.sizes[axis + 1 :]] if keep else _without(x.sizes, axis)
+        batch = x.batch if keep else _shifted(x.batch, axis)
+        found = self.node(self.pick(("ArgMax", "ArgMin")), [apart.name], sizes, batch, axis=axis, keepdims=keep)
+        return self.like("Cast", found, to=onnx.TensorProto.FLOAT)
+
+    def gather_elements(self, x: Tensor) -> Tensor | None:
+        """At places that are computed: the first or the second half of each example's range."""
+        if x.batch is None or not x.static():
+            return None
+        axis = self.pick(x.static())
+        large = self.like("Greater", x, self.beside(x))
+        places = self.like("Cast", large, to=onnx.TensorProto.INT64)
+        limit = self.ints(x.sizes[axis] - 1)
+        return self.like("GatherElements", x, self.like("Min", places, limit).name, axis=axis)
+
+    def positions(self, x: Tensor) -> Tensor | None:
+        """x and the positions along an axis, counted from the size that is read at run time."""
+        if x.batch is None or not x.static() or x.rank > 4:
+            return None
+        axis = self.pick(x.static())
+        size = self.node("Shape", [x.name], [1], None, start=axis, end=axis + 1)
+        number = self.node("Squeeze", [size.name], [], None)
+        start = self.whole(0, 2)
+        end = self.node("Add", [number.name, self.constant(np.array(start, np.int64))], [], None)
+        first, step = (self.constant(np.array(value, np.int64)) for value in (start, 1))
+        counted = self.node("Range", [first, end.name, step], [x.sizes[axis]], None)
+        numbers = self.like("Cast", counted, to=onnx.TensorProto.FLOAT)
+        shape = self.ints(*(x.sizes[axis] if a == axis else 1 for a in range(x.rank)))
+        placed = self.node("Reshape", [numbers.name, shape], [1] * x.rank, None)
+        return self.like("Add", x, placed.name)
 
     def reduce(self, x: Tensor) -> Tensor | None:
         if not x.static() or x.rank < 2:
@@ -247,20 +331,97 @@ class Builder:
         return self.node("Concat", [x.name, made.name], [*x.sizes[:-1], 2 * x.sizes[-1]], 0, axis=x.rank - 1)
 
     def conv(self, x: Tensor) -> Tensor | None:
-        if not 3 <= x.rank <= 5 or x.batch != 0 or x.sizes[0] != 1:
+        if not self.is_image(x):
             return None
         out = self.whole(1, 4)
         kernel = self.numbers(out, x.sizes[1], *[1] * (x.rank - 2))
         return self.node("Conv", [x.name, kernel], [1, out, *x.sizes[2:]], 0)
 
     def pool(self, x: Tensor) -> Tensor | None:
-        if not 3 <= x.rank <= 5 or x.batch != 0 or x.sizes[0] != 1:
+        if not self.is_image(x):
             return None
         if self.draw(st.booleans()):
-            return self.node("GlobalAveragePool", [x.name], [1, x.sizes[1], *[1] * (x.rank - 2)], 0)
+            kind = self.pick(("GlobalAveragePool", "GlobalMaxPool"))
+            return self.node(kind, [x.name], [1, x.sizes[1], *[1] * (x.rank - 2)], 0)
         kernel = [min(2, s) for s in x.sizes[2:]]
         sizes = [1, x.sizes[1], *(s - k + 1 for s, k in zip(x.sizes[2:], kernel, strict=True))]
-        return self.node("MaxPool", [x.name], sizes, 0, kernel_shape=kernel)
+        return self.node(self.pick(("MaxPool", "AveragePool")), [x.name], sizes, 0, kernel_shape=kernel)
+
+    def is_image(self, x: Tensor) -> bool:
+        return 3 <= x.rank <= 5 and x.batch == 0 and x.sizes[0] == 1
+
+    def conv_transpose(self, x: Tensor) -> Tensor | None:
+        if not self.is_image(x):
+            return None
+        out, stride = self.whole(1, 3), self.whole(1, 2)
+        kernel = self.numbers(x.sizes[1], out, *[2] * (x.rank - 2))
+        sizes = [1, out, *((s - 1) * stride + 2 for s in x.sizes[2:])]
+        return self.node("ConvTranspose", [x.name, kernel], sizes, 0, strides=[stride] * (x.rank - 2))
+
+    def batch_norm(self, x: Tensor) -> Tensor | None:
+        """Over axis 1, whatever it is."""
+        if x.rank < 2 or x.batch == 1:
+            return None
+        scale, bias, mean = (self.numbers(x.sizes[1]) for _ in range(3))
+        variance = self.constant(np.linspace(0.5, 2.0, x.sizes[1], dtype=np.float32))
+        return self.like("BatchNormalization", x, scale, bias, mean, variance)
+
+    def image_norm(self, x: Tensor) -> Tensor | None:
+        if not self.is_image(x) or prod(x.sizes[2:]) < 2:
+            return None
+        scale, bias = self.numbers(x.sizes[1]), self.numbers(x.sizes[1])
+        kind = self.whole(0, 2)
+        if kind == 0:
+            return self.like("InstanceNormalization", x, scale, bias, epsilon=0.1)
+        if kind == 1:
+            groups = self.pick([g for g in range(1, x.sizes[1] + 1) if x.sizes[1] % g == 0])
+            return self.like("GroupNormalization", x, scale, bias, epsilon=0.1, num_groups=groups)
+        return self.like("LRN", x, size=3) if x.rank == 4 else None
+
+    def blocks(self, x: Tensor) -> Tensor | None:
+        """From the channels to the image, or back."""
+        if not self.is_image(x) or x.rank != 4:
+            return None
+        _, channels, height, width = x.sizes
+        if channels % 4 == 0 and self.draw(st.booleans()):
+            sizes = [1, channels // 4, 2 * height, 2 * width]
+            return self.node("DepthToSpace", [x.name], sizes, 0, blocksize=2, mode=self.pick(("DCR", "CRD")))
+        if height % 2 or width % 2:
+            return None
+        return self.node("SpaceToDepth", [x.name], [1, 4 * channels, height // 2, width // 2], 0, blocksize=2)
+
+    def resize(self, x: Tensor) -> Tensor | None:
+        if not self.is_image(x) or x.rank != 4:
+            return None
+        wider = self.pick((1, 3))
+        scales = self.constant(np.array([1, 1, 2, wider], np.float32))
+        mode, way = self.pick((("nearest", "asymmetric"), ("linear", "half_pixel")))
+        attributes = {"mode": mode, "coordinate_transformation_mode": way, "nearest_mode": "floor"}
+        sizes = [1, x.sizes[1], 2 * x.sizes[2], wider * x.sizes[3]]
+        return self.node("Resize", [x.name, "", scales], sizes, 0, **attributes)
+
+    def grid_sample(self, x: Tensor) -> Tensor | None:
+        """At places that are computed from the image itself, inside of it."""
+        if not self.is_image(x) or x.rank != 4 or x.sizes[1] < 2:
+            return None
+        two = self.node("Slice", [x.name, self.ints(0), self.ints(2), self.ints(1)], [1, 2, *x.sizes[2:]], 0)
+        last = self.node("Transpose", [self.like("Tanh", two).name], [1, *x.sizes[2:], 2], 0, perm=[0, 2, 3, 1])
+        return self.node("GridSample", [x.name, last.name], x.sizes, 0, padding_mode="border")
+
+    def gemm(self, x: Tensor) -> Tensor | None:
+        """Behind a Flatten: the rows of the weights are the elements of an example."""
+        if x.batch != 0 or x.sizes[0] != 1 or x.rank < 2:
+            return None
+        elements, out = prod(x.sizes), self.whole(1, 3)
+        flat = self.node("Flatten", [x.name], [1, elements], 0)
+        weights = self.numbers(out, elements), self.numbers(out)
+        return self.node("Gemm", [flat.name, *weights], [1, out], 0, transB=1)
+
+    def attention(self, x: Tensor) -> Tensor | None:
+        """Of a tensor with itself, [batch, heads, length, size]."""
+        if x.rank != 4 or x.batch != 0 or x.sizes[0] != 1:
+            return None
+        return self.like("Attention", x, x.name, x.name)
 
     def dense(self, x: Tensor) -> Tensor | None:
         if x.rank < 2 or x.batch == x.rank - 1:
@@ -314,13 +475,15 @@ class Builder:
             return None
         first = self.pick([a for a in range(1, x.rank) if x.batch is None or a > x.batch] or [x.rank - 1])
         scale = self.numbers(*x.sizes[self.pick(range(first, x.rank)) :])
-        return self.node("LayerNormalization", [x.name, scale], x.sizes, x.batch, axis=first, epsilon=0.1)
+        kind = self.pick(("LayerNormalization", "RMSNormalization"))
+        return self.like(kind, x, scale, axis=first, epsilon=0.1)
 
 
 OPERATIONS = (
-    "transpose", "reshape", "unsqueeze", "squeeze", "unary", "binary", "concat", "slice", "split", "pad", "softmax",
+    "transpose", "reshape", "unsqueeze", "squeeze", "unary", "binary", "concat", "slice", "split", "pad", "along",
     "reduce", "gather", "expand", "conv", "pool", "dense", "matmul", "norm", "einsum", "tile", "top_k", "stack",
-    "expand_batch", "filled",
+    "expand_batch", "filled", "bounded", "ratio", "choice", "prelu", "arg_max", "gather_elements", "positions",
+    "conv_transpose", "batch_norm", "image_norm", "blocks", "resize", "grid_sample", "gemm", "attention",
 )  # fmt: skip
 
 

@@ -31,6 +31,23 @@ def test_a_broadcast_proves_it(body: str) -> None:
     assert shape_of(settled, "p") == ["t"]
 
 
+def test_rows_from_the_third_on() -> None:
+    model = graph("""g (float[b, t] x) => (float[b, t] y) <float[6] table = {1, 2, 3, 4, 5, 6}, int64[1] two = {2}> {
+        s = Shape<start=1, end=2>(x)  e = Add(s, two)  p = Slice(table, two, e)  y = Add(x, p) }""")
+    InferShapes()(model)
+    settled = check_pass(SettleTables(), model, sizes={"b": (1, 3), "t": (1, 2, 4)}, modified=True)
+    assert shape_of(settled, "p") == ["t"]
+
+
+def test_one_row_may_meet_any_length() -> None:
+    model = graph("""g (float[b, t] x) => (float[b, t] y) <float[1] table = {5}, int64[1] zero = {0}> {
+        s = Shape<start=1, end=2>(x)  p = Slice(table, zero, s)  y = Add(x, p) }""")
+    InferShapes()(model)
+    model.graph.node(1).outputs[0].shape = ir.Shape(["Min(1, t)"])  # as a file may have it
+    settled = check_pass(SettleTables(), model, sizes={"b": (1, 3), "t": (1, 2, 4)}, modified=False)
+    assert shape_of(settled, "p") == ["Min(1, t)"]
+
+
 def test_what_derives_from_it_follows() -> None:
     model = inferred("q = Exp(p)  y = Add(x, q)", "float[b, t] y")
     settled = check_pass(SettleTables(), model, sizes={"b": (2,), "t": (3,)}, modified=True)

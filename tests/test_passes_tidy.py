@@ -19,7 +19,8 @@ CONSTANTS = """
     int64[3] zeros = {0, 0, 0}, int64[3] ends = {9223372036854775807, 4, 6}, int64[3] ones = {1, 1, 1},
     int64[3] minus = {-1, -1, -1}, int64[3] lows = {-99, -99, -99}, int64[6] nopads = {0, 0, 0, 0, 0, 0},
     int64[6] shift = {0, 0, 1, 0, 0, -1}, int64[3] same = {-1, 4, 6}, int64[3] all = {0, 1, 2}, bool no = {0},
-    float ratio = {0.5}, int64[1] six = {6}, int64[0] none = {}
+    int64[1] last = {-1}, int64[1] far = {-99}, int64[1] two = {2}, float ratio = {0.5},
+    int64[1] six = {6}, int64[0] none = {}
 """
 
 
@@ -62,6 +63,7 @@ def test_no_ops_go(node: str) -> None:
     "node",
     [
         "Slice(r, minus, lows, all, minus)",
+        "Slice(r, last, far, two, last)",
         "Pad(r, shift)",
         "Cast<to=11>(r)",
         "Transpose<perm=[0, 2, 1]>(r)",

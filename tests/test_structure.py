@@ -21,6 +21,7 @@ from converter import convert
 from converter.backends.keras.emit import emit
 from converter.prepare import prepare
 from converter.sources import load
+from tests.harness import graph
 
 INTERLOCKED = """
 from converter.backends.keras.structure import Group, group_by_module
@@ -181,6 +182,21 @@ def test_a_module_called_twice_is_a_model_called_twice(name: str, tmp_path: Path
         assert sum(math.prod(weight.shape) for weight in model.trainable_weights) == sum(
             parameter.numel() for parameter in module.parameters()
         )
+
+
+def test_no_layer_is_shared_by_two_models(tmp_path: Path) -> None:
+    """A large constant that two modules read is a layer in each: Keras cannot load one in both."""
+    model = graph("""g (float[batch, 70, 70] x) => (float[batch, 70, 70] y)
+        <float start = {0}, float end = {4900}, float one = {1}, int64[2] square = {70, 70}> {
+            r = Range(start, end, one)  c = Reshape(r, square)
+            p = Add(x, c)  q = Relu(p)  s = Sub(q, c)  y = Relu(s)
+        }""")
+    for node, module in zip(list(model.graph)[2:], ("a", "a", "b", "b"), strict=True):
+        node.metadata_props["pkg.torch.onnx.name_scopes"] = f"['', '{module}', '{module}.part', 'node']"
+    done = convert(model, tmp_path / "m.keras")
+    assert done.report.verification is not None and done.report.verification["passed"]
+    assert nest_of(done.model) == {"a": (1, 1, 1, {}), "b": (1, 1, 1, {})}
+    assert len(done.model.variables) == 2
 
 
 def test_every_call_is_traced() -> None:
