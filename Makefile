@@ -7,7 +7,7 @@ TORCH := $(shell grep -o '^torch==.*' constraints.txt)
 
 export TF_CPP_MIN_LOG_LEVEL := 3
 
-.PHONY: setup demo test lint types clean
+.PHONY: setup demo test test-all mutants lint types clean
 
 setup: $(STAMP)
 
@@ -28,6 +28,14 @@ WORKERS ?= 2
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile $(TESTS)
+
+# With many more random graphs.
+test-all: test
+	RANDOM_GRAPHS=2000 $(BIN)/python -m pytest -q -n $(WORKERS) tests/test_passes_layout_random.py
+
+# Rules changed on purpose: the tests must notice. Half an hour.
+mutants: $(STAMP)
+	$(BIN)/python -m scripts.mutants --workers $(WORKERS)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

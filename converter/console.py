@@ -65,7 +65,7 @@ class Screen:
         if report.transposes is not None:
             rows.append(("Transposes", str(report.transposes)))
         if report.parameters is not None:
-            rows.append(("Parameters", f"{report.parameters:,}"))
+            rows.append(("Parameters", f"{report.parameters:,}, of which {report.trainable_parameters:,} are trained"))
         rows.extend(("Note", note) for note in report.notes)
         rows.extend(extra)
         self._grid(rows)

@@ -119,8 +119,8 @@ def _check_axes(found: Found) -> None:
         raise NoMatch("the axes of q, k and v do not match")
     scores = [q[0], q[1], q[2], k[3]]
     for bias in found.biases:
-        if bias.shape is None or bias.dtype != found.q.dtype or not 2 <= len(bias.shape) <= 4:
-            raise NoMatch(f"the bias {bias.name!r} has another type, or other axes, than the scores")
+        if bias.shape is None or not 2 <= len(bias.shape) <= 4:
+            raise NoMatch(f"the bias {bias.name!r} has other axes than the scores")
         if any(b not in (1, s) for b, s in zip(reversed(sizes_of(bias)), reversed(scores), strict=False)):
             raise NoMatch(f"the bias {bias.name!r} reaches beyond the scores")
 

@@ -50,6 +50,13 @@ def _operators(cases: list[Case]) -> Iterator[set[str]]:
             yield {operator(node) for node in final.graph}
 
 
+def test_an_attribute_that_the_function_lacks_is_refused() -> None:
+    node = ir.node("Selu", [ir.Value(name="x")], {"alpha": 1.5, "steepness": 2.0}, name="n")
+    problem = OPERATORS["Selu"].problem(node)
+    assert problem is not None and "steepness" in str(problem)
+    assert OPERATORS["Selu"].problem(ir.node("Selu", [ir.Value(name="x")], {"alpha": 1.5}, name="n")) is None
+
+
 def test_a_constant_where_an_operator_wants_a_tensor_becomes_one() -> None:
     """A table of positions, resized to the image: saved and loaded again."""
     numbers = ", ".join(str(number) for number in range(12))

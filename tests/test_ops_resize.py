@@ -10,7 +10,7 @@ import onnx_ir as ir
 import pytest
 
 import converter
-from converter.backends.keras.emit import count_transposes
+from converter.backends.keras.levels import count_transposes
 from passes.errors import Unsupported
 from tests.harness import check_onnx
 from tests.op_cases import Array, Case, Input, c, case, x

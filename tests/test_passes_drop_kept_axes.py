@@ -28,5 +28,11 @@ def test_not_when_the_pooled_value_is_an_output() -> None:
     assert len(operators(check_pass(DropKeptAxes(), _shaped(text), modified=False))) == 2
 
 
+def test_not_when_the_pooled_value_is_read_elsewhere() -> None:
+    text = f"""g (float[batch,5,6,4] x) => (float[batch,4] y, float[batch,5,6,4] z) {POOL}
+    {{ p = ReduceMean(x, axes)  y = Reshape(p, flat)  z = Sub(x, p) }}"""
+    assert len(operators(check_pass(DropKeptAxes(), _shaped(text), modified=False))) == 3
+
+
 def _shaped(text: str) -> ir.Model:
     return InferShapes()(graph(text)).model

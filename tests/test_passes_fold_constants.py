@@ -255,6 +255,20 @@ def test_subgraphs_are_folded_too() -> None:
     assert [[node.op_type for node in graph] for graph in model.graphs()] == [["If"], ["Mul"], ["Mul"]]
 
 
+def test_the_same_look_at_a_weight_is_one_initializer() -> None:
+    """A layer called twice is known by its weight, and the exporter transposes that for each call."""
+    model = graph(
+        """g (float[batch, 3] x) => (float[batch, 3] y) <float[3, 3] w = {1, 2, 3, 4, 5, 6, 7, 8, 9}> {
+            t = Transpose<perm=[1, 0]>(w)  a = MatMul(x, t)  u = Transpose<perm=[1, 0]>(w)  b = MatMul(a, u)
+            i = Identity(w)  c = MatMul(b, i)  y = MatMul(c, w) }"""
+    )
+    model.graph.initializers["w"].metadata_props["pkg.torch.export.graph_signature.InputSpec.kind"] = "PARAMETER"
+    MarkWeights()(model)
+    folded = check_pass(FoldConstants(), model, sizes={"batch": (1, 3)}, modified=True)
+    first, second, third, fourth = (node.inputs[1] for node in folded.graph)
+    assert first is second and third is fourth and len(folded.graph.initializers) == 2
+
+
 def test_a_view_that_cannot_be_is_a_bad_source() -> None:
     numbers = ", ".join(["1"] * 20)
     constants = f"float[20] w = {{{numbers}}}, int64[1] s = {{3}}"

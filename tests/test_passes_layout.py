@@ -21,15 +21,21 @@ GRAPHS = {
     "resize to twice a live size": "float[batch, 2, h, w] x, float[2, 2, 1, 1] k"
     " | c = Conv(x, k)  s = Shape<start=2>(c)  d = Mul(s, two)  nc = Shape<end=2>(c)  t = Concat<axis=0>(nc, d)"
     ' y = Resize<mode="nearest", coordinate_transformation_mode="asymmetric", nearest_mode="floor">(c, , , t)',
+    "resize to twice the size of another": "float[batch, 2, h, w] x, float[batch, 1, p, q] z, float[2, 2, 1, 1] k"
+    " | c = Conv(x, k)  s = Shape<start=2>(z)  d = Mul(s, two)  nc = Shape<end=2>(c)  t = Concat<axis=0>(nc, d)"
+    ' y = Resize<mode="nearest", coordinate_transformation_mode="asymmetric", nearest_mode="floor">(c, , , t)',
     "rows from the third on": "float[batch, t] x, float[9] table"
     " | s = Shape<start=1, end=2>(x)  e = Add(s, two)  p = Slice(table, two, e)  y = Add(x, p)",
+    "softmax of six axes": "float[batch, 2, 3, 4, 2, 2] x"
+    " | p = Transpose<perm=[0, 1, 3, 5, 2, 4]>(x)  y = Softmax<axis=2>(p)",
+    "softmax of six axes, along the last": "float[batch, 2, 3, 4, 2, 5] x | y = Softmax<axis=3>(x)",
     # the base has six axes, the value has five
     "softmax on many axes": "float[batch, 2, 2, 2, 2, 2] x"
     " | p = Transpose<perm=[0, 2, 1, 4, 3, 5]>(x)  r = Reshape(p, five)  y = Softmax<axis=2>(r)",
 }
-"""Inputs | nodes. All but x are constants; their names say what is in them."""
+"""Inputs | nodes. All but x and z are constants."""
 
-SIZES = {"batch": (1, 3), "h": (3, 4), "w": (5,), "t": (1, 2, 7)}
+SIZES = {"batch": (1, 3), "h": (3, 4), "w": (5,), "p": (2, 5), "q": (3,), "t": (1, 2, 7)}
 NUMBERS = {"two": [2], "five": [0, 4, 2, 2, 2]}
 
 
@@ -38,7 +44,7 @@ def made(text: str) -> onnx.ModelProto:
     header = '<ir_version: 10, opset_import: ["" : 23]>'
     model = onnx.parser.parse_model(f"{header} g ({declared}, int64[1] two, int64[5] five) => (float y) {{ {body} }}")
     graph, rng = model.graph, np.random.default_rng(0)
-    for value in list(graph.input)[1:]:
+    for value in [value for value in graph.input if value.name not in ("x", "z")]:
         shape = [dim.dim_value for dim in value.type.tensor_type.shape.dim]
         array = rng.uniform(0.5, 2.0, shape).astype(np.float32)
         content = np.array(NUMBERS[value.name], np.int64) if value.name in NUMBERS else array

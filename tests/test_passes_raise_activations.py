@@ -51,6 +51,8 @@ def test_pieces_become_one(body: str, operator: str) -> None:
         CLIP + "y = Div(c, three)",
         "g0 = Greater(x, three)\n p = Softplus(x)\n y = Where(g0, x, p)",
         "p = Softplus(x)\n t = Tanh(p)\n y = Mul(w, t)",
+        "g0 = Greater(w, limit)\n p = Softplus(x)\n y = Where(g0, x, p)",
+        "g0 = Greater(x, limit)\n p = Softplus(w)\n y = Where(g0, x, p)",
     ],
     ids=lambda body: body.replace("\n", ";"),
 )

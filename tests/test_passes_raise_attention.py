@@ -49,6 +49,17 @@ def test_scales_multiply() -> None:
     assert scale == pytest.approx(0.6 * 0.6 / 3)
 
 
+def test_a_scale_that_adds_an_axis_is_no_scale() -> None:
+    """[2, 5, 4] · [1, 1, 1, 1] has four axes, and an attention of it is one; its q is the product, not the factor."""
+    text = graph("q = Mul(q3, ones)\n " + K + "s = MatMul(q, kt)", outputs="float[1, 2, 5, 3] y")
+    text = text.replace("float[batch, 2, 5, 4] q,", "float[2, 5, 4] q3,").replace(
+        "<float c", "<float[1, 1, 1, 1] ones = {3}, float c"
+    )
+    model = check_pass(RaiseAttention(), settled(text.replace("batch", "1")), modified=True)
+    assert operators(model) == ["Mul", "Attention"]
+    assert model.graph.outputs[0].producer().attributes["scale"].as_float() == 1
+
+
 def test_any_transpose_leads_to_k() -> None:
     turned = graph("kt = Transpose<perm=[0, 2, 3, 1]>(k)\n s = MatMul(q, kt)", k="batch, 6, 2, 4")
     model = check_pass(RaiseAttention(), settled(turned), modified=True)

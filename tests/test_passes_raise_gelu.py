@@ -10,6 +10,7 @@ from tests.test_passes_split_pads import settled
 
 CONSTANTS = (
     "<float half = {0.5}, float one = {1}, float root = {1.4142135}, float inverse = {0.70710677}, float[1] two = {2},"
+    " float[5] halves = {0.5, 0.5, 0.25, 0.5, 0.5},"
     " float three = {3}, float c = {0.044715}, float d = {0.7978846}, float rough = {0.7}>"
 )
 INNER = {
@@ -67,10 +68,11 @@ def test_x_may_itself_be_a_product_or_a_sum() -> None:
         "u = Div(x, root)\n t = Erf(u)\n a = Add(t, half)\n m = Mul(x, a)\n y = Mul(m, half)",
         "u = Div(x, root)\n t = Erf(u)\n a = Add(t, one)\n y = Mul(x, a)",
         "u = Div(x, root)\n t = Erf(u)\n a = Add(t, one)\n m = Mul(x0, a)\n y = Mul(m, half)",
+        "u = Div(x, root)\n t = Erf(u)\n a = Add(t, one)\n m = Mul(x, a)\n y = Mul(m, halves)",
         f"{INNER['pow'].replace('three', 'two')}\n t = Tanh(u)\n {OUTER['x first']}",
         f"{INNER['pow'].replace('s, d', 's, half')}\n t = Tanh(u)\n {OUTER['x first']}",
     ],
-    ids=["other scale", "rough scale", "other sum", "no half", "other x", "square", "other factor"],
+    ids=["other scale", "rough scale", "other sum", "no half", "other x", "many halves", "square", "other factor"],
 )
 def test_near_misses_stay(body: str) -> None:
     before = "x = Relu(x0)"

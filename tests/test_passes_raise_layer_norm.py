@@ -91,6 +91,7 @@ def test_a_weight_of_another_shape_stays_outside() -> None:
         graph(norm(), axes="int64[2] axes = {1, 3}"),
         graph(norm().replace("d = Sub(x, m)", "d = Sub(m, x)")),
         graph(norm().replace("Pow(d, two)", "Pow(d, eps)").replace("n = Div", "n = Mul")),
+        graph(norm().replace("Pow(d, two)", "Pow(d, four)")).replace("> {", ", float four = {4}> {"),
         graph(norm().replace("n = Div(d, r)", "n = Div(x, r)")),
         graph(norm().replace("n = Div(d, r)", "n = Div(r, d)")),
         graph(norm().replace("ReduceMean(q, axes)", "ReduceMax(q, axes)")),
@@ -98,7 +99,7 @@ def test_a_weight_of_another_shape_stays_outside() -> None:
             "> {", ", int64[1] axes2 = {2}> {"
         ),
     ],
-    ids=["split axes", "other sign", "no square", "not centred", "upside down", "maximum", "two axes"],
+    ids=["split axes", "other sign", "no square", "fourth power", "not centred", "upside down", "maximum", "two axes"],
 )
 def test_near_misses_stay(text: str) -> None:
     assert "LayerNormalization" not in raised(text, modified=False)

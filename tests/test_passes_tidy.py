@@ -20,7 +20,7 @@ CONSTANTS = """
     int64[3] minus = {-1, -1, -1}, int64[3] lows = {-99, -99, -99}, int64[6] nopads = {0, 0, 0, 0, 0, 0},
     int64[6] shift = {0, 0, 1, 0, 0, -1}, int64[3] same = {-1, 4, 6}, int64[3] all = {0, 1, 2}, bool no = {0},
     int64[1] last = {-1}, int64[1] far = {-99}, int64[1] two = {2}, float ratio = {0.5},
-    int64[1] six = {6}, int64[0] none = {}
+    int64 no_more = {0}, int64[1] six = {6}, int64[0] none = {}
 """
 
 
@@ -76,6 +76,15 @@ def test_near_misses_stay(node: str) -> None:
     dtype = "double" if "to=11" in node else "float"
     model = inferred(f"r = Relu(x)  y = {node}", outputs=f"{dtype}[a, b, c] y")
     assert len(operators(check_pass(RemoveNoOps(), model, modified=False))) == 2
+
+
+@pytest.mark.parametrize(
+    ("node", "left"), [("Add(i, none_of_it)", 0), ("Sub(i, none_of_it)", 0), ("Mul(i, none_of_it)", 1)]
+)
+def test_zeros_added_to_whole_numbers_do_nothing(node: str, left: int) -> None:
+    model = inferred(f"i = Cast<to=7>(x)  n = {node}  y = Neg(n)", outputs="int64[a, b, c] y")
+    names = operators(check_pass(RemoveNoOps(), model, modified=not left))
+    assert len(names) == 2 + left
 
 
 def test_a_dropout_whose_mask_is_read_stays() -> None:

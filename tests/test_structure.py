@@ -19,6 +19,7 @@ from torch.nn import functional
 
 from converter import convert
 from converter.backends.keras.emit import emit
+from converter.backends.keras.levels import count_transposes
 from converter.prepare import prepare
 from converter.sources import load
 from tests.harness import graph
@@ -83,17 +84,39 @@ class Loop(nn.Module):
         return self.last(x) + self.last(-x)
 
 
+class Repeated(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.block = nn.Sequential(nn.Linear(5, 5), nn.Tanh(), nn.Linear(5, 5))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        for _ in range(3):
+            x = self.block(x)
+        return x
+
+
 class Around(nn.Module):
     """A module whose whole content is a loop is called once."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.loop = Loop()
-        del self.loop.last
-        self.loop.last = nn.Identity()
+        self.loop = Repeated()
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.loop(x)
+        return self.loop(x) + x
+
+
+class Tied(nn.Module):
+    """Two modules that hold the same layer: it stands above them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        shared = nn.Linear(5, 5)
+        self.a = nn.Sequential(shared, nn.Tanh(), nn.Linear(5, 4), nn.Linear(4, 5))
+        self.b = nn.Sequential(nn.Linear(5, 3), nn.Sigmoid(), nn.Linear(3, 5), shared)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.b(self.a(x))
 
 
 class Pyramid(nn.Module):
@@ -165,6 +188,7 @@ NESTS: dict[str, tuple[Callable[[], nn.Module], list[str], dict[str, Any]]] = {
     "pyramid": (Pyramid, [IMAGE], {"head": (1, 3, 3, {})}),
     "open pyramid": (Pyramid, ["x=float32[batch,3,h,w]"], {"head": (3, 1, 1, {})}),
     "crossed": (Crossed, ROWS, {"block": (2, 2, 2, {})}),
+    "tied": (Tied, [ROW], {"a": (1, 1, 1, {}), "b": (1, 1, 1, {})}),
     "twice": (Twice, [ROW], {"outer": (2, 1, 1, {"outer-0": (1, 1, 1, {})})}),
 }
 """For each nested model: how often it is called, its inputs, its outputs, and the models in it."""
@@ -182,6 +206,12 @@ def test_a_module_called_twice_is_a_model_called_twice(name: str, tmp_path: Path
         assert sum(math.prod(weight.shape) for weight in model.trainable_weights) == sum(
             parameter.numel() for parameter in module.parameters()
         )
+
+
+def test_transposes_are_counted_in_every_call() -> None:
+    inner = keras.Sequential([keras.Input((2, 3)), keras.layers.Permute((2, 1)), keras.layers.Dense(3)])
+    x, y = keras.Input((2, 3)), keras.Input((2, 3))
+    assert count_transposes(keras.Model([x, y], [inner(x), inner(y), keras.ops.transpose(x, (0, 2, 1))])) == 3
 
 
 def test_no_layer_is_shared_by_two_models(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import onnx_ir as ir
 
 from passes.axes_view import View, plain
-from passes.dims import ONE, Dim, dims_of
+from passes.dims import ONE, Dim, dims_of, product
 from passes.errors import Unsupported, describe
 from passes.layout.elementwise_rules import leading
 from passes.layout.rules import rule
@@ -49,13 +49,22 @@ def along_one_axis(walk: Walk, node: ir.Node) -> None:
     view, (base_axis,) = on_single_axes(walk, x, [axis % len(dims_of(x))])
     if len(dims_of(view.base)) > MOST_AXES:
         view, base_axis = plain(walk.materialise(view)), axis % view.rank
-    inputs: list[ir.Value | None] = [view.base]
+    base, dims = view.base, dims_of(view.base)
+    if len(dims) > MOST_AXES:  # the value itself has as many
+        base, base_axis = _of_three_axes(walk, base, base_axis), 1
+    inputs: list[ir.Value | None] = [base]
     if node.op_type == "CumSum":
         inputs.append(walk.constant(np.asarray(base_axis)))
     else:
         attributes["axis"] = ir.AttrInt64("axis", base_axis)
-    out = walk.emit(node.op_type, inputs, dims_of(view.base), attributes)
-    walk.views[node.outputs[0]] = View(out, view.axes)
+    out = walk.emit(node.op_type, inputs, dims_of(base), attributes)
+    walk.views[node.outputs[0]] = View(walk.reshape(out, dims), view.axes)
+
+
+def _of_three_axes(walk: Walk, x: ir.Value, axis: int) -> ir.Value:
+    """What is before the axis, the axis, and what is behind it."""
+    dims = dims_of(x)
+    return walk.reshape(x, [product(dims[:axis]), dims[axis], product(dims[axis + 1 :])])
 
 
 @rule("Concat")
