@@ -6,7 +6,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from converter.compare import EXACT, FLOAT16, FLOAT32, Tolerance, compare, rmse, tolerance_for
+from converter.compare import EXACT, FLOAT16, FLOAT32, Tolerance, compare, compare_all, rmse, tolerance_for
 
 
 def f32(*values: float) -> np.ndarray:
@@ -76,6 +76,14 @@ def test_bfloat16_has_a_tolerance_of_its_own_precision() -> None:
     step = np.array([1.0, 1.0 + 2**-7], ml_dtypes.bfloat16)
     assert compare(step[:1], step[1:]).passed
     assert not compare(step[:1], np.array([1.125], ml_dtypes.bfloat16)).passed
+
+
+def test_an_output_too_few_is_no_agreement() -> None:
+    one = np.ones(2, np.float32)
+    found, reason = compare_all(["a", "b"], [one, one], [one])
+    assert not found and reason == "1 outputs, expected 2"
+    found, reason = compare_all(["a"], [one], [one])
+    assert [comparison.passed for comparison in found] == [True] and not reason
 
 
 def test_json_has_null_where_nothing_could_be_measured() -> None:

@@ -35,6 +35,11 @@ def test_inputs_are_followed_to_the_table(name: str) -> None:
     assert tried.max() >= bound // 2 and tried.max() < bound and tried.min() >= 0
 
 
-def test_an_input_that_indexes_nothing_has_no_bound() -> None:
-    model = graph("g (int64[b, 6] i) => (int64[b, 6] y) { y = Mul(i, i) }")
+@pytest.mark.parametrize(
+    "body",
+    ["y = Mul(i, i)", "c = Cast<to = 9>(i)  w = Where(c, two, zero)  y = Gather(table, w)"],
+    ids=["alone", "choice"],
+)
+def test_an_input_that_indexes_nothing_has_no_bound(body: str) -> None:
+    model = graph(f"g (int64[b, 6] i) => (float y) <{TABLE}, int64 two = {{2}}, int64 zero = {{0}}> {{ {body} }}")
     assert not list(index_bounds(model.graph.inputs[0]))

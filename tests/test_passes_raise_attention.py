@@ -79,11 +79,12 @@ def test_any_transpose_leads_to_k() -> None:
         .replace("MatMul(p, v)", "MatMul(v, p)")
         .replace("float[batch, 2, 6, 3] v", "float[batch, 2, 3, 5] v"),
         graph(K + "s = MatMul(q, kt)").replace("Softmax<axis=-1>", "Sigmoid"),
+        graph(K + "s0 = MatMul(q, kt)\n s = Add(s0, row)").replace("float[batch, 1, 1, 6] mask", "float[6] row"),
         graph(K + "s0 = MatMul(q, kt)\n s = Add(s0, wide)", outputs="float[b2, 2, 5, 3] y").replace(
             "float[batch, 1, 1, 6] mask", "float[7, batch, 1, 1, 6] wide"
         ),
     ],
-    ids=["other axis", "k broadcasts", "no number", "other side", "no softmax", "wide bias"],
+    ids=["other axis", "k broadcasts", "no number", "other side", "no softmax", "narrow bias", "wide bias"],
 )
 def test_near_misses_stay(text: str) -> None:
     assert "Attention" not in raised(text, modified=False)

@@ -208,6 +208,14 @@ def test_a_module_called_twice_is_a_model_called_twice(name: str, tmp_path: Path
         )
 
 
+def test_the_same_weights_in_another_layer() -> None:
+    """Two convolutions of one kernel are one layer only where all else is equal, too."""
+    model = graph("""g (float[batch, 2, 6, 6] x) => (float[batch, 3, 6, 6] y, float[batch, 3, 3, 3] z)
+        <float[3, 2, 1, 1] w = {1, 2, 3, 4, 5, 6}> { y = Conv(x, w)  z = Conv<strides=[2, 2]>(x, w) }""")
+    done = convert(model)
+    assert done.verified and sum(isinstance(layer, keras.layers.Conv2D) for layer in done.model.layers) == 2
+
+
 def test_transposes_are_counted_in_every_call() -> None:
     inner = keras.Sequential([keras.Input((2, 3)), keras.layers.Permute((2, 1)), keras.layers.Dense(3)])
     x, y = keras.Input((2, 3)), keras.Input((2, 3))
