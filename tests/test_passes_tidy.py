@@ -78,9 +78,7 @@ def test_near_misses_stay(node: str) -> None:
     assert len(operators(check_pass(RemoveNoOps(), model, modified=False))) == 2
 
 
-@pytest.mark.parametrize(
-    ("node", "left"), [("Add(i, none_of_it)", 0), ("Sub(i, none_of_it)", 0), ("Mul(i, none_of_it)", 1)]
-)
+@pytest.mark.parametrize(("node", "left"), [("Add(i, no_more)", 0), ("Sub(i, no_more)", 0), ("Mul(i, no_more)", 1)])
 def test_zeros_added_to_whole_numbers_do_nothing(node: str, left: int) -> None:
     model = inferred(f"i = Cast<to=7>(x)  n = {node}  y = Neg(n)", outputs="int64[a, b, c] y")
     names = operators(check_pass(RemoveNoOps(), model, modified=not left))
