@@ -9,12 +9,13 @@ import numpy as np
 import onnx_ir as ir
 
 from passes.weight_views import (
+    TORCH_KIND,
     WEIGHT_KEY,
+    Look,
     Step,
     View,
     apply_view,
     extend,
-    lazy_view,
     provenance,
     recorded_view,
     shape_after,
@@ -26,6 +27,8 @@ class Weight(NamedTuple):
 
     name: str
     is_float: bool
+    is_parameter: bool = False
+    """Whether torch says so: what is taken from one is no constant, as training changes it."""
 
 
 NO_WEIGHTS: frozenset[Weight] = frozenset()
@@ -56,7 +59,8 @@ class Constant:
         record = recorded_view(value)
         if record is None:
             return cls(shape, tensor.dtype, base=tensor)
-        weights = frozenset([Weight(record[0], tensor.dtype.is_floating_point())])
+        is_parameter = value.metadata_props.get(TORCH_KIND) == "PARAMETER"
+        weights = frozenset([Weight(record[0], tensor.dtype.is_floating_point(), is_parameter)])
         view = None if isinstance(record[1], str) else record[1]
         return cls(shape, tensor.dtype, base=tensor, weights=weights, view=view)
 
@@ -80,6 +84,11 @@ class Constant:
         return self.array
 
     @property
+    def is_parameter(self) -> bool:
+        """Whether it is a look at one parameter of the source."""
+        return self.base is not None and self.view is not None and any(weight.is_parameter for weight in self.weights)
+
+    @property
     def nbytes(self) -> int:
         return int(np.prod(self.shape, dtype=np.float64) * self.dtype.itemsize)
 
@@ -92,7 +101,7 @@ class Constant:
     def tensor(self, name: str) -> ir.TensorProtocol:
         """As an initializer holds it: lazy while nobody has computed with it."""
         if self.base is not None:
-            return lazy_view(self.base, self.steps, self.shape) if self.steps else self.base
+            return Look(self.base, self.steps, self.shape) if self.steps else self.base
         array = self.numpy()
         if self.dtype == ir.DataType.STRING:
             return ir.StringTensor(array, name=name)

@@ -16,6 +16,7 @@ from passes.constants import NO_WEIGHTS, Constant, Weight
 from passes.errors import BadSource, describe
 from passes.insertion import Names
 from passes.reference_values import compute
+from passes.weight_takes import takes, takes_of
 from passes.weight_views import View, fits, step_of
 
 RANDOM = frozenset(
@@ -36,7 +37,8 @@ class FoldConstants(ir.passes.InPlacePass):
     Result   y = Add(x, d)       d an initializer
 
     Not a random operator, one with sub-graphs, or one whose result would be absurdly large. Views of weights become
-    LazyTensors (weight_views.py); what else is computed from weights is marked "derived".
+    Looks (weight_views.py), and so does what is taken from a parameter (weight_takes.py); what else is computed from
+    weights is marked "derived".
     """
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
@@ -84,6 +86,8 @@ class ConstantFolder:
             return True
         if node.op_type in VIEWS and known[0].weights and known[0].base is not None:
             return self._fold_view(node, known)
+        if known[0].is_parameter and self._fold_take(node, known):
+            return True
         if _has_graphs(node) or _grown(node, inputs) > max(MAX_BYTES, 2 * sum(c.nbytes for c in known)):
             return False
         arrays = compute(node, [None if constant is None else constant.numpy() for constant in inputs])
@@ -108,6 +112,19 @@ class ConstantFolder:
             shape, numbers = list(weight.shape), list(step[1])
             raise BadSource(f"A tensor of shape {shape} cannot be seen as {numbers}.", node=describe(node))
         self._constants[node.outputs[0]] = weight.taking(step)
+        self._folded[node] = None
+        return True
+
+    def _fold_take(self, node: ir.Node, known: Sequence[Constant]) -> bool:
+        parameter, *arguments = known
+        if takes(parameter.steps):
+            return False  # once is enough
+        steps = takes_of(node, parameter.shape, [argument.numpy() for argument in arguments])
+        if steps is None:
+            return False
+        for step in steps:
+            parameter = parameter.taking(step)
+        self._constants[node.outputs[0]] = parameter
         self._folded[node] = None
         return True
 

@@ -1,7 +1,7 @@
 """Weights keep their names, and what only looks at them differently stays a look: no copy.
 
 Given    t = Transpose<perm=[1,0]>(fc.weight);  y = MatMul(x, t)
-Result   y = MatMul(x, fc.weight_view)     an initializer over a LazyTensor, whose metadata says
+Result   y = MatMul(x, fc.weight_view)     an initializer that is a Look, whose metadata says
                                            {"name": "fc.weight", "view": [["transpose", [1, 0]]]}
 
 Who emits the model can thus find the weight in the source's state_dict, and its variable's layout, without reading it.
@@ -167,6 +167,8 @@ def fits(step: Step, shape: Sequence[int]) -> bool:
 def extend(view: View, step: Step, shape: Sequence[int]) -> View:
     """One step more, leaving out what does nothing and what the step undoes."""
     kind, numbers = step
+    if kind == "take":
+        return (*view, step)
     if numbers == (tuple(range(len(numbers))) if kind == "transpose" else tuple(shape)):
         return view
     if view and view[-1][0] == kind:
@@ -180,20 +182,36 @@ def extend(view: View, step: Step, shape: Sequence[int]) -> View:
 def shape_after(shape: Sequence[int], step: Step) -> tuple[int, ...]:
     """The shape that a tensor has after a step."""
     kind, numbers = step
+    if kind == "take":
+        return (*shape[: numbers[0]], len(numbers) - 1, *shape[numbers[0] + 1 :])
     return tuple(shape[axis] for axis in numbers) if kind == "transpose" else numbers
 
 
 def apply_view(array: np.ndarray, view: View) -> np.ndarray:
     """Look at an array as a view says. numpy copies nothing but for a reshape after a transpose."""
     for kind, numbers in view:
-        array = array.transpose(numbers) if kind == "transpose" else array.reshape(numbers)
+        if kind == "take":
+            array = np.take(array, numbers[1:], axis=numbers[0])
+        else:
+            array = array.transpose(numbers) if kind == "transpose" else array.reshape(numbers)
     return array
 
 
-def lazy_view(base: ir.TensorProtocol, view: View, shape: Sequence[int]) -> ir.LazyTensor:
-    """A tensor that reads its base only when someone reads it."""
+def look_at(base: ir.TensorProtocol, view: View) -> ir.TensorProtocol:
+    """A tensor seen so: itself where the view has no steps."""
+    shape: tuple[int, ...] = tuple(base.shape.numpy())
+    for step in view:
+        shape = shape_after(shape, step)
+    return Look(base, view, shape) if view else base
 
-    def read() -> ir.TensorProtocol:
-        return ir.Tensor(apply_view(base.numpy(), view), dtype=base.dtype)
 
-    return ir.LazyTensor(read, dtype=base.dtype, shape=ir.Shape(shape))
+class Look(ir.LazyTensor):
+    """A tensor that reads its base only when someone reads it. A look at a look is one at the base."""
+
+    def __init__(self, base: ir.TensorProtocol, view: View, shape: Sequence[int]) -> None:
+        self.base: ir.TensorProtocol = base.base if isinstance(base, Look) else base
+        self.view: View = (*base.view, *view) if isinstance(base, Look) else view
+        super().__init__(self._read, dtype=base.dtype, shape=ir.Shape(shape))
+
+    def _read(self) -> ir.TensorProtocol:
+        return ir.Tensor(apply_view(self.base.numpy(), self.view), dtype=self.base.dtype)

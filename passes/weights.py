@@ -8,10 +8,10 @@ import onnx_ir as ir
 
 from passes.weight_views import (
     WEIGHT_KEY,
+    Look,
     Step,
     View,
     extend,
-    lazy_view,
     provenance,
     recorded_sources,
     recorded_view,
@@ -57,8 +57,8 @@ class WeightViews:
 def _made(value: ir.Value, view: View, shape: Sequence[int], name: str) -> ir.Value:
     tensor = value.const_value
     assert tensor is not None
-    lazy = lazy_view(tensor, view, shape)
-    result = ir.Value(name=name, shape=ir.Shape(shape), type=ir.TensorType(tensor.dtype), const_value=lazy)
+    look = Look(tensor, view, shape)
+    result = ir.Value(name=name, shape=ir.Shape(shape), type=ir.TensorType(tensor.dtype), const_value=look)
     source = recorded_view(value)
     if source is not None:
         earlier = source[1]

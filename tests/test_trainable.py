@@ -51,6 +51,25 @@ class Tokens(nn.Module):
         return self.head(self.norm(x + self.positions))
 
 
+class Parts(nn.Module):
+    """The first positions of a longer table, one type of two, a bias by relative place, some of the columns."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = nn.Embedding(11, 6)
+        self.positions = nn.Parameter(torch.rand(1, 20, 6))
+        self.types = nn.Embedding(2, 6)
+        self.bias = nn.Parameter(torch.rand(15, 3))
+        self.columns = nn.Parameter(torch.rand(8, 9))
+        self.register_buffer("places", torch.arange(8)[:, None] - torch.arange(8) + 7)
+
+    def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        x = self.table(ids) + self.positions[:, :8] + self.types(torch.ones(1, 8, dtype=torch.int64))
+        x = x * self.columns[:, 2:8]
+        bias = self.bias[self.places.view(-1)].view(8, 8, 3).permute(2, 0, 1)
+        return (x @ x.transpose(1, 2)).unsqueeze(1) + bias
+
+
 def frozen_backbone() -> nn.Module:
     net = nn.Sequential(
         nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 4)
@@ -79,6 +98,7 @@ IMAGE, SQUARE = "x=float32[batch,3,9,9]", "x=float32[batch,3,12,12]"
 MODULES: dict[str, tuple[Callable[[], nn.Module], str]] = {
     "normalising": (Normalising, IMAGE),
     "tokens": (Tokens, "ids=int64[batch,8]"),
+    "parts": (Parts, "ids=int64[batch,8]"),
     "frozen_backbone": (frozen_backbone, IMAGE),
     "norms_without_affine": (norms_without_affine, SQUARE),
     "digits": (digits.build, digits.INPUT),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import numpy as np
 from keras import KerasTensor, layers, ops
 
 from converter.backends.keras.weights import Weight, unique_name, with_weights
+from passes.weight_takes import Take
 
 MOST_IN_CONFIG = 4096
 """Constants above this many elements do not go into config.json, where a number takes about 20 bytes."""
@@ -44,14 +46,27 @@ def constant(weight: Weight) -> Any:
 def parameter(weight: Weight, like: KerasTensor, *, name: str) -> KerasTensor:
     """A weight without a natural layer: an Embedding with one row, looked up at a zero made from a live tensor."""
     zero = ops.zeros_like(first_elements(like), dtype="int32")
+    if weight.take is not None:
+        return _taken(weight.whole, weight.take, zero, name=name)
     return ops.reshape(lookup(weight, zero, name=name), weight.shape)
 
 
-def lookup(weight: Weight, zeros: KerasTensor, *, name: str) -> KerasTensor:
-    """[n] zeros → [n, size]: the weight, flat, once per zero."""
+def _taken(whole: Weight, take: Take, zero: KerasTensor, *, name: str) -> KerasTensor:
+    """Rows of an Embedding, where it is rows that are taken; for other axes, of all of it at every call."""
+    indices = take.indices.astype("int32")
+    if prod(whole.shape[: take.axis]) == 1:
+        rows = lookup(whole, ops.add(zero, indices.reshape(-1)), rows=whole.shape[take.axis], name=name)
+        return ops.reshape(rows, take.shape)
+    table = ops.reshape(lookup(whole, zero, name=name), whole.shape)
+    return ops.reshape(ops.take(table, indices, axis=take.axis), take.shape)
+
+
+def lookup(weight: Weight, indices: KerasTensor, *, rows: int = 1, name: str) -> KerasTensor:
+    """[n] indices → [n, size / rows]: rows of the weight; the whole of it, flat, once per zero."""
     layer_name = weight.name if weight.origin else f"{name}.constant"
-    layer = layers.Embedding(1, weight.size, "zeros", name=unique_name(layer_name), dtype=weight.dtype)
-    return with_weights(layer, zeros, is_weight=False, embeddings=(weight, (("reshape", (1, weight.size)),)))
+    shape = (rows, weight.size // max(rows, 1))
+    layer = layers.Embedding(*shape, "zeros", name=unique_name(layer_name), dtype=weight.dtype)
+    return with_weights(layer, indices, is_weight=False, embeddings=(weight, (("reshape", shape),)))
 
 
 def first_elements(x: KerasTensor) -> KerasTensor:

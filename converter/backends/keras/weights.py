@@ -18,14 +18,21 @@ import numpy as np
 import onnx_ir as ir
 
 from converter.backends.keras.names import Names
-from passes.weight_views import View, apply_view, recorded_sources, recorded_view
+from passes.weight_takes import Take, taken, takes
+from passes.weight_views import Look, View, apply_view, look_at, recorded_sources, recorded_view
 
 
 class Weight:
-    """A constant of the graph, not yet read: shape and dtype are known, the numbers are made by `numpy()`."""
+    """A constant of the graph, not yet read: shape and dtype are known, the numbers are made by `numpy()`.
 
-    def __init__(self, value: ir.Value) -> None:
-        tensor = value.const_value
+    `origin` is the weight of the source and the view of it, or "derived"; None where it is no weight. `take`, where
+    the constant is a part of a parameter, says which one of the `whole`.
+    """
+
+    def __init__(
+        self, value: ir.Value, tensor: ir.TensorProtocol | None = None, origin: tuple[str, View] | None = None
+    ) -> None:
+        tensor = value.const_value if tensor is None else tensor
         if tensor is None:
             raise ValueError(f"Only constants are weights. Received: {value.name!r}")
         self.value = value
@@ -33,8 +40,25 @@ class Weight:
         self.shape: tuple[int, ...] = tuple(tensor.shape.numpy())
         self.size = int(np.prod(self.shape, dtype=np.int64))
         self.dtype = str(tensor.dtype.numpy())
-        self.origin = recorded_view(value)
         self.sources = recorded_sources(value)
+        self.origin = recorded_view(value) if origin is None else origin
+        self.take: Take | None = None
+        if self.origin is not None and takes(self.origin[1]):
+            if isinstance(tensor, Look) and self.origin[1] == tensor.view:
+                self.take = taken(tensor.view, tuple(tensor.base.shape.numpy()))
+            self.origin = (self.origin[0], "derived")
+
+    @property
+    def whole(self) -> Weight:
+        """The parameter that it is taken from."""
+        if self.take is None or not isinstance(self.tensor, Look):
+            return self
+        return Weight(self.value, look_at(self.tensor.base, self.take.before), (self.name, self.take.before))
+
+    @property
+    def identity(self) -> tuple[int, View]:
+        """The same for the same look at the same numbers."""
+        return (id(self.tensor.base), self.tensor.view) if isinstance(self.tensor, Look) else (id(self.tensor), ())
 
     @property
     def name(self) -> str:
@@ -207,7 +231,7 @@ def _weight(source: Any) -> Weight | None:
 
 def _identity(layer: keras.layers.Layer, given: dict[str, Any]) -> Any:
     """Class, configuration and weights: two calls with the same identity are calls of one layer."""
-    weights = tuple((name, id(w.value)) for name, w in sorted((n, _weight(s)) for n, s in given.items()) if w)
+    weights = tuple((name, w.identity) for name, w in sorted((n, _weight(s)) for n, s in given.items()) if w)
     if len(weights) != len(given) or not weights:
         return layer.name
     config = {name: value for name, value in layer.get_config().items() if name != "name"}

@@ -101,7 +101,7 @@ def expand(value: Any, like: Any = None, *, shape: Sequence[int], axis: int, nam
         return _spread(_with_axes(value, len(shape), value.dtype), shape)
     zeros = ops.zeros_like(_along(like, axis), dtype="int32")
     where = list(shape).index(-1)
-    if isinstance(value, Weight) and value.origin is not None:
+    if isinstance(value, Weight) and value.origin is not None and value.take is None:
         rows = lookup(value, zeros, name=name)
         padded = (1,) * (len(shape) - len(value.shape)) + value.shape
         if where == 0 and padded[0] == 1:
