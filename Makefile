@@ -31,7 +31,7 @@ test: $(STAMP)
 
 # With many more random graphs.
 test-all: test
-	RANDOM_GRAPHS=2000 $(BIN)/python -m pytest -q -n $(WORKERS) tests/test_passes_layout_random.py
+	RANDOM_GRAPHS=2000 $(BIN)/python -m pytest -q -n $(WORKERS) tests/passes/layout/test_random_graphs.py
 
 # Rules changed on purpose: the tests must notice. Half an hour.
 mutants: $(STAMP)

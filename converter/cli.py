@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from typer.exceptions import TyperException
 
-from converter.console import Screen
+from converter.terminal.screen import Screen
 from converter.zoo.cli import app as zoo
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def convert(
             import_backend()
 
     from converter.convert import convert as run_conversion
-    from converter.quiet import import_backend
+    from converter.terminal.quiet_tensorflow import import_backend
 
     try:
         conversion = run_conversion(
@@ -146,8 +146,8 @@ def verify(
     """Compare a .keras file with any source, in a process in which keraport is not imported."""
     screen = Screen()
     _check_outputs(report_file, html_file)
+    from converter.proof.saved_model import verify_saved
     from converter.report import Report
-    from converter.verify_saved import verify_saved
     from passes.errors import NotEquivalent, UsageError
 
     if not model.is_file():
@@ -186,9 +186,9 @@ def inspect(
 ) -> int:
     """Show opset, inputs and operators of SOURCE, and everything in it that is not supported. Exit code 2 if any."""
     screen = Screen()
-    from converter.inspection import inspect as look
-    from converter.inspection import why
-    from converter.quiet import import_backend
+    from converter.inspect_source import inspect as look
+    from converter.inspect_source import why
+    from converter.terminal.quiet_tensorflow import import_backend
 
     loaded = _load(source, checkpoint, inputs, random_weights, trust, max_bytes, state)
     if why_node is not None:
@@ -220,7 +220,7 @@ def passes(
 ) -> int:
     """Run the passes on SOURCE one by one, and show or write the graph after each."""
     screen = Screen()
-    from converter.inspection import dump_passes
+    from converter.inspect_source import dump_passes
 
     loaded = _load(source, checkpoint, inputs, random_weights, trust, max_bytes, state)
     screen.passes(dump_passes(loaded, dump, layout=layout, fold_batchnorm=fold_batchnorm))
@@ -288,7 +288,7 @@ def _load(
 
 def _check_outputs(report_file: Path | None, html_file: Path | None) -> None:
     """Say now that a report cannot be written, not after the work."""
-    from converter.output import Output
+    from converter.atomic_output import Output
 
     for path in (report_file, html_file):
         if path is not None:
@@ -297,7 +297,7 @@ def _check_outputs(report_file: Path | None, html_file: Path | None) -> None:
 
 
 def _write_reports(report: Report, report_file: Path | None, html_file: Path | None) -> list[tuple[str, str]]:
-    from converter.output import write_text
+    from converter.atomic_output import write_text
 
     files = []
     if report_file is not None:

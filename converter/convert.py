@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import onnx_ir as ir
 
-from converter.cases import graph_inputs
-from converter.compare import Tolerance
-from converter.exclusive import exclusive
-from converter.output import Output
+from converter.atomic_output import Output
 from converter.ports import Port, ports_of
 from converter.prepare import Prepared, prepare
+from converter.processes.exclusive import exclusive
+from converter.proof.cases import graph_inputs
+from converter.proof.compare import Tolerance
 from converter.report import OnStage, Report
 from converter.sources import InputSpec, Source, load
 from passes.errors import NotEquivalent, Unsupported, UsageError, joined
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import keras
 
     from converter.backends.keras.emit import Emission
-    from converter.verification import Verification
+    from converter.proof.verdict import Verification
 
 LAYOUTS = ("channels_last", "source")
 STRUCTURES = ("modules", "flat")
@@ -183,8 +183,8 @@ def _place(stack: contextlib.ExitStack, output: str | Path | None, verify: bool)
 
 def _start_replay() -> None:
     """The process that will reload the model takes seconds to be ready: they pass while the model is made."""
-    from converter.replay_process import Replay
-    from converter.verify import default_backend
+    from converter.processes.replay import Replay
+    from converter.proof.verify import default_backend
 
     Replay.warm(default_backend())
 
@@ -224,9 +224,9 @@ def _verify(
     tolerance: Tolerance | None,
 ) -> None:
     """Compare the saved file with onnxruntime; keep a wrong one beside its place and say where it goes wrong first."""
-    from converter.first_difference import locate
-    from converter.oracle import Oracle
-    from converter.verify import example_arrays, verify
+    from converter.proof.first_difference import locate
+    from converter.proof.oracle import Oracle
+    from converter.proof.verify import example_arrays, verify
 
     report = conversion.report
     oracle = Oracle.for_source(loaded.path or loaded.model, prepared.normalised, graph=loaded.model)

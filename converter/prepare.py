@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
-from converter.sources import budget
+from converter.sources import memory_budget
 from passes import run_pipeline
 
 NORMALISED = "SplitPads"
@@ -56,5 +56,5 @@ def prepare(
     final = run_pipeline(model.clone(), layout=layout, fold_batchnorm=fold_batchnorm, observer=observe)
     if keep_normalised and not kept:
         raise ValueError(f"The pipeline has no pass {NORMALISED!r}, after which the oracle's graph is kept.")
-    budget.check_values(final)
+    memory_budget.check_values(final)
     return Prepared(kept[0] if kept else final, final)

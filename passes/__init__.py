@@ -12,20 +12,20 @@ from pathlib import Path
 
 import onnx_ir as ir
 
-from passes.drop_kept_axes import DropKeptAxes
-from passes.fold_batchnorm import FoldBatchNorm
+from passes.fuse.activations import RaiseActivations
+from passes.fuse.attention import RaiseAttention
+from passes.fuse.batch_norm import FoldBatchNorm
+from passes.fuse.dense import RaiseDense
+from passes.fuse.gelu import RaiseGelu
+from passes.fuse.group_norm import RaiseGroupNorm
+from passes.fuse.layer_norm import RaiseLayerNorm
 from passes.layout import Layout
-from passes.merge_pads import MergePads
-from passes.raise_activations import RaiseActivations
-from passes.raise_attention import RaiseAttention
-from passes.raise_dense import RaiseDense
-from passes.raise_gelu import RaiseGelu
-from passes.raise_group_norm import RaiseGroupNorm
-from passes.raise_layer_norm import RaiseLayerNorm
-from passes.refuse_private import RefusePrivate
-from passes.settle import PASSES as SETTLE
-from passes.split_pads import SplitPads
-from passes.tidy import RemoveUnused
+from passes.normalize import PASSES as SETTLE
+from passes.normalize.refuse_private import RefusePrivate
+from passes.padding.fuse_pad import MergePads
+from passes.padding.split_pads import SplitPads
+from passes.simplify.keepdims import DropKeptAxes
+from passes.simplify.no_ops import RemoveUnused
 
 Stage = tuple[str, Callable[[], ir.passes.PassBase]]
 Observer = Callable[[str, ir.Model], None]

@@ -21,7 +21,7 @@ from scripts.peak_memory import PeakMemory
 if TYPE_CHECKING:
     import keras
 
-LAZY = ("converter.backends.keras.emit", "converter.sources.onnx_file")
+LAZY = ("converter.backends.keras.emit", "converter.sources.onnx.file")
 """What a conversion of an .onnx file imports on its way."""
 
 
@@ -35,7 +35,7 @@ def main(arguments: Sequence[str]) -> Result:
 
 def import_everything() -> None:
     """Everything that a conversion needs, so that it is not measured with it."""
-    from converter.quiet import import_backend
+    from converter.terminal.quiet_tensorflow import import_backend
 
     for module in LAZY:
         importlib.import_module(module)

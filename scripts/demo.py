@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     screen = Console(highlight=False)
     screen.print(Panel(f"[bold]{SOURCE}[/] with its trained weights → Keras", expand=False))
     with screen.status("Importing Keras and PyTorch"):
-        from converter.quiet import import_backend
+        from converter.terminal.quiet_tensorflow import import_backend
 
         import_backend()
     with screen.status("Exporting, converting, and verifying the saved file against onnxruntime"):

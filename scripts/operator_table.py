@@ -6,12 +6,15 @@ from dataclasses import dataclass
 
 import onnx
 
-from passes.limits import BY_PASSES, REFUSED
+from passes.graph.unsupported import BY_PASSES, REFUSED
 
 
 @dataclass(frozen=True)
 class Operators:
-    """The standard's operators by what becomes of them. `unclassified` is empty when passes/limits.py is complete."""
+    """The standard's operators by what becomes of them.
+
+    `unclassified` is empty when passes/graph/unsupported.py is complete.
+    """
 
     emitted: list[str]
     by_passes: list[str]
@@ -22,10 +25,10 @@ class Operators:
 
 def classify() -> Operators:
     """Every operator of the newest standard that the onnx package knows, without the deprecated ones."""
-    from converter.quiet import import_backend
+    from converter.terminal.quiet_tensorflow import import_backend
 
     import_backend()  # fills the registry
-    from converter.backends.keras.registry import OPERATORS
+    from converter.backends.keras.build.registry import OPERATORS
 
     standard = {schema.name for schema in onnx.defs.get_all_schemas() if not schema.domain and not schema.deprecated}
     emitted = {name.partition("::")[2] or name for name in OPERATORS} & standard

@@ -3,7 +3,7 @@
 python -m scripts.support_table [--check]
 
 They are made of docs/verified.json (scripts/verify_models.py), docs/bench.json (scripts/bench.py --json), the registry
-of operators and passes/limits.py. `--check` writes nothing and ends with 1 where README.md is not up to date.
+of operators and passes/graph/unsupported.py. `--check` writes nothing and ends with 1 where README.md is stale.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from passes.limits import BY_PASSES, PARTS, REFUSED
+from passes.graph.unsupported import BY_PASSES, PARTS, REFUSED
 from scripts.bench_table import bench_table
 from scripts.children import ROOT
 from scripts.markdown import markdown

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from converter.zoo.entry import Entry
-from converter.zoo.manifest import read
-from converter.zoo.result import VERIFIED
+from converter.zoo.manifests.manifest import read
+from converter.zoo.records.entry import Entry
+from converter.zoo.records.result import VERIFIED
 from scripts.children import ROOT
 
 MANIFESTS = tuple(ROOT / "models" / name for name in ("digits.toml", "trained.toml", "architectures.toml"))

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from converter.zoo.entry import SEED, Entry
+from converter.zoo.records.entry import SEED, Entry
 from scripts.bench_convert import count_operations
 from scripts.children import Result, reply
 from scripts.verified_models import verified_models

@@ -14,7 +14,7 @@ from typing import Any
 
 import psutil
 
-from converter import fork_server
+from converter.processes import fork_server
 
 SCRIPT = """
 import importlib.util, json, os, select, signal, socket, sys, threading, time

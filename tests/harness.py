@@ -20,10 +20,10 @@ import onnx.parser
 import onnx_ir as ir
 from onnx_ir.passes import InPlacePass
 
-from converter import cases
-from converter.compare import Comparison, Tolerance, compare
-from converter.oracle import Oracle
 from converter.ports import ports_of, to_keras, to_source
+from converter.proof import cases
+from converter.proof.compare import Comparison, Tolerance, compare
+from converter.proof.oracle import Oracle
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Graph = str | Path | onnx.ModelProto | ir.Model

@@ -1,4 +1,4 @@
-"""Small graphs that hold passes/limits.py to the truth: what passes take out converts, what is refused is refused."""
+"""Graphs that hold passes/graph/unsupported.py to the truth: what passes take out converts, others are refused."""
 
 from __future__ import annotations
 

@@ -14,9 +14,9 @@ import pytest
 from onnx.reference import ReferenceEvaluator
 
 import converter
-from converter.compare import compare
-from converter.oracle import Oracle
 from converter.ports import to_keras, to_source
+from converter.proof.compare import compare
+from converter.proof.oracle import Oracle
 from passes.errors import BadSource
 from tests.harness import run_keras
 from tests.op_cases import Array, Case

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 import onnx_ir as ir
 
+from passes.dims.bounds import substitute
+from passes.dims.parse import parse
+from passes.dims.polynomial import Dim
 from passes.errors import MODULE_KEY
+from passes.normalize import PASSES
 from passes.opset import OPSET
-from passes.settle import PASSES
-from passes.symbolic_bounds import substitute
-from passes.symbolic_dims import Dim
-from passes.symbolic_text import parse
 
 FOLDED_AWAY = frozenset({"Constant", "Dropout", "SplitToSequence", "SequenceAt", "SequenceConstruct", "CastLike"})
 RANDOM = frozenset({"RandomNormal", "RandomUniform", "EyeLike"})

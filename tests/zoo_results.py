@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from converter.zoo.entry import Entry
-from converter.zoo.result import UNSUPPORTED, VERIFIED, Result
+from converter.zoo.records.entry import Entry
+from converter.zoo.records.result import UNSUPPORTED, VERIFIED, Result
 
 
 def entry(name: str, **values: Any) -> Entry:

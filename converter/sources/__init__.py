@@ -9,9 +9,9 @@ from typing import Any
 
 import onnx_ir as ir
 
-from converter.exclusive import exclusive
+from converter.processes.exclusive import exclusive
+from converter.sources.input_spec import InputSpec, parse_inputs
 from converter.sources.source import Source
-from converter.sources.spec import InputSpec, parse_inputs
 from passes.errors import UsageError
 
 __all__ = ["InputSpec", "Source", "load"]
@@ -59,7 +59,7 @@ def load(
     if isinstance(source, ir.Model):
         return Source(source, "an onnx_ir.Model", "onnx")
     if _is_module(source):
-        from converter.sources.module import load_module
+        from converter.sources.torch.module import load_module
 
         return load_module(
             source,
@@ -75,24 +75,24 @@ def load(
         raise UsageError(f"A source must be {_KINDS}. Received: {type(source).__name__}.")
     text = str(source)
     if text.lower().endswith(".onnx"):
-        from converter.sources.onnx_file import load_onnx
+        from converter.sources.onnx.file import load_onnx
 
         _refuse_weights(text, checkpoint, random_weights)
         return load_onnx(Path(text), specs=specs, max_bytes=max_bytes)
     if text.lower().endswith(".pt2"):
-        from converter.sources.exported import load_exported
+        from converter.sources.torch.program_file import load_exported
 
         _refuse_weights(text, checkpoint, random_weights)
         return load_exported(Path(text), specs=specs, trust=trust, max_bytes=max_bytes)
     if text.lower().endswith(CHECKPOINT_SUFFIXES):
-        from converter.sources.pickled import load_pickled
+        from converter.sources.by_name.pickled_module import load_pickled
 
         _refuse_weights(text, checkpoint, random_weights)
         return load_pickled(
             Path(text), specs=specs, example_inputs=example_inputs, trust=trust, max_bytes=max_bytes, state=state
         )
     if ":" in text:
-        from converter.sources.built import load_built
+        from converter.sources.by_name import load_built
 
         return load_built(
             text,

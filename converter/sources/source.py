@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from passes.weight_views import TORCH_KIND
+from passes.graph.weight_views import TORCH_KIND
 
 if TYPE_CHECKING:
     import onnx_ir as ir
-    import torch
 
-    from converter.sources.spec import InputSpec
+    import torch
+    from converter.sources.input_spec import InputSpec
 
 
 @dataclass

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from converter.console import Screen
+from converter.terminal.screen import Screen
 
 DIFFERENT = 3
 """The exit code where a model's status is not the expected one."""
@@ -44,11 +44,11 @@ def run(
 ) -> int:
     """Convert and verify every model of the MANIFESTs. Exit code 3 where a status is not the expected one."""
     screen = Screen()
-    from converter.zoo.dashboard import write_dashboard
-    from converter.zoo.manifest import read
-    from converter.zoo.progress import Progress
-    from converter.zoo.run import Settings, run_zoo
-    from converter.zoo.selection import select
+    from converter.zoo.manifests.manifest import read
+    from converter.zoo.manifests.selection import select
+    from converter.zoo.results.dashboard import write_dashboard
+    from converter.zoo.running.progress import Progress
+    from converter.zoo.running.run import Settings, run_zoo
 
     entries = select(read(manifests), expression)
     bytes_each = None if memory is None else int(memory * GIGABYTE)
@@ -72,7 +72,7 @@ def report(
     ] = None,
 ) -> int:
     """Write the page of a run: totals, every model, failures by what would fix them."""
-    from converter.zoo.dashboard import write_dashboard
+    from converter.zoo.results.dashboard import write_dashboard
 
     Screen().results.print(str(write_dashboard(run_folder, against, output)), markup=False)
     return 0
@@ -87,7 +87,7 @@ def check(
     ] = None,
 ) -> int:
     """Compare a run's statuses with the expected ones. Exit code 3 on any change; a fixed model is one, too."""
-    from converter.zoo.check import check as find_changes
+    from converter.zoo.results.check import check as find_changes
 
     changes = find_changes(run_folder, expect)
     screen = Screen()
@@ -103,7 +103,7 @@ def export(
     target: Annotated[Path, typer.Argument(metavar="FILE", help=".csv or .parquet", show_default=False)],
 ) -> int:
     """Write a run as one flat table."""
-    from converter.zoo.export import export as write
+    from converter.zoo.results.export import export as write
 
     Screen().results.print(str(write(run_folder, target)), markup=False)
     return 0

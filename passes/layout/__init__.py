@@ -16,13 +16,13 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from passes.axes_view import View, channels_first_axes, channels_last
-from passes.dims import dims_of
+from passes.dims.product import dims_of
 from passes.errors import Unsupported, describe, operator
-from passes.layout import axis_rules, elementwise_rules, matrix_rules, open_sizes, positions, shape_rules, spatial_rules
-from passes.layout.images import image_inputs
-from passes.layout.rules import RULES
-from passes.layout.walk import Walk
+from passes.layout.image_inputs import image_inputs
+from passes.layout.rules import along_axes, elementwise, expanding, positions, products, renaming, spatial
+from passes.layout.walk.axes_view import View, channels_first_axes, channels_last
+from passes.layout.walk.registry import RULES
+from passes.layout.walk.walk import Walk
 
 PERMUTATION_KEY = "keraport.permutation"
 """Metadata key of graph inputs and outputs: the axes p with keras_tensor = transpose(source_tensor, p)."""
@@ -30,7 +30,7 @@ PERMUTATION_KEY = "keraport.permutation"
 DONE_KEY = "keraport.layout"
 """Metadata key of a model that has been through this pass."""
 
-RULE_FILES = (axis_rules, elementwise_rules, matrix_rules, open_sizes, positions, shape_rules, spatial_rules)
+RULE_FILES = (along_axes, elementwise, expanding, positions, products, renaming, spatial)
 
 
 class Layout(ir.passes.InPlacePass):
@@ -54,7 +54,7 @@ class Layout(ir.passes.InPlacePass):
         inputs = [_turn_input(walk, value) if value in images else _keep(walk, value) for value in graph.inputs]
         for node in graph:
             walk.node = node
-            RULES.get(operator(node), axis_rules.default)(walk, node)
+            RULES.get(operator(node), along_axes.default)(walk, node)
             _require_outputs(walk, node)
         taken = set(inputs)
         outputs = [_output(walk, value, taken, turn=self.boundary == "channels_last") for value in graph.outputs]

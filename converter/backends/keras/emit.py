@@ -13,16 +13,16 @@ import numpy as np
 import onnx_ir as ir
 
 from converter.backends.keras import ops  # noqa: F401 - fills the registry
-from converter.backends.keras.calls import fixed_sizes
-from converter.backends.keras.groups import Again, Group
-from converter.backends.keras.levels import Level, as_list, count_transposes, one_or_all, trace
-from converter.backends.keras.live_constants import live_constant
-from converter.backends.keras.names import layer_name, safe_name
-from converter.backends.keras.registry import OPERATORS, attributes_of
-from converter.backends.keras.structure import group_by_module, one_group
-from converter.backends.keras.weights import Variables, Weight, collecting
+from converter.backends.keras.build.live_constants import live_constant
+from converter.backends.keras.build.names import layer_name, safe_name
+from converter.backends.keras.build.registry import OPERATORS, attributes_of
+from converter.backends.keras.build.weights import Variables, Weight, collecting
+from converter.backends.keras.nesting.calls import fixed_sizes
+from converter.backends.keras.nesting.groups import Again, Group
+from converter.backends.keras.nesting.levels import Level, as_list, count_transposes, one_or_all, trace
+from converter.backends.keras.nesting.structure import group_by_module, one_group
 from passes.errors import ConversionError, Unsupported, describe, operator
-from passes.limits import refusal
+from passes.graph.unsupported import refusal
 
 REFUSING = frozenset({"keras", "tensorflow", "jax", "jaxlib", "torch"})
 """Packages whose errors say that an operation cannot be done."""

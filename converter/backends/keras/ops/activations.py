@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from keras import layers, ops
 
-from converter.backends.keras.operands import constant, operand
+from converter.backends.keras.build.operands import constant, operand
+from converter.backends.keras.build.registry import op
+from converter.backends.keras.build.weights import Weight, with_weights
 from converter.backends.keras.ops.axes import known_size
 from converter.backends.keras.ops.normalization import decimal
-from converter.backends.keras.registry import op
-from converter.backends.keras.weights import Weight, with_weights
 
 
 @op("Relu")

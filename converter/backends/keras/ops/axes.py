@@ -10,10 +10,10 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from converter.backends.keras.operands import lookup, operand
-from converter.backends.keras.registry import op
-from converter.backends.keras.sums import add
-from converter.backends.keras.weights import Weight
+from converter.backends.keras.build.operands import lookup, operand
+from converter.backends.keras.build.registry import op
+from converter.backends.keras.build.sums import add
+from converter.backends.keras.build.weights import Weight
 from passes.errors import Unsupported
 
 

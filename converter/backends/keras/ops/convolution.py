@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from keras import layers, ops
 
-from converter.backends.keras.operands import operand
-from converter.backends.keras.registry import op
-from converter.backends.keras.sums import add
-from converter.backends.keras.weights import Weight, with_weights
+from converter.backends.keras.build.operands import operand
+from converter.backends.keras.build.registry import op
+from converter.backends.keras.build.sums import add
+from converter.backends.keras.build.weights import Weight, with_weights
 from passes.errors import Unsupported
 
 PADDING = {"VALID": "valid", "NOTSET": "valid", "SAME_UPPER": "same"}

@@ -8,12 +8,12 @@ from typing import Any
 
 from keras import ops
 
-from converter.backends.keras import interpolation
-from converter.backends.keras.live_sizes import positions_on, size_of
-from converter.backends.keras.operands import operand
+from converter.backends.keras.build import interpolation
+from converter.backends.keras.build.live_sizes import positions_on, size_of
+from converter.backends.keras.build.operands import operand
+from converter.backends.keras.build.registry import op
+from converter.backends.keras.build.sums import add
 from converter.backends.keras.ops.axes import known_size
-from converter.backends.keras.registry import op
-from converter.backends.keras.sums import add
 from passes.errors import Unsupported
 
 CUBIC_COEFFICIENT = -0.75

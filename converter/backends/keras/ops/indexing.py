@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from keras import layers, ops
 
-from converter.backends.keras.live_sizes import size_of
-from converter.backends.keras.operands import index_operand, operand
+from converter.backends.keras.build.live_sizes import size_of
+from converter.backends.keras.build.operands import index_operand, operand
+from converter.backends.keras.build.registry import op
+from converter.backends.keras.build.weights import Weight, with_weights
 from converter.backends.keras.ops.axes import constant_ints, known_product, known_size, one_open
-from converter.backends.keras.registry import op
-from converter.backends.keras.weights import Weight, with_weights
 
 
 @op("Slice")

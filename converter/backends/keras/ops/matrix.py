@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from keras import layers, ops
 
-from converter.backends.keras.operands import operand
+from converter.backends.keras.build.operands import operand
+from converter.backends.keras.build.registry import op
+from converter.backends.keras.build.sums import add
+from converter.backends.keras.build.weights import Weight, with_weights
 from converter.backends.keras.ops.arithmetic import operands
 from converter.backends.keras.ops.convolution import require_constant
 from converter.backends.keras.ops.normalization import decimal
-from converter.backends.keras.registry import op
-from converter.backends.keras.sums import add
-from converter.backends.keras.weights import Weight, with_weights
 
 
 @op("keraport::Dense")

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from keras import layers, ops
 
-from converter.backends.keras.live_sizes import length, ones
+from converter.backends.keras.build.live_sizes import length, ones
+from converter.backends.keras.build.registry import op
+from converter.backends.keras.build.weights import Weight
 from converter.backends.keras.ops.axes import constant_ints
-from converter.backends.keras.registry import op
-from converter.backends.keras.weights import Weight
 from passes.errors import Unsupported
-from passes.padding import Axis, begins
+from passes.padding.arithmetic import Axis, begins
 
 
 @op("Pad")
@@ -119,7 +119,7 @@ def pad_same(
 def _pad_axis(x: Any, axis: int, window: Axis, lower: bool, value: float) -> Any:
     """One axis: kₑ − 1 in all, b of it in front. b follows from -n mod s, so it is one of a few numbers: one pad each.
 
-    t = max(0, kₑ − s + r), r = −n mod s, and b = ⌊t/2⌋ or ⌈t/2⌉; see passes/padding.py.
+    t = max(0, kₑ − s + r), r = −n mod s, and b = ⌊t/2⌋ or ⌈t/2⌉; see passes/padding/arithmetic.py.
     """
     residue = ops.mod(ops.negative(length(x, axis)), window.stride)
     total = ops.maximum(ops.add(residue, window.extent - window.stride), 0)

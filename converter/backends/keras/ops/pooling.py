@@ -7,8 +7,8 @@ from typing import Any
 
 from keras import layers
 
+from converter.backends.keras.build.registry import op
 from converter.backends.keras.ops.convolution import PADDING
-from converter.backends.keras.registry import op
 
 
 @op("nhwc::MaxPool")

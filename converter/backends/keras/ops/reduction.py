@@ -8,10 +8,10 @@ from typing import Any
 
 from keras import layers, ops
 
-from converter.backends.keras.live_sizes import size_of
+from converter.backends.keras.build.live_sizes import size_of
+from converter.backends.keras.build.registry import op
 from converter.backends.keras.ops.arithmetic import truncated_quotient
 from converter.backends.keras.ops.axes import constant_ints, known_size
-from converter.backends.keras.registry import op
 
 
 def _axes(x: Any, axes: Any, noop: int) -> tuple[int, ...] | None:

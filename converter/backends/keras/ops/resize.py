@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from keras import layers, ops
 
-from converter.backends.keras import interpolation
-from converter.backends.keras.live_sizes import length, ones
-from converter.backends.keras.registry import op
+from converter.backends.keras.build import interpolation
+from converter.backends.keras.build.live_sizes import length, ones
+from converter.backends.keras.build.registry import op
 from passes.errors import Unsupported
 
 

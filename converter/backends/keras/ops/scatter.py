@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from converter.backends.keras.live_sizes import positions_on
-from converter.backends.keras.operands import index_operand, operand
+from converter.backends.keras.build.live_sizes import positions_on
+from converter.backends.keras.build.operands import index_operand, operand
+from converter.backends.keras.build.registry import op
+from converter.backends.keras.build.sums import add
+from converter.backends.keras.build.weights import Weight
 from converter.backends.keras.ops.axes import known_product, one_open
 from converter.backends.keras.ops.indexing import from_front
-from converter.backends.keras.registry import op
-from converter.backends.keras.sums import add
-from converter.backends.keras.weights import Weight
 from passes.errors import Unsupported
 
 REDUCTIONS = {"none": None, "add": "add", "mul": "mul", "max": "max", "min": "min"}

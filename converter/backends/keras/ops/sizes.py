@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from converter.backends.keras.live_sizes import counted_positions, length
+from converter.backends.keras.build.live_sizes import counted_positions, length
+from converter.backends.keras.build.registry import op
 from converter.backends.keras.ops.arithmetic import onnx_dtype
-from converter.backends.keras.registry import op
 
 
 @op("Shape")

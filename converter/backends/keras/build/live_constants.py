@@ -1,0 +1,17 @@
+"""Constants that have to be tensors: outputs, and what an operation takes that Keras saves with tensors only."""
+
+from __future__ import annotations
+
+from keras import KerasTensor, ops
+
+from converter.backends.keras.build.operands import MOST_IN_CONFIG, first_elements, parameter
+from converter.backends.keras.build.weights import Weight
+
+
+def live_constant(weight: Weight, like: KerasTensor, *, name: str) -> KerasTensor:
+    """A constant as a tensor of the model: a weight as a parameter, other numbers chosen whatever `like` is."""
+    if weight.origin is not None or weight.size > MOST_IN_CONFIG:
+        return parameter(weight, like, name=name)
+    true = ops.ones_like(first_elements(like), dtype="bool")
+    numbers = weight.numpy().reshape(-1)
+    return ops.reshape(ops.where(true, numbers, numbers), weight.shape)

@@ -1,0 +1,76 @@
+"""Constants as operands: small ones are written into the model, weights become variables of a native layer."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+import numpy as np
+from keras import KerasTensor, layers, ops
+
+from converter.backends.keras.build.weights import Weight, unique_name, with_weights
+from passes.graph.weight_takes import Take
+
+MOST_IN_CONFIG = 4096
+"""Constants above this many elements do not go into config.json, where a number takes about 20 bytes."""
+
+
+def operand(x: Any, like: KerasTensor, *, name: str) -> Any:
+    """A tensor or a plain constant that Keras operations accept.
+
+    Args:
+        x: a tensor, or a `Weight`.
+        like: a live tensor, from which a variable takes the zero that it is looked up with.
+        name: the name of the node that uses it.
+    """
+    if not isinstance(x, Weight):
+        return x
+    if x.origin is not None or x.size > MOST_IN_CONFIG:
+        return parameter(x, like, name=name)
+    return constant(x)
+
+
+def index_operand(x: Any, like: KerasTensor, *, name: str) -> Any:
+    """Indices as a tensor, or as an array to compute with where they are few and constant."""
+    return x.numpy() if isinstance(x, Weight) and x.size <= MOST_IN_CONFIG else operand(x, like, name=name)
+
+
+def constant(weight: Weight) -> Any:
+    """The numbers themselves; a scalar as a Python number would lose its dtype, so only the usual ones become one."""
+    array = weight.numpy()
+    if array.ndim == 0 and weight.dtype in ("float32", "int64", "bool"):
+        return array.item()
+    return np.ascontiguousarray(array)
+
+
+def parameter(weight: Weight, like: KerasTensor, *, name: str) -> KerasTensor:
+    """A weight without a natural layer: an Embedding with one row, looked up at a zero made from a live tensor."""
+    zero = ops.zeros_like(first_elements(like), dtype="int32")
+    if weight.take is not None:
+        return _taken(weight.whole, weight.take, zero, name=name)
+    return ops.reshape(lookup(weight, zero, name=name), weight.shape)
+
+
+def _taken(whole: Weight, take: Take, zero: KerasTensor, *, name: str) -> KerasTensor:
+    """Rows of an Embedding, where it is rows that are taken; for other axes, of all of it at every call."""
+    indices = take.indices.astype("int32")
+    if prod(whole.shape[: take.axis]) == 1:
+        rows = lookup(whole, ops.add(zero, indices.reshape(-1)), rows=whole.shape[take.axis], name=name)
+        return ops.reshape(rows, take.shape)
+    table = ops.reshape(lookup(whole, zero, name=name), whole.shape)
+    return ops.reshape(ops.take(table, indices, axis=take.axis), take.shape)
+
+
+def lookup(weight: Weight, indices: KerasTensor, *, rows: int = 1, name: str) -> KerasTensor:
+    """[n] indices → [n, size / rows]: rows of the weight; the whole of it, flat, once per zero."""
+    layer_name = weight.name if weight.origin else f"{name}.constant"
+    shape = (rows, weight.size // max(rows, 1))
+    layer = layers.Embedding(*shape, "zeros", name=unique_name(layer_name), dtype=weight.dtype)
+    return with_weights(layer, indices, is_weight=False, embeddings=(weight, (("reshape", shape),)))
+
+
+def first_elements(x: KerasTensor) -> KerasTensor:
+    """[n, …] → [1]: the first element along every axis but one."""
+    if not x.shape:
+        return ops.reshape(x, (1,))
+    return x[(slice(0, 1), *(0,) * (len(x.shape) - 1))]

@@ -1,0 +1,80 @@
+"""The levels of an emitted model, and what runs in each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import onnx_ir as ir
+
+from converter.backends.keras.nesting.groups import Again
+from passes.errors import MODULE_KEY, describe
+
+
+@dataclass
+class Level:
+    """One Functional model of the nest, in one of its calls: the graph values that its tensors are."""
+
+    model: keras.Model
+    tensors: dict[ir.Value, keras.KerasTensor]
+    inputs: list[ir.Value]
+    nodes: list[tuple[ir.Node, str]]
+    children: list[Level]
+
+    def again(self, call: Again) -> Level:
+        """The same model in a further call: the same tensors, which are that call's values."""
+        values = dict(zip(call.first.inputs, call.inputs, strict=True))
+        for mine, theirs in call.counterpart.items():
+            values.update(zip(mine.outputs, theirs.outputs, strict=False))
+        return self._mapped(values, call.counterpart)
+
+    def _mapped(self, values: dict[ir.Value, ir.Value], nodes: dict[ir.Node, ir.Node]) -> Level:
+        return Level(
+            self.model,
+            {values[value]: tensor for value, tensor in self.tensors.items()},
+            [values[value] for value in self.inputs],
+            [(nodes[node], name) for node, name in self.nodes],
+            [child._mapped(values, nodes) for child in self.children],
+        )
+
+
+def trace(level: Level, values: dict[ir.Value, np.ndarray]) -> Iterator[tuple[str, str, str, str, np.ndarray]]:
+    """Run the model level by level: (value, layer, module, node, numbers) for each node of the graph.
+
+    Args:
+        values: the numbers of the level's inputs.
+    """
+    inside = [value for value in level.tensors if value not in level.inputs]
+    inputs = [level.tensors[value] for value in level.inputs]
+    probe = keras.Model(one_or_all(inputs), [level.tensors[value] for value in inside])
+    results = as_list(probe(one_or_all([values[value] for value in level.inputs])))
+    known = {**values, **{v: keras.ops.convert_to_numpy(r) for v, r in zip(inside, results, strict=True)}}
+    for child in level.children:
+        yield from trace(child, {value: known[value] for value in child.inputs})
+    for node, name in level.nodes:
+        for value in node.outputs:
+            if value in known:
+                yield str(value.name), name, node.metadata_props.get(MODULE_KEY, ""), describe(node), known[value]
+
+
+def count_transposes(model: keras.Model) -> int:
+    """Permute layers and transposing operations, in every nested model once per call."""
+    count = 0
+    for call in (node for nodes in model._nodes_by_depth.values() for node in nodes):
+        if isinstance(call.operation, keras.Model):
+            count += count_transposes(call.operation)
+        elif type(call.operation).__name__ in ("Permute", "Transpose", "Swapaxes", "Moveaxis"):
+            count += 1
+    return count
+
+
+def one_or_all(tensors: list[Any]) -> Any:
+    """A model of one input takes a tensor, one of several a list; likewise for outputs."""
+    return tensors[0] if len(tensors) == 1 else tensors
+
+
+def as_list(results: Any) -> list[Any]:
+    return list(results) if isinstance(results, list | tuple) else [results]

@@ -1,0 +1,212 @@
+"""The parent's side of `replay_child.py`: start it, keep it warm, ask it, notice when it dies or hangs."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import json
+import os
+import selectors
+import tempfile
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import ml_dtypes
+import numpy as np
+
+from converter.processes.replay_link import Link, Started
+from passes.errors import ConversionError, LimitExceeded, NotEquivalent
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+START_SECONDS = 180.0
+REQUEST_SECONDS = 1200.0
+
+
+Carry = tuple[int, int, Sequence[int]]
+"""An input, the output of the case before that it is, and the permutation of axes in between."""
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """What the child found.
+
+    Attributes:
+        inputs: the model's, by name and shape; None stands for a dynamic size.
+        cases: the outputs of each case, or the message with which Keras stopped.
+    """
+
+    inputs: list[tuple[str, tuple[int | None, ...]]]
+    cases: list[list[Array] | str]
+
+
+class Replay:
+    """Plain Keras in a process of its own, on one backend: "tensorflow", "jax" or "torch"."""
+
+    _warm: ClassVar[dict[str, Replay]] = {}
+
+    def __init__(self, backend: str = "tensorflow", *, link: Link | None = None) -> None:
+        self.backend = backend
+        self._link = link or Started(backend)
+        self._pending = b""
+        self._turn = threading.Lock()  # one pipe: an answer belongs to the request before it
+        self.versions: dict[str, str] = {}
+        self._is_ready = False
+        atexit.register(self.close)
+
+    @classmethod
+    def warm(cls, backend: str = "tensorflow") -> Replay:
+        """The process of this backend that is kept for the next model; started here when there is none."""
+        replay = cls._warm.get(backend)
+        if replay is None or not replay.is_alive:
+            replay = cls._warm[backend] = cls(backend)
+        return replay
+
+    @classmethod
+    def keep(cls, replay: Replay) -> None:
+        """Make this the one that `warm` returns for its backend."""
+        cls._warm[replay.backend] = replay
+
+    @property
+    def is_alive(self) -> bool:
+        return self._link.is_alive
+
+    def run(
+        self, model: Path | str, cases: Sequence[Sequence[Array]], *, timeout: float = REQUEST_SECONDS
+    ) -> list[list[Array]]:
+        """As `replay`, for models that must run: the outputs of every case.
+
+        Raises:
+            NotEquivalent: Keras does not load the model or stops in a case.
+        """
+        outputs = []
+        for place, outcome in enumerate(self.replay(model, cases, timeout=timeout).cases):
+            if isinstance(outcome, str):
+                raise NotEquivalent(f"The saved model stops in plain Keras on {self.backend}, case {place}: {outcome}")
+            outputs.append(outcome)
+        return outputs
+
+    def replay(
+        self,
+        model: Path | str,
+        cases: Sequence[Sequence[Array]],
+        *,
+        carried: Sequence[Sequence[Carry]] = (),
+        timeout: float = REQUEST_SECONDS,
+    ) -> Replayed:
+        """Load a saved model and compute its outputs for every case (arrays in the order of the model's inputs).
+
+        Where `carried` names inputs of a case, they are what the model itself has put out in the case before.
+
+        Raises:
+            NotEquivalent: Keras does not load the model.
+            LimitExceeded: no answer in time; the process is ended.
+            ConversionError: the process died, for example for lack of memory.
+        """
+        with self._turn:
+            return self._replay(model, cases, carried, timeout)
+
+    def _replay(
+        self,
+        model: Path | str,
+        cases: Sequence[Sequence[Array]],
+        carried: Sequence[Sequence[Carry]],
+        timeout: float,
+    ) -> Replayed:
+        self._wait_until_ready()
+        with tempfile.TemporaryDirectory(prefix="keraport-replay-") as folder:
+            requests = []
+            for place, arrays in enumerate(cases):
+                inputs, outputs = Path(folder) / f"in{place}.npz", Path(folder) / f"out{place}.npz"
+                np.savez(inputs, **{str(i): _encoded(a) for i, a in enumerate(arrays)})  # type: ignore[arg-type]
+                dtypes = [np.asarray(array).dtype.name for array in arrays]
+                carry = [list(item) for item in carried[place]] if carried else []
+                requests.append({"inputs": str(inputs), "outputs": str(outputs), "dtypes": dtypes, "carried": carry})
+            answer = self._ask({"model": str(Path(model).resolve()), "cases": requests}, timeout)
+            if not answer["ok"]:
+                raise NotEquivalent(
+                    f"The saved model does not load in plain Keras on {self.backend}: {answer['message']}"
+                )
+            outcomes: list[list[Array] | str] = []
+            for request, case in zip(requests, answer["cases"], strict=True):
+                if not case["ok"]:
+                    outcomes.append(case["message"])
+                    continue
+                with np.load(str(request["outputs"]), allow_pickle=False) as file:
+                    outcomes.append([_decoded(file[str(i)], dtype) for i, dtype in enumerate(case["dtypes"])])
+            return Replayed([(i["name"], tuple(i["shape"])) for i in answer["inputs"]], outcomes)
+
+    def close(self) -> None:
+        """End the process. Safe to call twice."""
+        self._link.close()
+        atexit.unregister(self.close)
+
+    def _wait_until_ready(self) -> None:
+        if not self._is_ready:
+            self.versions = self._read(START_SECONDS)["versions"]
+            self._is_ready = True
+
+    def _ask(self, request: dict[str, Any], timeout: float) -> dict[str, Any]:
+        try:
+            self._link.send(json.dumps(request).encode() + b"\n")
+        except BrokenPipeError:
+            raise self._died() from None
+        return self._read(timeout)
+
+    def _read(self, timeout: float) -> dict[str, Any]:
+        """The next line of the child. A child that is interrupted or late is ended: its next answer would be stale."""
+        deadline = time.monotonic() + timeout
+        try:
+            with selectors.DefaultSelector() as selector:
+                selector.register(self._link, selectors.EVENT_READ)
+                while (message := self._next_message()) is None:
+                    if not selector.select(max(0.0, deadline - time.monotonic())):
+                        raise LimitExceeded(f"The replay on {self.backend} gave no answer within {timeout:.0f} s.")
+                    try:
+                        part = os.read(self._link.fileno(), 1 << 16)
+                    except ConnectionResetError:  # it ended before it had read all
+                        part = b""
+                    if not part:
+                        raise self._died()
+                    self._pending += part
+        except BaseException:
+            self.close()
+            raise
+        return message
+
+    def _next_message(self) -> dict[str, Any] | None:
+        """The next answer in what was read. What a fork server says of its child is none, nor is half a line: the child
+        died while it wrote, and its end is told next."""
+        while b"\n" in self._pending:
+            line, _, rest = self._pending.partition(b"\n")
+            message: dict[str, Any] = {}
+            with contextlib.suppress(ValueError):
+                message = json.loads(line)
+            if "exit" in message:
+                raise self._died()
+            self._pending = rest
+            if message and "pid" not in message:
+                return message
+        return None
+
+    def _died(self) -> ConversionError:
+        code, said = self._link.end(self._pending)
+        cause = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
+        last = f": {said}" if said and code > 0 else "."
+        return ConversionError(
+            f"The replay process on {self.backend} {cause}{last}",
+            hint="Signal 9 is usually the machine running out of memory." if code == -9 else None,
+        )
+
+
+def _encoded(array: Array) -> Array:
+    array = np.asarray(array, order="C")
+    return array.view(np.uint16) if array.dtype.name == "bfloat16" else array
+
+
+def _decoded(array: Array, dtype: str) -> Array:
+    return array.view(ml_dtypes.bfloat16) if dtype == "bfloat16" else array

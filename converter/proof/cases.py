@@ -1,0 +1,192 @@
+"""What a converted model is tried with: batch sizes, image sizes and seeds, and the arrays that go with them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+
+from converter.proof.index_bounds import index_bounds
+from passes.errors import UsageError
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+BATCH_SIZES = (1, 2, 3)
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What to try for dimensions that the source leaves open and for which there is no example.
+
+    Attributes:
+        image: the edge of an image.
+        other: anything else, such as the length of a sequence or the number of boxes.
+    """
+
+    image: int
+    other: int
+
+
+ATTEMPTS = (Sizes(64, 8), Sizes(224, 64), Sizes(320, 512), Sizes(1024, 4096))
+"""In this order, until the source runs: networks want multiples of 32, and at least their receptive field."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One trial: a number for every dynamic dimension, and a seed. `examples` are taken as they are.
+
+    Where `continues`, the state that goes in is the one that came out of the trial before.
+    """
+
+    seed: int
+    dims: Mapping[str, int]
+    note: str = ""
+    examples: Mapping[str, Array] = field(default_factory=dict)
+    continues: bool = False
+
+
+def graph_inputs(model: ir.Model) -> list[ir.Value]:
+    """The inputs that a caller must give: old files list their weights as inputs as well."""
+    return [value for value in model.graph.inputs if value.name not in model.graph.initializers]
+
+
+def dynamic_axes(inputs: Sequence[ir.Value]) -> dict[str, str]:
+    """Every dynamic dimension of the inputs by name, and its role: "batch", "image" or "other"."""
+    roles: dict[str, str] = {}
+    for value in inputs:
+        rank = len(value.shape) if value.shape is not None else 0
+        for axis, size in enumerate(value.shape or ()):
+            if isinstance(size, int):
+                continue
+            role = "batch" if axis == 0 else "image" if rank >= 4 else "other"
+            roles.setdefault(_symbol(value, axis), role)
+    return roles
+
+
+def base_sizes(inputs: Sequence[ir.Value], examples: Mapping[str, Array], sizes: Sizes = ATTEMPTS[0]) -> dict[str, int]:
+    """A size for every dynamic dimension: the example's where there is one.
+
+    Raises:
+        UsageError: an example does not fit the source.
+    """
+    defaults = {"batch": 1, "image": sizes.image, "other": sizes.other}
+    found = {name: defaults[role] for name, role in dynamic_axes(inputs).items()}
+    for value in inputs:
+        example = examples.get(value.name or "")
+        if example is None or value.shape is None:
+            continue
+        if len(value.shape) != example.ndim:
+            raise UsageError(
+                f"The example for input {value.name!r} has rank {example.ndim}, the source wants {len(value.shape)}."
+            )
+        for axis, size in enumerate(value.shape):
+            if isinstance(size, int) and size != example.shape[axis]:
+                raise UsageError(
+                    f"The example for input {value.name!r} has shape {example.shape}, the source wants {value.shape}."
+                )
+            if not isinstance(size, int):
+                found[_symbol(value, axis)] = example.shape[axis]
+    return found
+
+
+def plan(
+    inputs: Sequence[ir.Value],
+    examples: Mapping[str, Array] | None = None,
+    *,
+    use_examples: bool = True,
+    sizes: Sizes = ATTEMPTS[0],
+) -> list[Case]:
+    """The trials of one model: the examples as they are; three seeds, each with its own batch size where the batch is
+    dynamic; a larger and an odd image, its two edges different, where the image size is; a longer and a shorter
+    sequence where a length is.
+
+    Args:
+        inputs: of the graph.
+        examples: by name; their sizes stand for dynamic dimensions.
+        use_examples: whether their values mean something, so that they make a case of their own.
+        sizes: for dimensions that no example fixes.
+    """
+    examples = dict(examples or {})
+    roles = dynamic_axes(inputs)
+    base = base_sizes(inputs, examples, sizes)
+    batches = [name for name, role in roles.items() if role == "batch"]
+    complete = use_examples and bool(inputs) and len(examples) == len(inputs)
+    cases = [Case(0, base, "the example inputs", examples)] if complete else []
+    for seed, batch in enumerate(BATCH_SIZES if batches else (1, 1, 1)):
+        cases.append(Case(seed, base | dict.fromkeys(batches, batch)))
+    edges = [name for name, role in roles.items() if role == "image"]
+    if edges:
+        larger = {name: round(base[name] * 1.25) for name in edges}
+        odd = {name: base[name] // 2 * 2 + 3 + 2 * place for place, name in enumerate(edges)}
+        cases.append(Case(3, base | larger, "a larger image"))
+        cases.append(Case(4, base | odd, "an odd image size"))
+    lengths = [name for name, role in roles.items() if role == "other"]
+    if lengths:
+        longer = {name: base[name] + base[name] // 4 + 1 + place for place, name in enumerate(lengths)}
+        cases.append(Case(5, base | longer, "longer"))
+        cases.append(Case(6, base | {name: max(1, base[name] // 2) for name in lengths}, "shorter"))
+    return cases
+
+
+def feeds(inputs: Sequence[ir.Value], case: Case, examples: Mapping[str, Array] | None = None) -> dict[str, Array]:
+    """Arrays for a trial, the same for the same seed.
+
+    Floats are N(0, 1), integers small and valid as indices, booleans fair. Where an example exists, an input that is no
+    float and whose shape does not change keeps the example's value: a sampling rate or a mode is no random number.
+    """
+    generator = np.random.default_rng(case.seed)
+    result: dict[str, Array] = {}
+    for value in inputs:
+        name = value.name or ""
+        if name in case.examples:
+            result[name] = case.examples[name]
+            continue
+        if value.shape is None or value.dtype is None:
+            raise UsageError(f"The input {name!r} declares no shape or no dtype.", hint=f"Give --input {name}=...")
+        shape = tuple(
+            size if isinstance(size, int) else case.dims[_symbol(value, axis)] for axis, size in enumerate(value.shape)
+        )
+        example = (examples or {}).get(name)
+        dtype = value.dtype.numpy()
+        if (
+            example is not None
+            and example.shape == shape
+            and (value.dtype.is_integer() or dtype.kind == "b" or not shape)
+        ):
+            result[name] = example
+        else:
+            result[name] = _sample(generator, shape, dtype, _index_bound(value, example))
+    return result
+
+
+def _sample(generator: np.random.Generator, shape: tuple[int, ...], dtype: np.dtype[Any], bound: int) -> Array:
+    if dtype.kind == "b":
+        return generator.random(shape) < 0.5
+    if dtype.kind in "iu":
+        return generator.integers(0, bound, shape).astype(dtype)
+    if dtype.kind == "c":
+        return (generator.standard_normal(shape) + 1j * generator.standard_normal(shape)).astype(dtype)
+    if dtype.kind in "OUS":
+        raise UsageError("Inputs of text cannot be made up.", hint="Pass example_inputs.")
+    return np.asarray(generator.standard_normal(shape)).astype(dtype)
+
+
+def _index_bound(value: ir.Value, example: Array | None) -> int:
+    """One more than the greatest integer to try: an input that picks rows of a table must not reach past it."""
+    bounds = list(index_bounds(value))
+    if bounds:
+        return max(1, min(bounds))
+    if example is not None and example.size:
+        return max(int(example.max()) + 1, 1)
+    # 0 and 1 are valid as ids, modes and masks everywhere; bytes are pictures.
+    return 256 if value.dtype == ir.DataType.UINT8 else 2
+
+
+def _symbol(value: ir.Value, axis: int) -> str:
+    """The dimension's name; one without a name gets one of its own."""
+    size = value.shape[axis] if value.shape is not None else None
+    text = getattr(size, "value", None)
+    return str(text) if text else f"{value.name}:{axis}"

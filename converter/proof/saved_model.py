@@ -1,0 +1,87 @@
+"""A `.keras` file that exists already against any source: which way its images lie is found out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+
+from converter.ports import Port, ports_of
+from converter.prepare import prepare
+from converter.processes.exclusive import exclusive
+from converter.processes.replay import Replay
+from converter.proof.cases import graph_inputs
+from converter.proof.oracle import Oracle
+from converter.proof.verdict import Verification
+from converter.proof.verify import default_backend, verify
+from converter.sources import Source
+from passes.errors import NotEquivalent
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Ports = tuple[list[Port], list[Port]]
+
+
+@exclusive()
+def verify_saved(
+    saved: Path, source: Source, *, examples: Mapping[str, Array] | None = None, backend: str | None = None
+) -> tuple[Verification, Ports]:
+    """Verify a saved model, in the layout that its input shapes allow; where they allow both, in the one that passes.
+
+    Returns:
+        The verification, and the inputs and outputs in the layout that was found.
+
+    Raises:
+        NotEquivalent: the model takes other inputs than the reference.
+        ConversionError: the reference cannot be brought through the passes.
+    """
+    backend = backend or default_backend()
+    prepared = prepare(source.model)
+    oracle = Oracle.for_source(source.path or source.model, prepared.normalised, graph=source.model)
+    turned = _ports(prepared.final)
+    as_in_source: Ports = ([_unturned(p) for p in turned[0]], [_unturned(p) for p in turned[1]])
+    shapes = [shape for _, shape in Replay.warm(backend).replay(saved, []).inputs]
+    possible = [ports for ports in (turned, as_in_source) if _fits(ports[0], shapes)]
+    if not possible:
+        wanted = ", ".join(f"{port.name} {_text(port.shape)}" for port in as_in_source[0])
+        raise NotEquivalent(
+            f"The model takes inputs {', '.join(map(_text, shapes))}; the reference takes {wanted}.",
+            hint="Is it the model that this reference was converted to?",
+        )
+    tried: list[tuple[Verification, Ports]] = []
+    for ports in possible:
+        found = verify(
+            saved, source=source, oracle=oracle, inputs=ports[0], outputs=ports[1], examples=examples, backend=backend
+        )
+        tried.append((found, ports))
+        if found.passed or ports == possible[-1]:
+            break
+    return next((pair for pair in tried if pair[0].passed), tried[0])
+
+
+def _ports(final: ir.Model) -> Ports:
+    return ports_of(graph_inputs(final)), ports_of(final.graph.outputs)
+
+
+def _unturned(port: Port) -> Port:
+    return Port(port.name, port.shape, port.dtype)
+
+
+def _fits(ports: Sequence[Port], shapes: Sequence[tuple[int | None, ...]]) -> bool:
+    """Whether the sizes that both sides know are equal."""
+    if len(ports) != len(shapes):
+        return False
+    for port, shape in zip(ports, shapes, strict=True):
+        order = port.permutation or range(len(port.shape))
+        sizes = [port.shape[axis] for axis in order]
+        if len(sizes) != len(shape):
+            return False
+        if any(isinstance(a, int) and b is not None and a != b for a, b in zip(sizes, shape, strict=True)):
+            return False
+    return True
+
+
+def _text(shape: Sequence[int | str | None]) -> str:
+    return "(" + ", ".join("?" if size is None else str(size) for size in shape) + ")"

@@ -1,0 +1,145 @@
+"""The outcome of a verification as data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from converter.proof.compare import Comparison
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+@dataclass(frozen=True)
+class CaseResult:
+    """One trial: what went in, who said what comes out, and how every output compares. `failure` is what stopped Keras,
+    or ""."""
+
+    shape: Mapping[str, tuple[int, ...]]
+    seed: int
+    note: str
+    outputs: list[Comparison]
+    failure: str = ""
+    oracle: str = ""
+
+    @property
+    def passed(self) -> bool:
+        return not self.failure and all(output.passed for output in self.outputs)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "shape": {name: list(shape) for name, shape in self.shape.items()},
+            "seed": self.seed,
+            "note": self.note,
+            "oracle": self.oracle,
+            "passed": self.passed,
+            "failure": self.failure,
+            "outputs": [output.to_dict() for output in self.outputs],
+        }
+
+
+@dataclass(frozen=True)
+class Precision:
+    """Against the module in float64: Keras may be three times as far from the truth as onnxruntime, not further."""
+
+    output: str
+    rmse_keras: float
+    rmse_oracle: float
+    allowed: float
+
+    @property
+    def passed(self) -> bool:
+        return self.rmse_keras <= self.allowed
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "output": self.output,
+            "rmse_keras": self.rmse_keras,
+            "rmse_oracle": self.rmse_oracle,
+            "allowed": self.allowed,
+            "passed": self.passed,
+        }
+
+
+@dataclass
+class Verification:
+    """Whether a saved model computes what its source does.
+
+    Attributes:
+        oracle: which graph onnxruntime computed, and why not the source itself where it did not; a case says its own.
+        backend: the Keras backend of the replay.
+        cases: one for each trial.
+        export: the same comparisons between the torch module and onnxruntime; None where there is no module. What fails
+            here is the export's fault, not the conversion's.
+        precision: per output, against float64; empty where the module does not run in float64.
+        first_difference: where the two part ways, see first_difference.py; None where they agree.
+        counterexample: inputs that come out wrong, axes as in the source; not part of the report.
+        notes: trials that could not be made, and why.
+    """
+
+    oracle: str
+    backend: str
+    cases: list[CaseResult] = field(default_factory=list)
+    export: CaseResult | None = None
+    precision: list[Precision] = field(default_factory=list)
+    first_difference: dict[str, Any] | None = None
+    notes: list[str] = field(default_factory=list)
+    counterexample: Mapping[str, Array] | None = field(default=None, repr=False)
+
+    @property
+    def passed(self) -> bool:
+        """Every case equal, and at least one."""
+        return (
+            bool(self.cases)
+            and all(case.passed for case in self.cases)
+            and (self.export is None or self.export.passed)
+            and all(precision.passed for precision in self.precision)
+        )
+
+    @property
+    def max_abs(self) -> float | None:
+        """The greatest difference over all cases and outputs; None where an output could not be compared."""
+        return _worst([output.to_dict()["max_abs"] for case in self.cases for output in case.outputs])
+
+    @property
+    def reason(self) -> str:
+        """The first thing that failed, in a sentence; "" when nothing did."""
+        for case in self.cases:
+            where = ", ".join(f"{name} {tuple(shape)}" for name, shape in case.shape.items())
+            if case.failure:
+                return f"Keras stops at inputs {where}: {case.failure}"
+            for output in case.outputs:
+                if not output.passed:
+                    return f"Output {output.name!r} at inputs {where}: {output.reason}."
+        for output in self.export.outputs if self.export is not None else []:
+            if not output.passed:
+                return f"PyTorch's export differs from the module itself at output {output.name!r}: {output.reason}."
+        for precision in self.precision:
+            if not precision.passed:
+                return (
+                    f"Output {precision.output!r} is further from float64 than onnxruntime's: rmse "
+                    f"{precision.rmse_keras:.3g} against {precision.rmse_oracle:.3g}, allowed {precision.allowed:.3g}."
+                )
+        return "" if self.cases else "No case could be tried."
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "passed": self.passed,
+            "reason": self.reason,
+            "max_abs": self.max_abs,
+            "oracle": self.oracle,
+            "backend": self.backend,
+            "cases": [case.to_dict() for case in self.cases],
+            "export": None if self.export is None else self.export.to_dict(),
+            "precision": [precision.to_dict() for precision in self.precision],
+            "first_difference": self.first_difference,
+            "notes": self.notes,
+        }
+
+
+def _worst(values: list[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return max(known) if values and len(known) == len(values) else None

@@ -1,0 +1,164 @@
+"""What a conversion did, as data: `Report.to_dict()` is what `--report` writes."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import platform
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import onnx_ir as ir
+import psutil
+
+from converter.ports import Port
+from passes.errors import ConversionError, operator
+
+PACKAGES = (
+    "keraport",
+    "torch",
+    "onnx",
+    "onnx-ir",
+    "onnxscript",
+    "onnxruntime",
+    "keras",
+    "tensorflow",
+    "tensorflow-cpu",
+    "jax",
+    "numpy",
+)
+
+
+@dataclass
+class Stage:
+    """One part of the way. `ok` is None while it runs."""
+
+    name: str
+    seconds: float = 0.0
+    ok: bool | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"name": self.name, "seconds": round(self.seconds, 4), "ok": self.ok}
+
+
+OnStage = Callable[["Report", Stage], None]
+
+
+@dataclass
+class Report:
+    """Filled in as the conversion goes on; what is not known yet is None.
+
+    Attributes:
+        source: what was converted, in one line.
+        inputs, outputs: in ONNX order.
+        stages: in the order in which they ran.
+        operators: how often each operator occurs in the graph that the backend was given.
+        transposes: how many transpositions the emitted model has.
+        parameters: how many numbers the emitted model's variables hold.
+        trainable_parameters: how many of these training changes: not running statistics, buffers and what is frozen.
+        peak_memory_bytes: the most that this process has held so far.
+        verification: `Verification.to_dict()`, or None where none took place.
+        output: the file that was written.
+        notes: what a reader should know, for example that the batch could not be exported as dynamic.
+        error: `ConversionError.to_dict()` of what stopped the conversion.
+        on_stage: called with the report and a stage when the stage begins and when it ends.
+    """
+
+    source: str = ""
+    inputs: Sequence[Port] = ()
+    outputs: Sequence[Port] = ()
+    stages: list[Stage] = field(default_factory=list)
+    operators: dict[str, int] = field(default_factory=dict)
+    transposes: int | None = None
+    parameters: int | None = None
+    trainable_parameters: int | None = None
+    peak_memory_bytes: int = 0
+    verification: dict[str, Any] | None = None
+    output: str | None = None
+    notes: list[str] = field(default_factory=list)
+    error: dict[str, str | None] | None = None
+    on_stage: OnStage | None = field(default=None, repr=False)
+
+    @contextlib.contextmanager
+    def stage(self, name: str) -> Iterator[Stage]:
+        """Time a part of the way. What it raises goes on, and the stage is marked as failed."""
+        stage = Stage(name)
+        self.stages.append(stage)
+        self._tell(stage)
+        start = time.perf_counter()
+        try:
+            yield stage
+            stage.ok = True
+        except BaseException as error:
+            stage.ok = False
+            if isinstance(error, ConversionError):
+                self.error = error.to_dict()
+            raise
+        finally:
+            stage.seconds = time.perf_counter() - start
+            self.peak_memory_bytes = peak_memory()
+            self._tell(stage)
+
+    def count_operators(self, model: ir.Model) -> None:
+        """Set `operators` from a graph, sub-graphs included, most frequent first."""
+        self.operators = histogram(model)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as JSON knows it. `error` is there on failure only."""
+        values: dict[str, Any] = {
+            "source": self.source,
+            "inputs": [port.to_dict() for port in self.inputs],
+            "outputs": [port.to_dict() for port in self.outputs],
+            "stages": [stage.to_dict() for stage in self.stages],
+            "operators": self.operators,
+            "transposes": self.transposes,
+            "parameters": self.parameters,
+            "trainable_parameters": self.trainable_parameters,
+            "peak_memory_bytes": self.peak_memory_bytes,
+            "verification": self.verification,
+            "output": self.output,
+            "notes": self.notes,
+            "versions": versions(),
+        }
+        if self.error is not None:
+            values["error"] = self.error
+        return values
+
+    def to_html(self) -> str:
+        """The report as one self-contained page."""
+        from converter.report.page import render
+
+        return render(self.to_dict())
+
+    def _tell(self, stage: Stage) -> None:
+        if self.on_stage is not None:
+            self.on_stage(self, stage)
+
+
+def histogram(model: ir.Model) -> dict[str, int]:
+    """How often each operator occurs, sub-graphs included, most frequent first, then by name."""
+    counts = Counter(operator(node) for node in model.graph.all_nodes())
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+
+def versions() -> dict[str, str]:
+    """The versions of what a result depends on, without importing any of it."""
+    found = {"python": platform.python_version()}
+    for name in PACKAGES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[name] = importlib.metadata.version(name)
+    return found
+
+
+def peak_memory() -> int:
+    """The greatest resident size of this process so far, in bytes."""
+    if sys.platform == "win32":
+        return int(psutil.Process().memory_info().peak_wset)
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

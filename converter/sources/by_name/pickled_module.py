@@ -1,0 +1,52 @@
+"""A `.pt` file that holds a whole module, pickled or as TorchScript. Both are code, and need `--trust`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from converter.sources.checkpoints.file import read_checkpoint
+from converter.sources.input_spec import InputSpec
+from converter.sources.source import Source
+from converter.sources.torch.module import load_module
+from passes.errors import Unsupported, UsageError
+
+
+def load_pickled(
+    path: Path,
+    *,
+    specs: Sequence[InputSpec] = (),
+    example_inputs: Any = None,
+    trust: bool = False,
+    max_bytes: int | None = None,
+    state: str = "refuse",
+) -> Source:
+    """Load the module in `path` and export it.
+
+    Raises:
+        BadSource: the file needs `trust`, or is damaged.
+        UsageError: it holds weights without an architecture.
+        Unsupported: it is TorchScript.
+    """
+    module = read_checkpoint(path, trust=trust, max_bytes=max_bytes)
+    if not isinstance(module, torch.nn.Module):
+        raise UsageError(
+            f"{path.name} holds weights only; the model they belong to is not in it.",
+            hint=f"Give the model as package.module:factory, torchvision:NAME or timm:NAME with --checkpoint {path}.",
+        )
+    if isinstance(module, torch.jit.ScriptModule):
+        raise Unsupported(
+            f"{path.name} is TorchScript, which torch.export does not take.",
+            hint=f"Build the model in Python: package.module:factory --checkpoint {path} --trust takes its weights.",
+        )
+    return load_module(
+        module,
+        specs=specs,
+        example_inputs=example_inputs,
+        max_bytes=max_bytes,
+        state=state,
+        kind="module",
+        description=f"the {type(module).__name__} in {path.name}",
+    )

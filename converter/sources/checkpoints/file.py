@@ -1,0 +1,135 @@
+"""Reading a checkpoint file without running anything in it.
+
+`torch.load(weights_only=True)`, with no way around it but the user's own `--trust`: an error of the restricted
+unpickler is exactly what somebody who wants the unrestricted one to be tried next would send.
+"""
+
+from __future__ import annotations
+
+import json
+import pickle
+import re
+import warnings
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from converter.sources import memory_budget
+from converter.sources.checkpoints import legacy_pickle
+from passes.errors import BadSource, ConversionError, LimitExceeded
+
+MAX_HEADER = 25_000_000
+"""Bytes of a safetensors header: the names, types and shapes of some hundred thousand tensors."""
+
+MAX_TENSORS = 100_000
+_TRUST = "Save module.state_dict() instead; or give --trust if you trust whoever made the file: it can run any code."
+_GLOBAL = re.compile(r"GLOBAL ([\w.]+)")
+
+
+def read_checkpoint(path: Path, *, trust: bool = False, max_bytes: int | None = None) -> Any:
+    """What the file holds, on the CPU, memory-mapped where the format allows.
+
+    Raises:
+        BadSource: not a checkpoint, damaged, or not loadable without running code (unless `trust`).
+        LimitExceeded: larger than `max_bytes`, or more tensors than MAX_TENSORS.
+    """
+    if not path.is_file():
+        raise BadSource(f"There is no checkpoint {str(path)!r}.")
+    memory_budget.check(path.stat().st_size, f"The checkpoint {path.name}", max_bytes)
+    try:
+        if path.suffix == ".safetensors":
+            return _read_safetensors(path)
+        return _read_torch(path, trust, max_bytes)
+    except ConversionError:
+        raise
+    except pickle.UnpicklingError as error:
+        raise _not_only_weights(path, error) from error
+    except Exception as error:  # a damaged archive surfaces as whatever it breaks first
+        raise BadSource(
+            f"The checkpoint {path.name} cannot be read: {type(error).__name__}: {_first_line(error)}",
+            hint=_foreign(path) or "The file is damaged, or its download was interrupted.",
+        ) from error
+
+
+def _read_safetensors(path: Path) -> dict[str, torch.Tensor]:
+    """The header is measured and counted before the library sees it."""
+    import safetensors.torch
+
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        if length > MAX_HEADER or length > size - 8:
+            raise BadSource(
+                f"The checkpoint {path.name} declares a header of {length:,} bytes; the file has {size:,}, "
+                f"and at most {MAX_HEADER:,} are read.",
+                hint=_foreign(path),
+            )
+        header = json.loads(file.read(length))
+    if not isinstance(header, dict) or len(header) > MAX_TENSORS:
+        raise LimitExceeded(f"The checkpoint {path.name} has more than {MAX_TENSORS:,} tensors.")
+    return safetensors.torch.load_file(path)
+
+
+def _read_torch(path: Path, trust: bool, max_bytes: int | None) -> Any:
+    is_zip = zipfile.is_zipfile(path)
+    if is_zip:
+        if is_torchscript(path):
+            if not trust:
+                raise BadSource(f"{path.name} is a TorchScript archive: code, which loading it would run.", hint=_TRUST)
+            return torch.jit.load(path, map_location="cpu")
+        _check_archive(path, max_bytes)
+    else:
+        legacy_pickle.check_storages(path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about old formats, which are read all the same
+        return torch.load(path, map_location="cpu", weights_only=not trust, mmap=is_zip or None)
+
+
+def is_torchscript(path: Path) -> bool:
+    """Whether a zip archive holds TorchScript: code/ beside constants.pkl."""
+    with zipfile.ZipFile(path) as archive:
+        names = [name.partition("/")[2] for name in archive.namelist()]
+    return "constants.pkl" in names and any(name.startswith("code/") for name in names)
+
+
+def _check_archive(path: Path, max_bytes: int | None) -> None:
+    """A zip archive may not hold more than its own size: PyTorch never compresses, so more would be a bomb."""
+    with zipfile.ZipFile(path) as archive:
+        entries = archive.infolist()
+    declared = sum(entry.file_size for entry in entries)
+    if declared > path.stat().st_size:
+        raise BadSource(
+            f"The checkpoint {path.name} declares {declared:,} bytes of content in a file of {path.stat().st_size:,}."
+        )
+    memory_budget.check(declared, f"The checkpoint {path.name}", max_bytes)
+
+
+def _not_only_weights(path: Path, error: pickle.UnpicklingError) -> BadSource:
+    found = _GLOBAL.search(str(error))
+    if found is not None:
+        return BadSource(
+            f"The checkpoint {path.name} is a pickled object, not only weights: loading it would run {found[1]}.",
+            hint=_TRUST,
+        )
+    # torch's own text advises weights_only=False; only the reason at its end is passed on.
+    reason = str(error).rpartition("WeightsUnpickler error:")[2].strip().splitlines() or ["no reason given"]
+    return BadSource(
+        f"The checkpoint {path.name} cannot be read as weights: {reason[0][:300]}",
+        hint=_foreign(path) or f"It is damaged, or a pickle of another kind. {_TRUST}",
+    )
+
+
+def _foreign(path: Path) -> str | None:
+    """What the file is instead, where its first bytes tell."""
+    with path.open("rb") as file:
+        head = file.read(64)
+    if head.startswith(b"version https://git-lfs"):
+        return "It is a Git LFS pointer: fetch the file itself with `git lfs pull`."
+    if head.lstrip().startswith(b"<"):
+        return "It is a text file (a web page?): the download went wrong."
+    return None
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or ["no message"])[0][:300]

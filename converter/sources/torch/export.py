@@ -1,0 +1,175 @@
+"""An nn.Module, exported as an ONNX graph that no optimisation has touched.
+
+torch.onnx.export(dynamo=True, optimize=False) keeps BatchNorm as BatchNorm and writes the path of the module into each
+node's metadata. Nothing goes through a file: the graph's weights are the module's own tensors.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import onnx_ir as ir
+
+import torch
+from converter.sources.quiet import quiet
+from converter.sources.torch.capture import Guard, capture, size_guards
+from converter.sources.torch.decompositions import attention_in_steps, pools_to_means
+from converter.sources.torch.examples import Call
+from converter.sources.torch.guard_trials import is_needed
+from passes.errors import ExportFailed, NotExportable
+from passes.opset import OPSET
+
+_SYMBOL = re.compile(r"[A-Za-z_]\w*")
+
+
+@dataclass
+class Exported:
+    """A graph, and what is to be said of its dynamic sizes.
+
+    Attributes:
+        fixed: the sizes asked to be dynamic that are not, each with the reason.
+        notes: what the trace assumes about the sizes that are.
+    """
+
+    model: ir.Model
+    fixed: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+def export(module: torch.nn.Module, call: Call) -> Exported:
+    """Export at the pinned opset; `module` must be in evaluation mode.
+
+    Raises:
+        NotExportable: the exporter has no ONNX form for an operator.
+        ExportFailed: torch.export cannot capture the module; the message is torch's.
+    """
+    with quiet(), torch.no_grad():
+        try:
+            program = capture(module, call)
+        except Exception as error:  # whatever the user's forward raises while it is traced
+            raise ExportFailed(
+                f"torch.export could not capture {type(module).__name__}. {type(error).__name__}: {first_lines(error)}",
+                hint="torch.export must be able to trace forward(): no control flow that depends on the data.",
+            ) from error
+        model = to_onnx(program, call.input_names, call.output_names)
+    exported = settle_sizes(
+        model, program, _symbol_names(model, call), lambda guard: is_needed(guard, module, call, model)
+    )
+    for spec, value in zip(call.specs, model.graph.inputs, strict=False):
+        for wanted, dim in zip(spec.shape, value.shape or (), strict=False):
+            if isinstance(wanted, str) and isinstance(dim, int):
+                exported.fixed[wanted] = f"it became the constant {dim}"
+    return exported
+
+
+def to_onnx(
+    program: torch.export.ExportedProgram,
+    input_names: list[str] | None = None,
+    output_names: list[str] | None = None,
+) -> ir.Model:
+    """Translate a captured program, operator by operator. The program is not left as it was.
+
+    Raises:
+        NotExportable: with the message of torch's translation.
+    """
+    pools_to_means(program)
+    attention_in_steps(program)
+    try:
+        with quiet():
+            result = torch.onnx.export(
+                program,
+                dynamo=True,
+                optimize=False,
+                opset_version=OPSET,
+                verbose=False,
+                input_names=input_names,
+                output_names=output_names,
+            )
+    except torch.onnx.OnnxExporterError as error:
+        root: BaseException = error
+        while root.__cause__ is not None:  # the outer messages only say which step failed
+            root = root.__cause__
+        raise NotExportable(
+            f"PyTorch's exporter has no ONNX form for a part of this model. {type(root).__name__}: {first_lines(root)}"
+        ) from error
+    if result is None:
+        raise ExportFailed("torch.onnx.export returned nothing.")
+    return result.model
+
+
+def settle_sizes(
+    model: ir.Model,
+    program: torch.export.ExportedProgram,
+    names: dict[str, str],
+    is_needed: Callable[[Guard], bool] = lambda guard: not guard.is_bound,
+) -> Exported:
+    """Name the dynamic sizes, and find what the trace assumes about them.
+
+    A batch about which anything is assumed counts as fixed: it must be free.
+
+    Args:
+        is_needed: whether the graph is wrong where a guard does not hold; what torch asserts may be more than it needs.
+            Where nobody can try, assertions count and bounds do not.
+    """
+    guards = [guard for guard in size_guards(program, names) if is_needed(guard)]
+    batch = {names.get(symbol, symbol) for symbol in _leading_sizes(model)}
+    exported = Exported(model)
+    if guards:
+        texts = "; ".join(guard.text for guard in guards)
+        exported.notes.append(f"forward() takes another way, or fails, for sizes without: {texts}.")
+    for guard in guards:
+        for symbol in guard.fixes | (guard.symbols & batch):
+            exported.fixed[symbol] = f"forward() needs {guard.text}"
+    _rename_sizes(model, names, batch, forget=bool(guards))
+    return exported
+
+
+def _symbol_names(model: ir.Model, call: Call) -> dict[str, str]:
+    """torch's names of dynamic sizes (s0, s77, ...) to those asked for."""
+    names: dict[str, str] = {}
+    for spec, value in zip(call.specs, model.graph.inputs, strict=False):
+        for wanted, dim in zip(spec.shape, value.shape or (), strict=False):
+            if isinstance(wanted, str) and isinstance(dim, ir.SymbolicDim) and dim.value is not None:
+                names.setdefault(str(dim.value), wanted)
+    return names
+
+
+def _rename(expression: str, names: dict[str, str]) -> str:
+    return _SYMBOL.sub(lambda match: names.get(match[0], match[0]), expression)
+
+
+def _leading_sizes(model: ir.Model) -> set[str]:
+    leading = [value.shape[0] for value in model.graph.inputs if value.shape]
+    return {str(dim.value) for dim in leading if isinstance(dim, ir.SymbolicDim)}
+
+
+def _rename_sizes(model: ir.Model, names: dict[str, str], batch: set[str], *, forget: bool) -> None:
+    """Give every dynamic size its name, in expressions too.
+
+    With `forget`, sizes computed from anything but the batch are dropped instead: the trace only knows them for sizes
+    that meet its guards, and shape inference knows them for all.
+    """
+    inputs = set(model.graph.inputs)
+    for value in _values(model.graph):
+        if value.shape is None or all(isinstance(dim, int) for dim in value.shape):
+            continue
+        dims: list[int | str | None] = []
+        for dim in value.shape:
+            text = dim if isinstance(dim, int) else _rename(str(dim.value), names)
+            known = isinstance(text, int) or value in inputs or set(_SYMBOL.findall(text)) <= batch
+            dims.append(text if known or not forget else None)
+        value.shape = ir.Shape(dims)
+
+
+def _values(graph: ir.Graph) -> Iterator[ir.Value]:
+    yield from graph.inputs
+    for node in graph.all_nodes():
+        yield from node.outputs
+
+
+def first_lines(error: BaseException, lines: int = 6, width: int = 800) -> str:
+    """The beginning of a message of torch, which may go on for pages."""
+    kept = [line for line in str(error).strip().splitlines() if line.strip()][:lines]
+    return " ".join(kept)[:width].rstrip(".")

@@ -1,0 +1,63 @@
+"""Whether a graph is wrong at sizes at which an assumption of its trace fails: tried, before it is said.
+
+torch asserts what it needs to tell one shape from another, not only what the outcome depends on.
+"""
+
+from __future__ import annotations
+
+import onnx_ir as ir
+from torch.utils import _pytree
+
+import torch
+from converter.sources.torch.capture import Guard
+from converter.sources.torch.examples import Call, resized
+from passes.errors import BadSource
+
+CLOSE = 1e-4
+"""The export is proven later; here another way through forward() is told from rounding."""
+
+
+def is_needed(guard: Guard, module: torch.nn.Module, call: Call, model: ir.Model) -> bool:
+    """Whether the module fails, or the graph computes something else, at any size that breaks the guard.
+
+    Args:
+        call: with which the module was exported.
+        model: the exported graph.
+    """
+    from converter.proof.oracle import Oracle
+
+    if not guard.breaking:
+        return not guard.is_bound
+    oracle: Oracle | None = None
+    names = [value.name or "" for value in model.graph.inputs]
+    for sizes in guard.breaking:
+        other = resized(call, sizes)
+        try:
+            with torch.no_grad():
+                outputs = module(*other.args, **other.kwargs)
+        except Exception:  # noqa: BLE001 - whatever the user's forward raises
+            if guard.is_bound:
+                continue
+            return True
+        try:
+            tensors = [value for value in other.values if isinstance(value, torch.Tensor)]
+            feeds = {name: tensor.cpu().numpy() for name, tensor in zip(names, tensors, strict=True)}
+            oracle = oracle or Oracle(model)
+            found = oracle.run(feeds)
+        except BadSource:
+            return True
+        expected = [leaf for leaf in _pytree.tree_leaves(outputs) if isinstance(leaf, torch.Tensor)]
+        if len(expected) != len(found):
+            return True
+        for truth, array in zip(expected, found, strict=True):
+            result = torch.from_numpy(array)
+            if truth.shape != result.shape or not _close(truth.cpu(), result):
+                return True
+    return False
+
+
+def _close(a: torch.Tensor, b: torch.Tensor) -> bool:
+    if not a.is_floating_point():
+        return torch.equal(a, b.to(a.dtype))
+    scale = float(a.abs().max()) if a.numel() else 0.0
+    return torch.allclose(a.double(), b.double(), rtol=CLOSE, atol=CLOSE * max(scale, 1e-3), equal_nan=True)

@@ -1,0 +1,142 @@
+"""A torch.nn.Module as the source: weights put in, inputs made, exported with a dynamic batch where possible."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import onnx_ir as ir
+
+import torch
+from converter.sources.checkpoints.load import load_checkpoint
+from converter.sources.input_spec import InputSpec
+from converter.sources.memory_budget import check_module
+from converter.sources.source import Source
+from converter.sources.torch import examples, signature
+from converter.sources.torch.eval_mode import evaluating
+from converter.sources.torch.examples import Call
+from converter.sources.torch.export import Exported, export
+from converter.sources.torch.random_weights import randomise
+from converter.sources.torch.stateful import Stateful, name_states, stateful, with_states
+from converter.sources.torch.trial import try_call
+from passes.errors import BadSource, Unsupported, UsageError
+
+
+def load_module(
+    module: torch.nn.Module,
+    *,
+    specs: Sequence[InputSpec] = (),
+    example_inputs: Any = None,
+    checkpoint: str | Path | None = None,
+    random_weights: int | None = None,
+    trust: bool = False,
+    max_bytes: int | None = None,
+    state: str = "refuse",
+    kind: str = "module",
+    description: str | None = None,
+) -> Source:
+    """Export `module`. Its mode, and its weights, are afterwards what they were: new weights go into a copy."""
+    check_module(module, max_bytes)
+    notes: list[str] = []
+    description = description or f"{type(module).__module__}.{type(module).__qualname__}"
+    if checkpoint is not None or random_weights is not None:
+        module = _copy(module) if kind == "module" else module
+    if checkpoint is not None:
+        notes += load_checkpoint(module, Path(checkpoint), trust=trust, max_bytes=max_bytes)
+        description += f", weights from {Path(checkpoint).name}"
+    if example_inputs is None and not specs:
+        raise UsageError(
+            f"The inputs of {type(module).__name__} are not known.",
+            hint=f"Give --input {_spec_to_fill_in(module)} (or example_inputs= from Python).",
+        )
+    if example_inputs is not None and specs:
+        raise UsageError("Both example inputs and input specifications were given.", hint="Leave one of the two out.")
+    with evaluating(module) as kept:
+        call, written = try_call(module, specs, example_inputs, kept)
+        _refuse_complex(call)
+        if random_weights is not None:
+            kept.accept(randomise(module, call, random_weights))
+            description += f", random weights (seed {random_weights})"
+        if written:
+            module, call = _stateful(module, call, written, state)
+        model, call = _export_dynamic(module, call, notes)
+    states = name_states(model, written)
+    inputs = tuple(InputSpec.of(value) for value in model.graph.inputs)
+    return Source(model, description, kind, None, module, call.values, inputs, notes, states)
+
+
+def _stateful(module: torch.nn.Module, call: Call, written: Sequence[str], state: str) -> tuple[Stateful, Call]:
+    """The module with its state as inputs and outputs, where that was asked for.
+
+    Raises:
+        Unsupported: it was not: a file would hold what the buffers were by chance.
+    """
+    if state != "inputs":
+        raise Unsupported(
+            f"forward() of {type(module).__name__} writes to its buffers {', '.join(map(repr, written))}: what it "
+            "computes depends on the calls before.",
+            hint='--state inputs (state="inputs" from Python) makes an input and an output of each.',
+        )
+    wrapped = stateful(module, written)
+    return wrapped, with_states(wrapped, call)
+
+
+def _copy(module: torch.nn.Module) -> torch.nn.Module:
+    """A copy for other weights, without what the module keeps of those that it has."""
+    with evaluating(module):
+        try:
+            return copy.deepcopy(module)
+        except Exception as error:  # whatever the user's module holds
+            raise UsageError(
+                f"{type(module).__name__} cannot be copied, so it cannot get other weights: {error}",
+                hint="Load the weights with load_state_dict() first, and leave out checkpoint= and random_weights=.",
+            ) from error
+
+
+def _refuse_complex(call: Call) -> None:
+    """PyTorch's exporter makes a pair of real numbers of each, silently."""
+    for spec in call.specs:
+        if spec.dtype.startswith("complex"):
+            raise Unsupported(
+                f"Input {spec.name!r} is {spec.dtype}: Keras layers compute with real numbers.",
+                hint="Wrap the module in one whose forward() takes real and imaginary parts.",
+            )
+
+
+def _export_dynamic(module: torch.nn.Module, call: Call, notes: list[str]) -> tuple[ir.Model, Call]:
+    """Export with the dynamic axes asked for; a batch that cannot be dynamic is fixed, with a note that says why."""
+    batch = examples.batch_symbol(call.specs)
+    try:
+        exported = export(module, call)
+        reason = exported.fixed.get(batch) if batch is not None else None
+    except BadSource as error:
+        if batch is None:
+            raise
+        reason = error.message
+    if reason is not None and batch is not None:
+        call, exported = _export_static(module, call, batch)
+        size = call.specs[0].shape[0]
+        notes.append(f"The batch could not be exported as a dynamic dimension and is fixed at {size}: {reason}.")
+    for symbol, why in exported.fixed.items():
+        raise UsageError(
+            f"The dimension {symbol!r} of the inputs of {type(module).__name__} cannot be dynamic: {why}.",
+            hint="Give a number in its place.",
+        )
+    notes += exported.notes
+    return exported.model, call
+
+
+def _export_static(module: torch.nn.Module, call: Call, batch: str) -> tuple[Call, Exported]:
+    """Export with a batch of one; where forward() does not take that, with the batch of the examples."""
+    one = examples.fix_batch(call, batch, 1)
+    try:
+        return one, export(module, one)
+    except BadSource:
+        more = examples.fix_batch(call, batch, examples.BATCH_SIZE)
+        return more, export(module, more)
+
+
+def _spec_to_fill_in(module: torch.nn.Module) -> str:
+    return " --input ".join(f"'{name}=float32[batch,...]'" for name in signature.input_names(module)[:1] or ["x"])

@@ -1,0 +1,292 @@
+"""Operators that work along named axes: the axes are looked up in the base."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import onnx_ir as ir
+
+from passes.dims.product import ONE, Dim, dims_of, product
+from passes.errors import Unsupported, describe
+from passes.layout.rules.elementwise import leading
+from passes.layout.walk.axes_view import View, plain
+from passes.layout.walk.registry import rule
+from passes.layout.walk.walk import Walk, constant_of, operand, optional
+
+
+def on_single_axes(walk: Walk, value: ir.Value, axes: Sequence[int]) -> tuple[View, list[int]]:
+    """A view of the value in which each of `axes` is one axis of the base, and those axes of the base."""
+    view = walk.view(value)
+    for axis in axes:
+        view = merge_axis(walk, view, axis)
+    return view, [view.axes[axis][0] for axis in axes]
+
+
+MOST_AXES = 5
+"""TensorFlow's Softmax takes no more on a CPU; a value that was split for the sake of its view is merged again."""
+
+
+def merge_axis(walk: Walk, view: View, axis: int) -> View:
+    """The view with this axis as one axis of the base; where that takes a transpose, all is made plain."""
+    if len(view.axes[axis]) == 1:
+        return view
+    return walk.join_axis(view, axis) or plain(walk.materialise(view))
+
+
+@rule("Softmax", "LogSoftmax", "Hardmax", "CumSum", "LpNormalization")
+def along_one_axis(walk: Walk, node: ir.Node) -> None:
+    """The shape stays, one axis matters."""
+    attributes = dict(node.attributes)
+    if node.op_type == "CumSum":
+        where = constant_of(operand(node, 1))
+        if where is None:
+            raise Unsupported("The axis of CumSum is computed.", node=describe(node))
+        axis = int(where.item())
+    else:
+        axis = node.attributes.get_int("axis", -1)
+    x = operand(node, 0)
+    view, (base_axis,) = on_single_axes(walk, x, [axis % len(dims_of(x))])
+    if len(dims_of(view.base)) > MOST_AXES:
+        view, base_axis = plain(walk.materialise(view)), axis % view.rank
+    base, dims = view.base, dims_of(view.base)
+    if len(dims) > MOST_AXES:  # the value itself has as many
+        base, base_axis = _of_three_axes(walk, base, base_axis), 1
+    inputs: list[ir.Value | None] = [base]
+    if node.op_type == "CumSum":
+        inputs.append(walk.constant(np.asarray(base_axis)))
+    else:
+        attributes["axis"] = ir.AttrInt64("axis", base_axis)
+    out = walk.emit(node.op_type, inputs, dims_of(base), attributes)
+    walk.views[node.outputs[0]] = View(walk.reshape(out, dims), view.axes)
+
+
+def _of_three_axes(walk: Walk, x: ir.Value, axis: int) -> ir.Value:
+    """What is before the axis, the axis, and what is behind it."""
+    dims = dims_of(x)
+    return walk.reshape(x, [product(dims[:axis]), dims[axis], product(dims[axis + 1 :])])
+
+
+@rule("Concat")
+def concat(walk: Walk, node: ir.Node) -> None:
+    axis = node.attributes["axis"].as_int()
+    inputs = [value for value in node.inputs if value is not None]
+    lead = next((v for v in _live(walk, inputs) if not v.is_plain and v.single(axis) is not None), None)
+    if lead is None or any(walk.view(v).single(axis) is None for v in inputs):
+        operands = [walk.materialise(walk.view(value)) for value in inputs]
+        out = walk.emit("Concat", operands, dims_of(node.outputs[0]), {"axis": axis})
+        walk.views[node.outputs[0]] = plain(out)
+        return
+    base_axis = lead.axes[axis][0]
+    operands = [_full(walk, walk.view(value), lead, axis) for value in inputs]
+    dims = list(dims_of(lead.base))
+    dims[base_axis] = dims_of(node.outputs[0])[axis]
+    walk.views[node.outputs[0]] = View(walk.emit("Concat", operands, dims, {"axis": base_axis}), lead.axes)
+
+
+def _full(walk: Walk, view: View, lead: View, axis: int) -> ir.Value:
+    """An operand of Concat in the lead's layout, at full rank: nothing broadcasts here."""
+    value = walk.conform(view, lead, free_axis=axis)
+    missing = len(dims_of(lead.base)) - len(dims_of(value))
+    return value if not missing else walk.materialise(View(value, ((),) * missing + plain(value).axes))
+
+
+def _live(walk: Walk, inputs: Sequence[ir.Value]) -> list[View]:
+    return [walk.view(value) for value in inputs if value.const_value is None]
+
+
+@rule("Split")
+def split(walk: Walk, node: ir.Node) -> None:
+    axis = node.attributes.get_int("axis", 0)
+    view, (base_axis,) = on_single_axes(walk, operand(node, 0), [axis])
+    dims = []
+    for output in node.outputs:
+        part = list(dims_of(view.base))
+        part[base_axis] = dims_of(output)[axis]
+        dims.append(part)
+    if not all(d[base_axis].is_static for d in dims):
+        raise Unsupported(
+            "Split into parts whose sizes are known only at run time is not converted.",
+            node=describe(node),
+            hint="Give a fixed size with --input for the axis that is split.",
+        )
+    sizes = walk.constant([d[base_axis].coefficient for d in dims])
+    outs = walk.emit_many("Split", [view.base, sizes], dims, {"axis": base_axis}, like=node.outputs)
+    for output, out in zip(node.outputs, outs, strict=True):
+        walk.views[output] = View(out, view.axes)
+
+
+@rule("TopK")
+def top_k(walk: Walk, node: ir.Node) -> None:
+    """Both outputs lie as the input does."""
+    count = constant_of(operand(node, 1))
+    if count is None:
+        default(walk, node)
+        return
+    x = operand(node, 0)
+    axis = node.attributes.get_int("axis", -1) % len(dims_of(x))
+    view, (base_axis,) = on_single_axes(walk, x, [axis])
+    dims = list(dims_of(view.base))
+    dims[base_axis] = Dim(int(count.item()))
+    attributes = {**dict(node.attributes), "axis": ir.AttrInt64("axis", base_axis)}
+    inputs = [view.base, walk.constant(count)]
+    outs = walk.emit_many("TopK", inputs, [dims] * len(node.outputs), attributes, like=node.outputs)
+    for output, out in zip(node.outputs, outs, strict=True):
+        walk.views[output] = View(out, view.axes)
+
+
+def slice_at_numbers(walk: Walk, node: ir.Node) -> None:
+    """A Slice whose starts, ends, axes and steps are constant."""
+    starts, ends = constant_of(operand(node, 1)), constant_of(operand(node, 2))
+    steps = constant_of(optional(node, 4))
+    assert starts is not None and ends is not None
+    x, where = operand(node, 0), sliced_axes(node)
+    view, base_axes = on_single_axes(walk, x, where)
+    dims = list(dims_of(view.base))
+    for axis, base_axis in zip(where, base_axes, strict=True):
+        dims[base_axis] = dims_of(node.outputs[0])[axis]
+    strides = [1] * len(where) if steps is None else steps.tolist()
+    inputs = [view.base, *(walk.constant(v) for v in (starts, ends, base_axes, strides))]
+    walk.views[node.outputs[0]] = View(walk.emit("Slice", inputs, dims), view.axes)
+
+
+def sliced_axes(node: ir.Node) -> list[int]:
+    """The axes of a Slice with constant axes, counted from the front."""
+    rank, axes = len(dims_of(operand(node, 0))), constant_of(optional(node, 3))
+    count = dims_of(operand(node, 1))[0].coefficient
+    return [int(axis) % rank for axis in (range(count) if axes is None else axes)]
+
+
+@rule("Pad")
+def pad(walk: Walk, node: ir.Node) -> None:
+    x, pads, axes = operand(node, 0), constant_of(operand(node, 1)), constant_of(optional(node, 3))
+    if pads is None or (optional(node, 3) is not None and axes is None):
+        default(walk, node)
+        return
+    rank = len(dims_of(x))
+    half = len(pads) // 2
+    padded = [int(a) % rank for a in (range(half) if axes is None else axes)]
+    pairs = zip(padded, zip(pads[:half], pads[half:], strict=True), strict=True)
+    amounts = {axis: pair for axis, pair in pairs if any(pair)}
+    view, base_axes = on_single_axes(walk, x, list(amounts))
+    dims = list(dims_of(view.base))
+    all_pads = np.zeros((2, len(dims)), np.int64)
+    for (axis, pair), base_axis in zip(amounts.items(), base_axes, strict=True):
+        all_pads[:, base_axis] = pair
+        dims[base_axis] = dims_of(node.outputs[0])[axis]
+    inputs = [view.base, walk.constant(all_pads.ravel()), walk.plain(optional(node, 2))]
+    out = walk.emit("Pad", inputs, dims, {"mode": node.attributes.get_string("mode", "constant")})
+    walk.views[node.outputs[0]] = View(out, view.axes)
+
+
+@rule("Gather")
+def gather(walk: Walk, node: ir.Node) -> None:
+    """Of a live tensor by constant indices, a scalar takes the axis away and a vector keeps it. Of a constant table,
+    the indices are looked up as they lie."""
+    x, indices = operand(node, 0), operand(node, 1)
+    rank, index_rank = len(dims_of(x)), len(dims_of(indices))
+    axis = node.attributes.get_int("axis", 0) % rank
+    if x.const_value is not None and indices.const_value is None:
+        walk.views[node.outputs[0]] = _looked_up(walk, x, walk.view(indices), axis)
+        return
+    if x.const_value is not None or index_rank > 1:
+        default(walk, node)
+        return
+    view, (base_axis,) = on_single_axes(walk, x, [axis])
+    dims = list(dims_of(view.base))
+    if index_rank:
+        dims[base_axis] = dims_of(node.outputs[0])[axis]
+        axes = view.axes
+    else:
+        del dims[base_axis]
+        axes = without(view, [axis])
+    out = walk.emit("Gather", [view.base, walk.plain(indices)], dims, {"axis": base_axis})
+    walk.views[node.outputs[0]] = View(out, axes)
+
+
+@rule("GatherElements")
+def gather_elements(walk: Walk, node: ir.Node) -> None:
+    """On the bases, where data and indices lie alike: heads merged into the batch need no merging."""
+    axis = node.attributes.get_int("axis", 0) % len(dims_of(node.outputs[0]))
+    data, indices = (walk.view(operand(node, i)) for i in (0, 1))
+    others = [a for a in range(data.rank) if a != axis]
+    if data.axes != indices.axes or len(data.axes[axis]) != 1 or any(data.dims[a] != indices.dims[a] for a in others):
+        default(walk, node)
+        return
+    inputs, where = [data.base, indices.base], data.axes[axis][0]
+    out = walk.emit("GatherElements", inputs, dims_of(indices.base), {"axis": where})
+    walk.views[node.outputs[0]] = View(out, indices.axes)
+
+
+def _looked_up(walk: Walk, table: ir.Value, indices: View, axis: int) -> View:
+    rows = dims_of(table)
+    out = walk.emit(
+        "Gather", [table, indices.base], [*rows[:axis], *dims_of(indices.base), *rows[axis + 1 :]], {"axis": axis}
+    )
+    before = [(a,) for a in range(axis)]
+    found = [tuple(a + axis for a in group) for group in indices.axes]
+    first_after = axis + len(dims_of(indices.base))
+    after = [(a + first_after,) for a in range(len(rows) - axis - 1)]
+    return View(out, (*before, *found, *after))
+
+
+def without(view: View, axes: Sequence[int]) -> tuple[tuple[int, ...], ...]:
+    """The view after the base lost every axis that these axes of the value consist of."""
+    gone = sorted(a for axis in axes for a in view.axes[axis])
+    kept = [group for axis, group in enumerate(view.axes) if axis not in axes]
+    return tuple(tuple(a - sum(g < a for g in gone) for a in group) for group in kept)
+
+
+@rule(
+    "ReduceMean", "ReduceSum", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceL1", "ReduceL2", "ReduceLogSum",
+    "ReduceLogSumExp", "ReduceSumSquare",
+)  # fmt: skip
+def reduce(walk: Walk, node: ir.Node) -> None:
+    """A reduction over any axes: whole groups of base axes are reduced, in whatever order they lie."""
+    x, axes = operand(node, 0), constant_of(optional(node, 1))
+    view = walk.view(x)
+    if (axes is None or not len(axes)) and node.attributes.get_int("noop_with_empty_axes", 0) == 1:
+        walk.views[node.outputs[0]] = _each_by_itself(walk, node, view)
+        return
+    which = [int(a) % view.rank for a in (range(view.rank) if axes is None or not len(axes) else axes)]
+    keep = node.attributes.get_int("keepdims", 1)
+    base_axes = sorted(a for axis in which for a in view.axes[axis])
+    if not base_axes:
+        view, base_axes = plain(walk.materialise(view)), sorted(which)
+    dims = [ONE if a in base_axes else d for a, d in enumerate(dims_of(view.base)) if keep or a not in base_axes]
+    attributes = {"keepdims": keep, "noop_with_empty_axes": 0}
+    out = walk.emit(node.op_type, [view.base, walk.constant(base_axes)], dims, attributes)
+    walk.views[node.outputs[0]] = View(out, view.axes if keep else without(view, which))
+
+
+def _each_by_itself(walk: Walk, node: ir.Node, view: View) -> View:
+    """A reduction over no axes at all: what it does to a single element."""
+    alone = {"ReduceL1": "Abs", "ReduceL2": "Abs", "ReduceLogSum": "Log", "ReduceSumSquare": "Mul"}.get(node.op_type)
+    if alone is None:
+        return view
+    inputs = [view.base] * (2 if alone == "Mul" else 1)
+    return View(walk.emit(alone, inputs, dims_of(view.base)), view.axes)
+
+
+@rule("ArgMax", "ArgMin")
+def arg_reduce(walk: Walk, node: ir.Node) -> None:
+    x = operand(node, 0)
+    axis = node.attributes.get_int("axis", 0) % len(dims_of(x))
+    keep = node.attributes.get_int("keepdims", 1)
+    view, (base_axis,) = on_single_axes(walk, x, [axis])
+    dims = [ONE if a == base_axis else d for a, d in enumerate(dims_of(view.base)) if keep or a != base_axis]
+    attributes = {**dict(node.attributes), "axis": ir.AttrInt64("axis", base_axis)}
+    out = walk.emit(node.op_type, [view.base], dims, attributes)
+    walk.views[node.outputs[0]] = View(out, view.axes if keep else without(view, [axis]))
+
+
+def default(walk: Walk, node: ir.Node) -> None:
+    """An operator without a rule: plain values in, plain values out."""
+    inputs = [walk.plain(value) for value in node.inputs]
+    dims = [dims_of(output) for output in node.outputs]
+    outs = walk.emit_many(node.op_type, inputs, dims, dict(node.attributes), domain=node.domain, like=node.outputs)
+    for output, out in zip(node.outputs, outs, strict=True):
+        walk.views[output] = plain(out)
+
+
+__all__ = ["default", "leading"]

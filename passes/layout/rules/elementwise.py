@@ -1,0 +1,68 @@
+"""Operators that compute element by element: they run on the base as it lies."""
+
+from __future__ import annotations
+
+import onnx_ir as ir
+
+from passes.dims.product import dims_of
+from passes.layout.walk.axes_view import View, plain
+from passes.layout.walk.registry import rule
+from passes.layout.walk.walk import Walk, operand
+
+
+@rule(
+    "Abs", "Acos", "Acosh", "Asin", "Asinh", "Atan", "Atanh", "BitwiseNot", "Cast", "Ceil", "Celu", "Clip", "Cos",
+    "Cosh", "Elu", "Erf", "Exp", "Floor", "Gelu", "HardSigmoid", "HardSwish", "Identity", "IsInf", "IsNaN",
+    "LeakyRelu", "Log", "Mish", "Neg", "Not", "Reciprocal", "Relu", "Round", "Selu", "Shrink", "Sigmoid", "Sign", "Sin",
+    "Sinh", "Softplus", "Softsign", "Sqrt", "Tan", "Tanh", "ThresholdedRelu", "keraport::OnesLike", "keraport::Silu",
+)  # fmt: skip
+def unary(walk: Walk, node: ir.Node) -> None:
+    """y = f(x): the same view on f(base). Further inputs (the bounds of Clip) are scalars."""
+    view = walk.view(operand(node, 0))
+    others = [walk.plain(value) for value in node.inputs[1:]]
+    out = walk.emit(node.op_type, [view.base, *others], dims_of(view.base), dict(node.attributes), domain=node.domain)
+    walk.views[node.outputs[0]] = View(out, view.axes)
+
+
+@rule(
+    "Add", "And", "BitShift", "BitwiseAnd", "BitwiseOr", "BitwiseXor", "Div", "Equal", "Greater", "GreaterOrEqual",
+    "Less", "LessOrEqual", "Max", "Mean", "Min", "Mod", "Mul", "Or", "PRelu", "Pow", "Sub", "Sum", "Where", "Xor",
+)  # fmt: skip
+def broadcasting(walk: Walk, node: ir.Node) -> None:
+    """y = f(a, b, …): one operand leads, the others are brought into its layout."""
+    inputs = [value for value in node.inputs if value is not None]
+    lead = leading(walk, inputs, node.outputs[0])
+    if lead is None:
+        plain_inputs = [walk.plain(value) for value in inputs]
+        out = walk.emit(node.op_type, plain_inputs, dims_of(node.outputs[0]), dict(node.attributes))
+        walk.views[node.outputs[0]] = plain(out)
+        return
+    operands = [walk.view(v).base if walk.view(v) == lead else walk.conform(walk.view(v), lead) for v in inputs]
+    out = walk.emit(node.op_type, operands, dims_of(lead.base), dict(node.attributes))
+    walk.views[node.outputs[0]] = View(out, lead.axes)
+
+
+def leading(walk: Walk, inputs: list[ir.Value], output: ir.Value) -> View | None:
+    """The live operand with the shape of the output whose layout wins: a permuted one, else a plain one, else the
+    first.
+
+    A permuted operand leads because it comes from the channels-last part of the graph, to which the result goes
+    back. One that only merges axes costs a Reshape and does not lead.
+    """
+    rank = len(dims_of(output))
+    live = [walk.view(value) for value in inputs if value.const_value is None]
+    full = [view for view in live if view.rank == rank and _covers(view, inputs, walk)]
+    return next((view for view in full if view.is_moved), next((view for view in full if view.is_plain), None)) or (
+        full[0] if full else None
+    )
+
+
+def _covers(view: View, inputs: list[ir.Value], walk: Walk) -> bool:
+    """Is no other operand larger along an axis where this one has size 1?"""
+    for other in (walk.view(i) for i in inputs):
+        if other.rank > view.rank:
+            return False
+        padded = view.dims[view.rank - other.rank :]
+        if any(mine.is_one and not theirs.is_one for mine, theirs in zip(padded, other.dims, strict=True)):
+            return False
+    return True

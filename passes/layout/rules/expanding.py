@@ -1,0 +1,124 @@
+"""Sizes that are known only when the model runs, where a tensor gets them: Expand, ConstantOfShape and Tile.
+
+Keras has no sizes to compute with, so each is taken from a live tensor that has it: the latest one, `walk.anchored`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import onnx_ir as ir
+
+from passes.dims.product import ONE, Dim, dims_of
+from passes.errors import Unsupported, describe
+from passes.layout.rules.along_axes import default
+from passes.layout.walk.axes_view import View, plain
+from passes.layout.walk.registry import rule
+from passes.layout.walk.walk import Walk, constant_of, operand
+
+
+@rule("Expand")
+def expand(walk: Walk, node: ir.Node) -> None:
+    """Given `Expand(x, shape)`, `keraport::Expand(x, like)` {shape}: -1 stands for the size that `like` has at `axis`.
+
+    Several open sizes are several of them, one after the other.
+    """
+    x, target = operand(node, 0), dims_of(node.outputs[0])
+    if walk.view(x).dims == target:
+        walk.views[node.outputs[0]] = walk.view(x)
+        return
+    value = walk.materialise(walk.view(x))
+    sizes = (*(ONE,) * (len(target) - len(dims_of(value))), *dims_of(value))
+    parts = [_copies(wanted) if size.is_one else [(size, wanted)] for size, wanted in zip(sizes, target, strict=True)]
+    expanded = _in_parts(walk, value, parts)
+    if expanded is None:
+        raise Unsupported(
+            f"Expand to {[d.as_shape() for d in target]} needs a size that no tensor of the model has.",
+            node=describe(node),
+            hint="Give fixed sizes with --input for all dimensions but the batch.",
+        )
+    walk.views[node.outputs[0]] = expanded
+
+
+@rule("ConstantOfShape")
+def constant_of_shape(walk: Walk, node: ir.Node) -> None:
+    """A constant, expanded. Where it cannot be, it is shape arithmetic, as a rule, of which nothing will be left."""
+    target = dims_of(node.outputs[0])
+    if not target or all(d.is_static for d in target):
+        default(walk, node)
+        return
+    value = node.attributes.get_tensor("value", None)
+    number = np.zeros(1, np.float32) if value is None else value.numpy()
+    expanded = _expanded(walk, walk.constant(number.reshape((1,) * len(target)), number.dtype), target)
+    if expanded is None:
+        default(walk, node)
+    else:
+        walk.views[node.outputs[0]] = plain(expanded)
+
+
+def _expanded(walk: Walk, value: ir.Value, target: Sequence[Dim]) -> ir.Value | None:
+    """The value with these sizes; None where no live tensor has one of them."""
+    dims = [*(Dim(1),) * (len(target) - len(dims_of(value))), *dims_of(value)]
+    open_places = [i for i, (d, t) in enumerate(zip(dims, target, strict=True)) if d != t and not t.is_static]
+    if not open_places:
+        return walk.emit("Expand", [value], target, {"shape": _sizes(target, None), "axis": 0}, domain="keraport")
+    for place in open_places:
+        anchor = walk.anchored(target[place])
+        if anchor is None:
+            return None
+        like, axis = anchor
+        dims[place] = target[place]
+        grown = target if place == open_places[-1] else dims
+        attributes = {"shape": _sizes(grown, place), "axis": axis}
+        value = walk.emit("Expand", [value, like], grown, attributes, domain="keraport")
+    return value
+
+
+def _sizes(dims: Sequence[Dim], grown: int | None) -> list[int]:
+    return [-1 if axis == grown else d.coefficient if d.is_static else 0 for axis, d in enumerate(dims)]
+
+
+@rule("Tile")
+def tile(walk: Walk, node: ir.Node) -> None:
+    """By computed numbers: what is repeated gets an axis of repetitions before it, [4, s] → [batch, 4, s]."""
+    if constant_of(operand(node, 1)) is not None:
+        default(walk, node)
+        return
+    value, target = walk.materialise(walk.view(operand(node, 0))), dims_of(node.outputs[0])
+    repeated = [_repeated(size, wanted) for size, wanted in zip(dims_of(value), target, strict=True)]
+    parts = [axis for axis in repeated if axis is not None]
+    tiled = _in_parts(walk, value, parts) if len(parts) == len(target) else None
+    if tiled is None:
+        raise Unsupported(
+            "A tensor is repeated a computed number of times, which is no size that a tensor of the model has.",
+            node=describe(node),
+            hint="Give fixed sizes with --input for all dimensions but the batch.",
+        )
+    walk.views[node.outputs[0]] = tiled
+
+
+Parts = list[tuple[Dim, Dim]]
+"""The axes that one axis is made of: size, size wanted."""
+
+
+def _repeated(size: Dim, wanted: Dim) -> Parts | None:
+    """s → batch·s as 1 → batch and s → s; None where it is no multiple."""
+    times = wanted.divided_by(size)
+    if times is None or times.is_one:
+        return None if times is None else [(size, size)]
+    return [*_copies(times), *([] if size.is_one else [(size, size)])]
+
+
+def _copies(times: Dim) -> Parts:
+    """1 → 4·batch as 1 → batch and 1 → 4: sizes that tensors have."""
+    numbers = [Dim(times.coefficient)] * (times.coefficient != 1 or not times.symbols)
+    return [(ONE, size) for size in (*(Dim(1, (symbol,)) for symbol in times.symbols), *numbers)]
+
+
+def _in_parts(walk: Walk, value: ir.Value, parts: Sequence[Parts]) -> View | None:
+    """The value expanded, with its parts as axes of the base; None where no live tensor has one of the sizes."""
+    single = [size for axis in parts for size, _ in axis]
+    expanded = _expanded(walk, walk.reshape(value, single), [wanted for axis in parts for _, wanted in axis])
+    places = iter(range(len(single)))
+    return None if expanded is None else View(expanded, tuple(tuple(next(places) for _ in axis) for axis in parts))

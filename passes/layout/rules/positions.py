@@ -1,0 +1,105 @@
+"""Positions along axes of open size: Range, and Slice to an end that the graph computes."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import onnx_ir as ir
+
+from passes.dims.parse import parse
+from passes.dims.polynomial import Dim as SymbolicDim
+from passes.dims.polynomial import Expr
+from passes.dims.product import Dim, dims_of
+from passes.errors import Unsupported, describe
+from passes.graph.builder import sizes_of
+from passes.layout.rules.along_axes import default, slice_at_numbers, sliced_axes
+from passes.layout.walk.axes_view import plain
+from passes.layout.walk.registry import rule
+from passes.layout.walk.walk import Walk, constant_of, operand, optional
+
+
+@rule("Range")
+def range_(walk: Walk, node: ir.Node) -> None:
+    """start + delta · positions: as many as the output is long."""
+    start, delta = operand(node, 0), operand(node, 2)
+    (size,) = dims_of(node.outputs[0])
+    out = _positions(walk, size, start.dtype or ir.DataType.INT64)
+    if out is None:
+        default(walk, node)
+        return
+    for operator, number, neutral in (("Mul", delta, 1), ("Add", start, 0)):
+        known = constant_of(number)
+        if known is None or known.item() != neutral:
+            out = walk.emit(operator, [out, walk.plain(number)], [size])
+    walk.views[node.outputs[0]] = plain(out)
+
+
+def _positions(walk: Walk, size: Dim, dtype: ir.DataType = ir.DataType.INT64) -> ir.Value | None:
+    """0, 1, 2, …; None where no live tensor has this size."""
+    if size.is_static:
+        return walk.constant(np.arange(size.coefficient), dtype.numpy())
+    anchor = walk.anchored(size)
+    if anchor is None:
+        return None
+    like, axis = anchor
+    return walk.emit("Positions", [like], [size], {"axis": axis, "to": dtype.value}, domain="keraport")
+
+
+@rule("Slice")
+def slice_(walk: Walk, node: ir.Node) -> None:
+    """With computed ends, as long as the output is."""
+    starts, ends, steps = constant_of(operand(node, 1)), constant_of(operand(node, 2)), constant_of(optional(node, 4))
+    if starts is None or (optional(node, 3) is not None and constant_of(optional(node, 3)) is None):
+        default(walk, node)
+    elif ends is not None:
+        slice_at_numbers(walk, node)
+    elif (starts < 0).any() or (steps is not None and (steps != 1).any()):
+        default(walk, node)
+    else:
+        out = walk.materialise(walk.view(operand(node, 0)))
+        for axis, start in zip(sliced_axes(node), starts.tolist(), strict=True):
+            out = _cut(walk, node, out, axis, start)
+        walk.views[node.outputs[0]] = plain(out)
+
+
+def _cut(walk: Walk, node: ir.Node, x: ir.Value, axis: int, start: int) -> ir.Value:
+    """x from the start on, along one axis, to the size that the node's output has.
+
+    At a fixed distance from the end it is a Slice, else a Gather at start + positions: of a table, of which as much is
+    taken as another tensor is long. Where x holds the numbers 0, 1, 2, … themselves, those taken are the positions.
+    """
+    before, after = sizes_of(operand(node, 0))[axis], sizes_of(node.outputs[0])[axis]
+    dims = list(dims_of(x))
+    dims[axis] = dims_of(node.outputs[0])[axis]
+    left = None if before is None or after is None else before - start - _unclamped(after)
+    if isinstance(left, int):
+        end = -left if left > 0 else np.iinfo(np.int64).max
+        inputs = [x, *(walk.constant([number]) for number in (start, end, axis, 1))]
+        return walk.emit("Slice", inputs, dims) if start or left else x
+    positions = _positions(walk, dims[axis])
+    if positions is None:
+        raise Unsupported(
+            "A slice to an end that the graph computes, to a size that no tensor of the model has, is not converted.",
+            node=describe(node),
+            hint="Give fixed sizes with --input for all dimensions but the batch.",
+        )
+    if start:
+        positions = walk.emit("Add", [positions, walk.constant(np.asarray(start))], [dims[axis]])
+    if _counts(x, axis):
+        return walk.reshape(positions, dims)
+    return walk.emit("Gather", [x, positions], dims, {"axis": axis})
+
+
+def _unclamped(size: SymbolicDim) -> SymbolicDim:
+    """`t - 2` for `Max(0, t - 2)`: a Slice from 1 to -1 has no less than nothing either."""
+    found = re.fullmatch(r"Max\(0, (.+)\)", size.text) if isinstance(size, Expr) else None
+    return parse(found[1]) if found is not None else size
+
+
+def _counts(value: ir.Value, axis: int) -> bool:
+    """Is this a constant 0, 1, 2, … along the axis, and all that there is?"""
+    numbers = constant_of(value)
+    if numbers is None or numbers.size != numbers.shape[axis] or numbers.dtype != np.int64:
+        return False
+    return bool((numbers.ravel() == np.arange(numbers.size)).all())

@@ -1,0 +1,82 @@
+"""Reshapes to sizes of which some are open: Keras takes one -1, and keeps the first axis."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import product as pairs
+from typing import TYPE_CHECKING
+
+import onnx_ir as ir
+
+from passes.dims.product import Dim, dims_of, product, reshape_target
+from passes.errors import Unsupported, describe
+
+if TYPE_CHECKING:
+    from passes.layout.walk.walk import Walk
+
+
+def reshaped_value(walk: Walk, value: ir.Value, target: Sequence[Dim]) -> ir.Value:
+    """The value with these sizes, told to Reshape as 0 (kept) and -1 (the rest).
+
+    Raises:
+        Unsupported: more than one open size follows from nothing.
+    """
+    value = _before_reshapes(value)
+    source = dims_of(value)
+    if tuple(source) == tuple(target):
+        return value
+    long = [d for d in source if not d.is_one]
+    if long == [d for d in target if not d.is_one] and sum(not d.is_static for d in long) > 1:
+        return _units(walk, value, target)
+    sizes = reshape_target(source, target)
+    if sizes is not None:
+        return walk.emit("Reshape", [value, walk.constant(sizes)], target, {"allowzero": 0}, like=value)
+    around = _around(walk, value, target)
+    if around is None:
+        raise Unsupported(
+            f"A reshape from {_show(source)} to {_show(target)} leaves more than one size open.",
+            node=describe(walk.node),
+            hint="Give a fixed size for height and width with --input, and keep only the batch dynamic.",
+        )
+    return around
+
+
+def _around(walk: Walk, value: ir.Value, target: Sequence[Dim]) -> ir.Value | None:
+    """[b, 4, 1, t] to [4·b, 1, t], two open sizes of which one is kept: with t in front for the while.
+
+    None where no open size is kept, or three are open.
+    """
+    source = dims_of(value)
+    for i, j in pairs(range(len(source)), range(len(target))):
+        kept = source[i]
+        if kept.is_static or kept != target[j] or product(source[:i]) != product(target[:j]):
+            continue
+        before, after = [kept, *source[:i], *source[i + 1 :]], [kept, *target[:j], *target[j + 1 :]]
+        sizes = reshape_target(before, after)
+        if sizes is not None:
+            value = walk.transpose(value, [i, *(a for a in range(len(source)) if a != i)])
+            value = walk.emit("Reshape", [value, walk.constant(sizes)], after, {"allowzero": 0}, like=value)
+            return walk.transpose(value, [*range(1, j + 1), 0, *range(j + 1, len(target))])
+    return None
+
+
+def _units(walk: Walk, value: ir.Value, target: Sequence[Dim]) -> ir.Value:
+    """Axes of size 1 taken away and added, where a Reshape could not tell the other sizes because they are open."""
+    dims = dims_of(value)
+    gone, new = ([i for i, d in enumerate(side) if d.is_one] for side in (dims, target))
+    if gone:
+        value = walk.emit("Squeeze", [value, walk.constant(gone)], [d for d in dims if not d.is_one], like=value)
+    return walk.emit("Unsqueeze", [value, walk.constant(new)], target, like=value) if new else value
+
+
+def _before_reshapes(value: ir.Value) -> ir.Value:
+    """A reshape of a reshape starts from what came first; the one between stays only if somebody else reads it."""
+    producer = value.producer()
+    while producer is not None and producer.op_type == "Reshape" and producer.inputs[0] is not None:
+        value = producer.inputs[0]
+        producer = value.producer()
+    return value
+
+
+def _show(dims: Sequence[Dim]) -> str:
+    return f"[{', '.join(str(d.as_shape()) for d in dims)}]"

@@ -1,0 +1,40 @@
+"""The private operators of the `nhwc` and `keraport` domains, written back as standard ONNX on a copy of the graph.
+
+onnxruntime can thus run the graph of any stage. Outputs keep their names, so that values of two stages can be compared.
+private_operators.py lists them.
+"""
+
+from __future__ import annotations
+
+import onnx_ir as ir
+
+from passes.graph.builder import Names
+from passes.lower.attention_mask import expand_mask, is_faulty_attention
+from passes.lower.private_operators import DOMAINS, private
+from passes.lower.same_pads import is_faulty_same, spell_out_same
+
+
+def to_standard(model: ir.Model) -> ir.Model:
+    """A copy of the model in operators of the standard domain only. Tensors are shared, not copied.
+
+    Raises:
+        Unsupported: a private operator that has no meaning here.
+    """
+    copy = model.clone()
+    names = Names(copy)
+    for graph in copy.graphs():
+        for node in list(graph):
+            if node.domain == "nhwc":
+                private(node).meaning(node, names)
+        for node in list(graph):
+            if is_faulty_same(node):  # before the next loop, which lowers what this writes
+                spell_out_same(node, names)
+        for node in list(graph):
+            if node.domain == "keraport":
+                private(node).meaning(node, names)
+        for node in list(graph):
+            if is_faulty_attention(node):
+                expand_mask(node, names)
+    for domain in DOMAINS:
+        copy.opset_imports.pop(domain, None)
+    return copy

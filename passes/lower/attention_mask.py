@@ -1,0 +1,34 @@
+"""Attention whose mask broadcasts along queries or keys, which onnxruntime 1.31 refuses: the mask is expanded."""
+
+from __future__ import annotations
+
+import onnx_ir as ir
+
+from passes.graph.builder import Insertion, Names, sizes_of
+
+
+def is_faulty_attention(node: ir.Node) -> bool:
+    """Is this an Attention on four axes with a mask smaller than the scores?"""
+    if node.domain != "" or node.op_type != "Attention" or len(node.inputs) < 4:
+        return False
+    q, k, mask = node.inputs[0], node.inputs[1], node.inputs[3]
+    if q is None or k is None or mask is None or q.shape is None or k.shape is None or mask.shape is None:
+        return False
+    if len(q.shape) != 4 or len(mask.shape) < 2:
+        return False
+    return mask.shape[-2] != q.shape[2] or mask.shape[-1] != k.shape[2]
+
+
+def expand_mask(node: ir.Node, names: Names) -> None:
+    """Given    Attention(q, k, v, mask)           q: [B, H, T, D], k: [B, H, S, D]
+    Result   Attention(q, k, v, Expand(mask, [1, 1, T, S]))
+    """
+    at = Insertion(node, names)
+    q, k, mask = node.inputs[0], node.inputs[1], node.inputs[3]
+    if q is None or k is None or mask is None:
+        raise ValueError(f"Node {node.name!r} lacks an input.")
+    lengths = [at.node("Shape", [x], [1], {"start": 2, "end": 3}, dtype=ir.DataType.INT64) for x in (q, k)]
+    shape = at.node("Concat", [at.constant([1, 1], "ones"), *lengths], [4], {"axis": 0})
+    outer = [*([1] * (4 - len(sizes_of(mask)))), *sizes_of(mask)][:2]
+    sizes = [*outer, sizes_of(q)[2], sizes_of(k)[2]]
+    node.replace_input_with(3, at.node("Expand", [mask, shape], sizes))

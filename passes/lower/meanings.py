@@ -1,0 +1,135 @@
+"""What each private operator means in standard operators. private_operators.py lists them; CONTRIBUTING.md says why."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx_ir as ir
+
+from passes.errors import Unsupported, describe
+from passes.graph.builder import Insertion, Names, Sizes, first_input, sizes_of
+
+OF_RESIZE = ("scales", "sizes", "like_axes", "like_factors")
+"""Attributes that are inputs in the standard."""
+
+FLATTENED = "Flattened"
+"""Prefix of Softmax and its kin as they were below opset 13: over everything from `axis` on."""
+
+
+def channels_last(node: ir.Node, names: Names) -> None:
+    """nhwc::Op(x, ...) = Transpose<0, 2, ..., 1>(Op(Transpose<0, -1, 1, ...>(x), ...)); weights lie as in ONNX."""
+    at = Insertion(node, names)
+    x = first_input(node)
+    rank = len(sizes_of(x))
+    first = _transposed(at, x, [0, rank - 1, *range(1, rank - 1)])
+    sizes = sizes_of(node.outputs[0])
+    inputs = [first, *node.inputs[1:]]
+    attributes = dict(node.attributes)
+    if node.op_type == "Resize":
+        inputs = [first, *_resize_inputs(at, node, rank)]
+        attributes = {name: value for name, value in attributes.items() if name not in OF_RESIZE}
+    if any(output.uses() or output.is_graph_output() for output in node.outputs[1:]):
+        raise Unsupported("Only the first output of a channels-last operator has a meaning.", node=describe(node))
+    y = at.node(node.op_type, inputs, [sizes[0], sizes[-1], *sizes[1:-1]], attributes, name=node.name)
+    at.replace(_transposed(at, y, [0, *range(2, rank), 1]))
+
+
+def _transposed(at: Insertion, x: ir.Value, perm: list[int]) -> ir.Value:
+    sizes = sizes_of(x)
+    return at.node("Transpose", [x], [sizes[axis] for axis in perm], {"perm": perm})
+
+
+def _resize_inputs(at: Insertion, node: ir.Node, rank: int) -> list[ir.Value | None]:
+    """nhwc::Resize has scales or sizes as attributes, of the spatial axes only; -1 is a size of the next input."""
+    scales, sizes = node.attributes.get_floats("scales", None), node.attributes.get_ints("sizes", None)
+    if scales is not None:
+        return [None, at.constant(np.array([1.0, 1.0, *scales], np.float32), "scales")]
+    x = first_input(node)
+    kept = [_size(at, x, axis) for axis in (0, rank - 1)]
+    axes, factors = (node.attributes.get_ints(name, ()) for name in ("like_axes", "like_factors"))
+    if list(sizes or ()).count(-1) != len(axes):
+        raise Unsupported("A Resize does not say where all of its sizes come from.", node=describe(node))
+    live = zip(node.inputs[1:], axes, factors, strict=True)
+    spatial = [at.constant([size], "size") if size >= 0 else _times(at, *next(live)) for size in sizes or ()]
+    return [None, None, at.node("Concat", [*kept, *spatial], [rank], {"axis": 0}, dtype=ir.DataType.INT64)]
+
+
+def _size(at: Insertion, x: ir.Value | None, axis: int) -> ir.Value:
+    return at.node("Shape", [x], [1], {"start": axis, "end": axis + 1}, dtype=ir.DataType.INT64)
+
+
+def _times(at: Insertion, like: ir.Value | None, axis: int, factor: int) -> ir.Value:
+    """The size of an axis, times a factor."""
+    return at.node("Mul", [_size(at, like, axis), at.constant([factor], "factor")], [1], dtype=ir.DataType.INT64)
+
+
+def dense(node: ir.Node, names: Names) -> None:
+    """x · W + b over the last axis of x, W of shape [K, N]."""
+    at = Insertion(node, names)
+    sizes = sizes_of(node.outputs[0])
+    y = at.node("MatMul", node.inputs[:2], sizes, name=node.name)
+    if len(node.inputs) > 2 and node.inputs[2] is not None:
+        y = at.node("Add", [y, node.inputs[2]], sizes)
+    at.replace(y)
+
+
+def silu(node: ir.Node, names: Names) -> None:
+    """x · sigmoid(x)."""
+    at = Insertion(node, names)
+    x = first_input(node)
+    at.replace(at.node("Mul", [x, at.node("Sigmoid", [x], sizes_of(x))], sizes_of(x), name=node.name))
+
+
+def ones_like(node: ir.Node, names: Names) -> None:
+    """Ones of the shape and type of x."""
+    at = Insertion(node, names)
+    x = first_input(node)
+    dtype = node.outputs[0].dtype or x.dtype or ir.DataType.FLOAT
+    shape = at.node("Shape", [x], [len(sizes_of(x))], {"start": 0}, dtype=ir.DataType.INT64)
+    one = ir.tensor(np.ones(1, dtype.numpy()))
+    at.replace(at.node("ConstantOfShape", [shape], sizes_of(node.outputs[0]), {"value": one}, dtype=dtype))
+
+
+def expand(node: ir.Node, names: Names) -> None:
+    """Broadcast x to `shape`, in which 0 is the size that x has and -1 is the size of `like` along `axis`."""
+    at = Insertion(node, names)
+    x = first_input(node)
+    shape, axis = node.attributes["shape"].as_ints(), node.attributes.get_int("axis", 0)
+    target = at.constant([max(size, 1) for size in shape], "shape")  # Expand keeps an axis that is asked to be 1
+    if -1 in shape:
+        size = _size(at, node.inputs[1], axis)
+        where = at.constant(np.array([size == -1 for size in shape]), "where")
+        target = at.node("Where", [where, size, target], [len(shape)], dtype=ir.DataType.INT64)
+    at.replace(at.node("Expand", [x, target], sizes_of(node.outputs[0]), name=node.name))
+
+
+def positions(node: ir.Node, names: Names) -> None:
+    """0, 1, 2, … as many as `like` has along `axis`."""
+    at = Insertion(node, names)
+    sizes, to = sizes_of(node.outputs[0]), ir.DataType(node.attributes["to"].as_int())
+    size = at.node("Squeeze", [_size(at, node.inputs[0], node.attributes["axis"].as_int())], [])
+    start, step = (at.constant(np.array(number, np.int64), label) for number, label in ((0, "start"), (1, "step")))
+    counted = at.node("Range", [start, size, step], sizes)
+    at.replace(at.node("Cast", [counted], sizes, {"to": to.value}, dtype=to, name=node.name))
+
+
+def attention(node: ir.Node, names: Names) -> None:
+    """softmax(scale · q kᵀ + bias) v on q [B, T, H, D], k, v [B, S, H, D]: Keras's axes, Attention's meaning."""
+    at = Insertion(node, names)
+    q, k, v = (_transposed(at, value, [0, 2, 1, 3]) for value in node.inputs[:3] if value is not None)
+    bias = node.inputs[3] if len(node.inputs) > 3 else None
+    batch, length, heads, _ = sizes_of(node.outputs[0])
+    attributes = {name: node.attributes[name] for name in ("is_causal", "scale") if name in node.attributes}
+    sizes: Sizes = [batch, heads, length, sizes_of(v)[3]]
+    y = at.node("Attention", [q, k, v, *([bias] if bias is not None else [])], sizes, attributes, name=node.name)
+    at.replace(_transposed(at, y, [0, 2, 1, 3]))
+
+
+def flattened(node: ir.Node, names: Names) -> None:
+    """Softmax, LogSoftmax or Hardmax over all axes from `axis` on as one."""
+    at = Insertion(node, names)
+    x = first_input(node)
+    flat = at.node("Flatten", [x], [None, None], {"axis": node.attributes.get_int("axis", 1)})
+    y = at.node(node.op_type.removeprefix(FLATTENED), [flat], [None, None], {"axis": 1}, name=node.name)
+    shape = at.node("Shape", [x], [None if x.shape is None else len(x.shape)], {"start": 0}, dtype=ir.DataType.INT64)
+    sizes = [] if node.outputs[0].shape is None else sizes_of(node.outputs[0])
+    at.replace(at.node("Reshape", [y, shape], sizes))

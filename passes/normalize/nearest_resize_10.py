@@ -1,0 +1,55 @@
+"""Nearest-pixel resizing as it was at opset 10, where no file could say which pixel is the nearest.
+
+onnxruntime, which defined it by use, takes the pixel below where an axis grows, and the one above where it shrinks.
+
+Given    y = Resize<mode=nearest>(x, scales=[1, 1, 2, 2])          of opset 10
+Result   y = Resize<nearest_mode=floor>(x, scales=[1, 1, 2, 2])
+
+Given    y = Resize<mode=nearest>(x, scales=[1, 1, 0.5, 2])        of opset 10
+Result   t = Resize<nearest_mode=ceil>(x, scales=[1, 1, 0.5, 1])
+         y = Resize<nearest_mode=floor>(t, scales=[1, 1, 1, 2])
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx_ir as ir
+
+from passes.errors import Unsupported, describe
+from passes.graph.builder import Insertion, Names, first_input, sizes_of
+from passes.normalize.opset_adapters import NEAREST_KEY
+
+
+class SettleNearest(ir.passes.InPlacePass):
+    """Say which pixel, now that scales are folded."""
+
+    def call(self, model: ir.Model) -> ir.passes.PassResult:
+        found = [node for graph in model.graphs() for node in graph if NEAREST_KEY in node.metadata_props]
+        names = Names(model) if found else None
+        for node in found:
+            if names is not None:
+                _settle(node, names)
+        return ir.passes.PassResult(model, bool(found))
+
+
+def _settle(node: ir.Node, names: Names) -> None:
+    del node.metadata_props[NEAREST_KEY]
+    given = node.inputs[2]
+    if given is None or given.const_value is None:
+        raise Unsupported(
+            "Resize of opset 10 by scales that are computed when the model runs is not converted.",
+            node=describe(node),
+            hint="export the model with opset 11 or newer",
+        )
+    scales = given.const_value.numpy()
+    if (scales >= 1).all():
+        return
+    node.attributes.add(ir.AttrString("nearest_mode", "ceil"))
+    if (scales <= 1).all():
+        return
+    at = Insertion(node, names)
+    x, after = first_input(node), sizes_of(node.outputs[0])
+    sizes = [b if scale < 1 else a for a, b, scale in zip(sizes_of(x), after, scales, strict=True)]
+    shrunk = at.node("Resize", [x, None, at.constant(np.minimum(scales, 1), "shrink")], sizes, dict(node.attributes))
+    attributes = {**dict(node.attributes), "nearest_mode": ir.AttrString("nearest_mode", "floor")}
+    at.replace(at.node("Resize", [shrunk, None, at.constant(np.maximum(scales, 1), "grow")], after, attributes))

@@ -1,0 +1,219 @@
+"""Give every value an element type and a shape of known rank, and fold the shape arithmetic that this settles.
+
+One forward walk. For each node, in this order:
+
+1. all inputs constant: folded (fold/constants.py); a list of tensors, or an If whose condition is known: replaced by
+   what it comes to (fold/sequences.py, fold/if_branch.py);
+2. its outputs' shapes by rule (shape_rules), in integers and expressions of the inputs' symbols;
+3. what no rule tells, by onnx's inference of that one node (onnx_inference.py);
+4. what is still open, from what the file itself says of the value (known_shapes.py);
+5. small integer outputs computed from shapes are followed as arrays of dimensions (operator_values). One that turns out
+   to be all numbers is a constant after all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+
+import numpy as np
+import onnx_ir as ir
+
+from passes.dims.polynomial import Dim, product
+from passes.errors import Unsupported, describe
+from passes.fold.constants import ConstantFolder
+from passes.fold.if_branch import inline_branch
+from passes.fold.reference import MALFORMED
+from passes.fold.sequences import Sequences
+from passes.fold.values import EVALUATORS, NotKnown, evaluate
+from passes.graph.builder import Names
+from passes.lower.meanings import FLATTENED
+from passes.shapes.onnx_inference import ask_onnx
+from passes.shapes.rules import DTYPES, RULES, NoRule, Site
+from passes.shapes.rules.known_shapes import KnownShapes, Shape
+
+MAX_FOLLOWED = 256
+"""An integer tensor of more elements is data, not shape arithmetic."""
+
+Found = tuple[Sequence[Dim | None] | None, ir.DataType | None]
+
+
+class InferShapes(ir.passes.InPlacePass):
+    """Infer and require shapes.
+
+    Given    s = Shape(x);  b = Gather(s, 0);  t = Concat(b, [-1]);  y = Reshape(x, t)      x: float[batch, 16, 7, 7]
+    Result   the same, with b: int64[], t: int64[2], y: float[batch, 784]
+
+    Raises BadSource where an input has no rank, Unsupported where an output's rank cannot be told.
+    """
+
+    def call(self, model: ir.Model) -> ir.passes.PassResult:
+        walk = _Walk(model)
+        walk.run()
+        folded = walk.folder.finish()
+        return ir.passes.PassResult(model, folded or walk.modified or walk.shapes.modified)
+
+
+class _Walk:
+    def __init__(self, model: ir.Model) -> None:
+        self.model = model
+        self.modified = False
+        self.folder = ConstantFolder(model)
+        self.shapes = KnownShapes(self._constant_shape)
+        self.sequences = Sequences(self.names, self._constant, self.shapes.of)
+        self.followed: dict[ir.Value, np.ndarray] = {}
+        self._names: Names | None = None
+
+    def names(self) -> Names:
+        """The names taken, read when the first new one is needed."""
+        if self._names is None:
+            self._names = Names(self.model)
+        return self._names
+
+    def run(self) -> None:
+        for value in self.model.graph.inputs:
+            self.shapes.enter(value)
+        for node in self.model.graph:
+            self._node(node)
+        self.shapes.finish()
+        self.modified |= self.sequences.finish()
+
+    def _node(self, node: ir.Node) -> None:
+        if self.folder.fold(node):
+            return
+        if self.sequences.resolve(node) or self._take_branch(node):
+            self.modified = True
+            return
+        found = self._branches(node) if node.op_type == "If" and node.domain == "" else self._found(node)
+        for output, (shape, dtype) in zip(node.outputs, found, strict=True):
+            if output.name or output.uses():
+                self.shapes.settle(node, output, shape, dtype)
+        self._follow(node)
+
+    def _take_branch(self, node: ir.Node) -> bool:
+        """An If whose condition is known is the branch it takes; the walk goes on with the branch's nodes."""
+        if node.op_type != "If" or node.domain != "":
+            return False
+        condition = self._constant(node.inputs[0])
+        if condition is None:
+            return False
+        inline_branch(node, bool(condition.reshape(-1)[0]), self.names())
+        return True
+
+    def _branches(self, node: ir.Node) -> list[Found]:
+        """What both branches of an If agree on."""
+        graphs = [node.attributes[name].as_graph() for name in ("then_branch", "else_branch")]
+        for graph in graphs:
+            for inner in graph:
+                self._node(inner)
+        found: list[Found] = []
+        for one, other in zip(*(graph.outputs for graph in graphs), strict=True):
+            a, b = self.shapes.of(one), self.shapes.of(other)
+            if a is None or b is None or len(a) != len(b):
+                raise Unsupported(
+                    "The branches of an If give outputs of different ranks, and which is taken depends on the input.",
+                    node=describe(node),
+                    hint="where it depends on sizes, fix them: --input NAME=float32[1,3,224,224]",
+                )
+            found.append(([x if x == y else None for x, y in zip(a, b, strict=True)], one.dtype))
+        return found
+
+    def _found(self, node: ir.Node) -> Sequence[Found]:
+        """Steps 2 and 3."""
+        shapes = [self.shapes.of(value) for value in node.inputs]
+        found: list[Found] = [(None, None)] * len(node.outputs)
+        if node.op_type in RULES and (node.domain == "" or node.op_type.startswith(FLATTENED)):
+            site = Site(shapes, lambda index: self._value(node.inputs[index]))
+            with suppress(NoRule, *MALFORMED):  # onnx may know, or will say what is wrong
+                found = [(shape, _dtype(node, index)) for index, shape in enumerate(RULES[node.op_type](node, site))]
+        if not any(shape is None or dtype is None for shape, dtype in found):
+            return found
+        answers = ask_onnx(node, shapes, lambda index: self._value(node.inputs[index]))
+        return [
+            (answer[0] if shape is None else shape, answer[1] if shape is None or dtype is None else dtype)
+            for (shape, dtype), answer in zip(found, answers, strict=True)
+        ]
+
+    def _constant(self, value: ir.Value | None) -> np.ndarray | None:
+        constant = self.folder.constant(value)
+        return None if constant is None else constant.numpy()
+
+    def _constant_shape(self, value: ir.Value) -> Shape | None:
+        constant = self.folder.constant(value)
+        return None if constant is None else constant.shape
+
+    def _value(self, value: ir.Value | None) -> np.ndarray | None:
+        """What is known of the contents of a small tensor: numbers, or dimensions."""
+        if value is None:
+            return None
+        followed = self.followed.get(value)
+        if followed is not None:
+            return followed
+        constant = self.folder.constant(value)
+        if constant is None or len(constant.shape) > 4 or int(np.prod(constant.shape)) > MAX_FOLLOWED:
+            return None
+        return constant.numpy()
+
+    def _follow(self, node: ir.Node) -> None:
+        """Step 5."""
+        arrays = self._computed(node)
+        if arrays is None or any(array.size > MAX_FOLLOWED for array in arrays):
+            return
+        if all(_all_numbers(array) for array in arrays):
+            typed = [
+                array.astype((output.dtype or ir.DataType.INT64).numpy())
+                for array, output in zip(arrays, node.outputs, strict=True)
+            ]
+            self.folder.record(node, typed)
+            return
+        self.followed.update(zip(node.outputs, arrays, strict=True))
+
+    def _computed(self, node: ir.Node) -> list[np.ndarray] | None:
+        """The contents of a node's outputs, where they follow from shapes."""
+        if node.domain != "":
+            return None
+        if node.op_type in ("Shape", "Size"):
+            dims = self.shapes.of(node.inputs[0])
+            if dims is None:
+                return None
+            if node.op_type == "Size":
+                return [_array_of([product(dims)]).reshape(())]
+            return [_array_of(dims[node.attributes.get_int("start", 0) : node.attributes.get_int("end", len(dims))])]
+        if node.op_type not in EVALUATORS or not any(value in self.followed for value in node.inputs):
+            return None
+        values = [self._value(value) for value in node.inputs]
+        if any(array is None and value is not None for array, value in zip(values, node.inputs, strict=True)):
+            return None
+        try:
+            return evaluate(node, values)
+        except (NotKnown, *MALFORMED):
+            return None
+
+
+def _dtype(node: ir.Node, index: int) -> ir.DataType | None:
+    """The element type of an output of a node that has a shape rule."""
+    if index and node.op_type in ("MaxPool", "TopK"):
+        return ir.DataType.INT64
+    if node.op_type == "Cast":
+        return ir.DataType(node.attributes.get_int("to", 0))
+    if node.op_type == "ConstantOfShape":
+        fill = node.attributes.get("value")
+        return ir.DataType.FLOAT if fill is None else fill.as_tensor().dtype
+    if node.op_type in _ASK_ONNX:
+        return None
+    source = node.inputs[1 if node.op_type in ("CastLike", "Where") else 0] if node.inputs else None
+    return DTYPES.get(node.op_type, None if source is None else source.dtype)
+
+
+_ASK_ONNX = frozenset(("ConvInteger", "MatMulInteger", "QLinearConv"))
+"""Operators with a rule for the shape whose element type is neither the first input's nor always the same."""
+
+
+def _array_of(dims: Sequence[Dim]) -> np.ndarray:
+    array = np.empty(len(dims), object)
+    array[:] = dims
+    return array
+
+
+def _all_numbers(array: np.ndarray) -> bool:
+    return array.dtype != object or all(isinstance(element, int | float) for element in array.reshape(-1))

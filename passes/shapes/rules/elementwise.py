@@ -1,0 +1,61 @@
+"""Operators that keep a shape, and those that broadcast several."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import onnx_ir as ir
+
+from passes.dims.bounds import maximum
+from passes.dims.polynomial import Dim
+from passes.shapes.rules.registry import Shape, Shapes, Site, rule
+
+UNARY = """
+    Abs Acos Acosh Asin Asinh Atan Atanh BatchNormalization BitwiseNot Cast CastLike Ceil Celu Clip Cos Cosh
+    CumSum Dropout Elu Erf Exp FlattenedHardmax FlattenedLogSoftmax FlattenedSoftmax Floor Gelu
+    GroupNormalization HardSigmoid HardSwish Hardmax Identity InstanceNormalization IsInf IsNaN LRN
+    LayerNormalization LeakyRelu Log LogSoftmax LpNormalization MeanVarianceNormalization Mish Neg Not PRelu
+    RMSNormalization Reciprocal Relu Round ScatterElements ScatterND Selu Shrink Sigmoid Sign Sin Sinh Softmax
+    Softplus Softsign Sqrt Tan Tanh ThresholdedRelu Trilu
+"""
+BROADCASTING = """
+    Add And BitShift BitwiseAnd BitwiseOr BitwiseXor Div Equal Greater GreaterOrEqual Less LessOrEqual Max
+    Mean Min Mod Mul Or Pow Sub Sum Where Xor
+"""
+
+
+def broadcast(shapes: Sequence[Shape]) -> Shape:
+    """numpy's broadcasting. Two different symbols: one of them may be 1, so the result is the greater."""
+    rank = max(map(len, shapes))
+    result: list[Dim] = [1] * rank
+    for shape in shapes:
+        for axis, dim in enumerate(shape, rank - len(shape)):
+            known = result[axis]
+            if known == dim or dim == 1:
+                continue
+            if known == 1 or (isinstance(dim, int) and not isinstance(known, int)):
+                result[axis] = dim
+            elif not isinstance(known, int):
+                result[axis] = maximum(known, dim)
+    return tuple(result)
+
+
+@rule(UNARY)
+def _same(node: ir.Node, site: Site) -> Shapes:
+    return [site.shape(0)] + [None] * (len(node.outputs) - 1)
+
+
+@rule(BROADCASTING)
+def _broadcast(node: ir.Node, site: Site) -> Shapes:
+    return [broadcast([site.shape(index) for index in range(len(node.inputs))])]
+
+
+@rule("Shape")
+def _shape(node: ir.Node, site: Site) -> Shapes:
+    rank = len(site.shape(0))
+    return [(len(range(rank)[node.attributes.get_int("start", 0) : node.attributes.get_int("end", rank)]),)]
+
+
+@rule("Size")
+def _size(node: ir.Node, site: Site) -> Shapes:
+    return [()]

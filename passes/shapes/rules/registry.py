@@ -1,0 +1,81 @@
+"""Where shape rules are registered, and what a rule may ask."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import onnx_ir as ir
+
+from passes.dims.polynomial import Dim
+from passes.shapes.rules.known_shapes import Shape
+
+Shapes = list[Shape | None]
+
+
+class NoRule(Exception):
+    """The rule lacks something it needs, such as the value of a shape input."""
+
+
+@dataclass(slots=True)
+class Site:
+    """What a rule may ask: the shapes of the inputs (None: absent or of unknown rank), and their values."""
+
+    shapes: Sequence[Shape | None]
+    values: Callable[[int], np.ndarray | None]
+
+    def shape(self, index: int) -> Shape:
+        shape = self.shapes[index] if index < len(self.shapes) else None
+        if shape is None:
+            raise NoRule
+        return shape
+
+    def has(self, index: int) -> bool:
+        """Whether the input is there at all."""
+        return index < len(self.shapes) and self.shapes[index] is not None
+
+    def value(self, index: int) -> list[Dim]:
+        """The elements of a shape-like input, symbols among them."""
+        value = self.values(index)
+        if value is None:
+            raise NoRule
+        return list(value.reshape(-1).tolist())
+
+    def numbers(self, index: int) -> list[int]:
+        """The elements of an input that must be constant: axes, steps."""
+        found = self.value(index)
+        numbers = [element for element in found if isinstance(element, int)]
+        if len(numbers) < len(found):
+            raise NoRule
+        return numbers
+
+    def axes(self, index: int, rank: int) -> list[int]:
+        """The axes that an input names, counted from the front."""
+        return [axis % rank if rank else 0 for axis in self.numbers(index)]
+
+
+Rule = Callable[[ir.Node, Site], Shapes]
+RULES: dict[str, Rule] = {}
+
+_INT64 = "ArgMax ArgMin NonZero Shape Size"
+_BOOL = "And Equal Greater GreaterOrEqual IsInf IsNaN Less LessOrEqual Not Or Xor"
+
+DTYPES: dict[str, ir.DataType] = {
+    **dict.fromkeys(_INT64.split(), ir.DataType.INT64),
+    **dict.fromkeys(_BOOL.split(), ir.DataType.BOOL),
+}
+"""The element types of outputs that are not that of the first input."""
+
+
+def rule(op_types: str) -> Callable[[Rule], Rule]:
+    """Register the shape rule of operators, named in one text."""
+
+    def register(function: Rule) -> Rule:
+        for op_type in op_types.split():
+            if op_type in RULES:
+                raise ValueError(f"{op_type} has two shape rules")
+            RULES[op_type] = function
+        return function
+
+    return register

@@ -1,0 +1,89 @@
+"""Operators that cut, pad and repeat along axes."""
+
+from __future__ import annotations
+
+import onnx_ir as ir
+
+from passes.dims.bounds import lower_bound, maximum, minimum
+from passes.dims.polynomial import Dim, ceil_divide
+from passes.shapes.rules.elementwise import broadcast
+from passes.shapes.rules.registry import NoRule, Shapes, Site, rule
+
+
+@rule("Expand")
+def _expand(node: ir.Node, site: Site) -> Shapes:
+    return [broadcast([site.shape(0), tuple(site.value(1))])]
+
+
+@rule("Tile")
+def _tile(node: ir.Node, site: Site) -> Shapes:
+    return [tuple(dim * times for dim, times in zip(site.shape(0), site.value(1), strict=True))]
+
+
+@rule("ConstantOfShape")
+def _constant_of_shape(node: ir.Node, site: Site) -> Shapes:
+    return [tuple(site.value(0))]
+
+
+@rule("Range")
+def _range(node: ir.Node, site: Site) -> Shapes:
+    (start,), (limit,), (delta,) = site.value(0), site.value(1), site.numbers(2)
+    if delta == 0:
+        raise NoRule
+    return [(_positive(ceil_divide(limit - start, delta) if delta > 0 else ceil_divide(start - limit, -delta)),)]
+
+
+@rule("Pad")
+def _pad(node: ir.Node, site: Site) -> Shapes:
+    x = site.shape(0)
+    pads = site.value(1)
+    axes = site.axes(3, len(x)) if site.has(3) else list(range(len(x)))
+    result = list(x)
+    for position, axis in enumerate(axes):
+        result[axis] = x[axis] + pads[position] + pads[position + len(axes)]
+    return [tuple(result)]
+
+
+@rule("Slice")
+def _slice(node: ir.Node, site: Site) -> Shapes:
+    x = site.shape(0)
+    starts, ends = site.value(1), site.value(2)
+    axes = site.axes(3, len(x)) if site.has(3) else list(range(len(starts)))
+    steps = site.numbers(4) if site.has(4) else [1] * len(starts)
+    result = list(x)
+    for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
+        if step == 0:
+            raise NoRule
+        result[axis] = slice_length(x[axis], start, end, step)
+    return [tuple(result)]
+
+
+def slice_length(size: Dim, start: Dim, end: Dim, step: int) -> Dim:
+    """How many elements a slice takes. Symbols count from the front; a bound is clamped where that can be decided."""
+    if step < 0:
+        first = _clamp(start, size, size - 1, -1)
+        last = _clamp(end, size, size - 1, -1)
+        return _positive(ceil_divide(first - last, -step))
+    return _positive(ceil_divide(_clamp(end, size, size, 0) - _clamp(start, size, size, 0), step))
+
+
+def _clamp(bound: Dim, size: Dim, high: Dim, low: int) -> Dim:
+    if isinstance(bound, int):
+        if bound >= _TO_THE_END:
+            return high
+        if bound <= -_TO_THE_END:
+            return low
+        bound = bound if bound >= 0 else bound + size
+    if (least := lower_bound(bound - low)) is None or least < 0:
+        if isinstance(bound, int) or ((most := lower_bound(low - bound)) is not None and most >= 0):
+            return low
+        bound = maximum(bound, low)
+    return minimum(bound, high)
+
+
+_TO_THE_END = 2**31 - 1
+"""Exporters write the greatest int32 or int64 for "all of it"; no axis is that long."""
+
+
+def _positive(count: Dim) -> Dim:
+    return maximum(count, 0)

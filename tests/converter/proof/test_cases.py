@@ -1,0 +1,87 @@
+"""What a converted model is tried with."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from converter.proof.cases import Case, feeds, graph_inputs, plan
+from passes.errors import UsageError
+from tests.harness import graph
+
+IMAGES = "g (float[batch,3,h,w] x) => (float[batch,3,h,w] y) { y = Relu(x) }"
+
+
+def shapes(text: str, examples: dict[str, np.ndarray] | None = None) -> list[tuple[int, ...]]:
+    inputs = graph_inputs(graph(text))
+    return [feeds(inputs, case, examples)[inputs[0].name or ""].shape for case in plan(inputs, examples)]
+
+
+def test_three_batch_sizes_and_two_other_image_sizes_one_odd_one_not_square() -> None:
+    assert shapes(IMAGES) == [(1, 3, 64, 64), (2, 3, 64, 64), (3, 3, 64, 64), (1, 3, 80, 80), (1, 3, 67, 69)]
+
+
+def test_static_sizes_get_three_seeds() -> None:
+    text = "g (float[1,3,8,8] x) => (float[1,3,8,8] y) { y = Relu(x) }"
+    inputs = graph_inputs(graph(text))
+    cases = plan(inputs)
+    assert [case.seed for case in cases] == [0, 1, 2]
+    arrays = [feeds(inputs, case)["x"] for case in cases]
+    assert not np.array_equal(arrays[0], arrays[1])
+    assert np.array_equal(arrays[0], feeds(inputs, cases[0])["x"])
+
+
+def test_an_example_is_a_case_of_its_own_and_gives_the_sizes() -> None:
+    example = np.full((4, 3, 40, 56), 7, np.float32)
+    inputs = graph_inputs(graph(IMAGES))
+    cases = plan(inputs, {"x": example})
+    assert feeds(inputs, cases[0], {"x": example})["x"] is example
+    assert shapes(IMAGES, {"x": example})[1:] == [
+        (1, 3, 40, 56),
+        (2, 3, 40, 56),
+        (3, 3, 40, 56),
+        (4, 3, 50, 70),
+        (4, 3, 43, 61),
+    ]
+
+
+def test_a_value_that_cannot_be_made_up_comes_from_the_example() -> None:
+    inputs = graph_inputs(graph("g (float[1,n] x, int64 rate) => (float[1,n] y) { y = Relu(x) }"))
+    examples = {"x": np.zeros((1, 512), np.float32), "rate": np.array(16000)}
+    for case in plan(inputs, examples):
+        assert feeds(inputs, case, examples)["rate"] == 16000
+
+
+def test_indices_stay_inside_of_the_table_they_pick_from() -> None:
+    model = graph("g (int64[batch,16] i) => (float[batch,16,2] y) <float[3,2] t = {1,2,3,4,5,6}> { y = Gather(t, i) }")
+    inputs = graph_inputs(model)
+    drawn = np.concatenate([feeds(inputs, case)["i"].ravel() for case in plan(inputs)])
+    assert set(drawn) == {0, 1, 2}
+
+
+@pytest.mark.parametrize(("dtype", "allowed"), [("int64", {0, 1}), ("bool", {False, True}), ("uint8", set(range(256)))])
+def test_integers_and_booleans_are_valid(dtype: str, allowed: set[int]) -> None:
+    inputs = graph_inputs(graph(f"g ({dtype}[64] x) => ({dtype}[64] y) {{ y = Identity(x) }}"))
+    array = feeds(inputs, plan(inputs)[0])["x"]
+    assert array.dtype.name == dtype
+    assert set(array.tolist()) <= allowed
+    assert len(set(array.tolist())) > 1
+
+
+def test_weights_listed_as_inputs_are_no_inputs() -> None:
+    model = graph("g (float[2] x, float[2] w) => (float[2] y) <float[2] w = {1, 2}> { y = Add(x, w) }")
+    assert [value.name for value in graph_inputs(model)] == ["x"]
+
+
+def test_an_example_that_does_not_fit_is_named() -> None:
+    inputs = graph_inputs(graph(IMAGES))
+    with pytest.raises(UsageError, match="example for input 'x' has rank 2, the source wants 4"):
+        plan(inputs, {"x": np.zeros((1, 3), np.float32)})
+    with pytest.raises(UsageError, match=r"has shape \(1, 4, 8, 8\)"):
+        plan(inputs, {"x": np.zeros((1, 4, 8, 8), np.float32)})
+
+
+def test_an_axis_without_a_name_gets_one() -> None:
+    inputs = graph_inputs(graph("g (float[?,2] x) => (float[?,2] y) { y = Relu(x) }"))
+    assert feeds(inputs, Case(0, {"x:0": 5}))["x"].shape == (5, 2)
+    assert [feeds(inputs, case)["x"].shape[0] for case in plan(inputs)] == [1, 2, 3]

@@ -1,0 +1,70 @@
+"""What passes/graph/unsupported.py says is what the converter does."""
+
+from __future__ import annotations
+
+import onnx
+import onnx.parser
+import onnx_ir as ir
+import pytest
+
+import converter
+from converter.errors import Unsupported
+from passes.graph.unsupported import BY_PASSES, PARTS, REFUSED
+from scripts.operator_table import classify
+from tests.harness import check_onnx
+from tests.limit_examples import CONVERTED, with_header
+from tests.limit_examples import PARTS as REFUSED_PARTS
+from tests.limit_examples import REFUSED as REFUSED_OPERATORS
+
+NEWER = {"Swish": 24, "TensorScatter": 24}
+WITHOUT_TEXT = {"sparse"}
+"""Of PARTS: what ONNX text cannot say; tests/converter/sources/onnx/test_file.py has it."""
+
+
+def graph(name: str, text: str) -> str:
+    return with_header(text, NEWER.get(name, 23))
+
+
+def test_every_operator_is_in_one_place() -> None:
+    operators = classify()
+    assert not operators.unclassified
+    assert not operators.twice
+    assert set(CONVERTED) == set(BY_PASSES)
+    assert set(REFUSED_PARTS) | WITHOUT_TEXT == set(PARTS)
+    assert all(set(group.operators) & set(REFUSED_OPERATORS) for group in REFUSED)
+
+
+@pytest.mark.parametrize("operator", CONVERTED)
+def test_taken_out_by_passes(operator: str) -> None:
+    text = graph(operator, CONVERTED[operator])
+    assert f"{operator}(" in text or f"{operator}<" in text
+    check_onnx(text)
+
+
+@pytest.mark.parametrize("operator", REFUSED_OPERATORS)
+def test_refused_operator(operator: str) -> None:
+    assert any(operator in group.operators for group in REFUSED)
+    with pytest.raises(Unsupported) as raised:
+        convert(graph(operator, REFUSED_OPERATORS[operator]))
+    assert operator in f"{raised.value.message} {raised.value.node}"
+
+
+def test_the_error_has_the_reason_and_what_to_do() -> None:
+    with pytest.raises(Unsupported, match="LSTM is not supported: recurrent layers, not written yet"):
+        convert(graph("LSTM", REFUSED_OPERATORS["LSTM"]))
+    with pytest.raises(Unsupported, match="As many numbers as a size that no tensor") as raised:
+        convert(with_header(REFUSED_PARTS["computed sizes"]))
+    assert raised.value.hint == "Fix the size with --input."
+    undeclared = graph("Loop", REFUSED_OPERATORS["Loop"].replace("(float[2] y)", "(y)").replace("float[2] vo", "vo"))
+    with pytest.raises(Unsupported, match="Loop is not supported: loops"):
+        convert(undeclared)
+
+
+@pytest.mark.parametrize("part", REFUSED_PARTS)
+def test_refused_part(part: str) -> None:
+    with pytest.raises(Unsupported):
+        convert(with_header(REFUSED_PARTS[part]))
+
+
+def convert(text: str) -> None:
+    converter.convert(ir.from_proto(onnx.parser.parse_model(text)), verify=False)

@@ -1,0 +1,142 @@
+"""What is taken from a parameter is a look at it, with the take next to what the model shows."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+import pytest
+
+from passes.fold.constants import FoldConstants
+from passes.graph.weight_takes import MOST_TAKEN, taken
+from passes.graph.weight_views import TORCH_KIND, WEIGHT_KEY, Look, MarkWeights, View, apply_view, look_at
+from tests.harness import graph
+
+RNG = np.random.default_rng(0)
+
+
+def folded(body: str, *, kind: str = "PARAMETER") -> ir.Value:
+    """The constant u of a graph whose w of shape [4, 6] is a parameter of torch."""
+    model = graph(f"""g (float[N] x, float[4, 6] w) => (float[a, b, c, d] y)
+        <int64[3] i = {{0, 3, -1}}, int64[2, 1] nd = {{2, 0}}, int64[1] one = {{1}}, int64[1] three = {{3}},
+         int64[1] far = {{9}}, int64[1] back = {{-1}}, int64[1] out = {{-9}}, int64[2] zeros = {{0, 0}},
+         int64[2] twos = {{2, 2}}> {{ {body}  y = Mystery(x, u) }}""")
+    w = model.graph.inputs.pop()
+    w.const_value = ir.tensor(RNG.standard_normal((4, 6)).astype(np.float32))
+    w.metadata_props[TORCH_KIND] = kind
+    model.graph.register_initializer(w)
+    MarkWeights()(model)
+    FoldConstants()(model)
+    result = model.graph[-1].inputs[1]
+    assert result is not None and result.const_value is not None
+    return result
+
+
+def view_of(value: ir.Value) -> Any:
+    return json.loads(value.metadata_props[WEIGHT_KEY])["view"]
+
+
+@pytest.mark.parametrize(
+    ("body", "view"),
+    [
+        ("u = Gather(w, i)", [["take", [0, 0, 3, 3]]]),
+        ("u = Gather<axis=-1>(w, i)", [["take", [1, 0, 3, 5]]]),
+        ("u = GatherND(w, nd)", [["take", [0, 2, 0]]]),
+        ("u = Gather<axis=1>(w, nd)", [["take", [1, 2, 0]], ["reshape", [4, 2, 1]]]),
+        ("u = Slice(w, one, far)", [["take", [0, 1, 2, 3]]]),
+        ("u = Slice(w, one, far, one, three)", [["take", [1, 1, 4]]]),
+        ("t = Transpose(w)  u = Slice(t, one, three)", [["transpose", [1, 0]], ["take", [0, 1, 2]]]),
+    ],
+)
+def test_a_part_of_a_parameter_is_a_look(body: str, view: list[Any]) -> None:
+    value = folded(body)
+    assert view_of(value) == view
+    assert isinstance(value.const_value, Look) and value.const_value.base.shape.numpy() == (4, 6)
+    assert value.const_value.numpy().shape == value.shape.numpy() if value.shape is not None else False
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "u = Slice(w, back, out, one, back)",
+        "u = Slice(w, zeros, twos)",
+        "t = Gather(w, i)  u = Gather(t, zeros)",
+        "t = Neg(w)  u = Gather(t, i)",
+        "t = Add(w, w)  u = Gather(t, i)",
+    ],
+)
+def test_near_misses_are_computed(body: str) -> None:
+    assert view_of(folded(body)) == "derived"
+
+
+def test_of_buffers_the_part_is_all() -> None:
+    assert view_of(folded("u = Gather(w, i)", kind="BUFFER")) == "derived"
+
+
+SHAPE = (15, 6)
+VIEWS: dict[str, View] = {
+    "rows": (("take", (0, 3, 3, 14)),),
+    "columns": (("take", (1, 5, 0)),),
+    "a table of pairs": (
+        ("take", (0, *range(4, 10))),
+        ("reshape", (2, 3, 6)),
+        ("transpose", (2, 0, 1)),
+        ("reshape", (1, 6, 2, 3)),
+    ),
+    "behind a transpose": (("transpose", (1, 0)), ("take", (1, 2, 1, 0, 7)), ("reshape", (6, 2, 2))),
+    "moved twice": (("reshape", (5, 3, 6)), ("take", (1, 2, 0)), ("transpose", (2, 1, 0)), ("transpose", (1, 0, 2))),
+    "one of it": (("take", (0, 7)), ("reshape", (6,))),
+    "flat": (("take", (0, 7, 8)), ("reshape", (12,))),
+}
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_the_take_comes_last_and_shows_the_same(name: str) -> None:
+    array = RNG.standard_normal(SHAPE).astype(np.float32)
+    take = taken(VIEWS[name], SHAPE)
+    assert take is not None and not any(kind == "take" for kind, _ in take.before)
+    shown = np.take(apply_view(array, take.before), take.indices, axis=take.axis).reshape(take.shape)
+    expected = apply_view(array, VIEWS[name])
+    assert take.shape == expected.shape
+    np.testing.assert_array_equal(shown, expected)
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        (("transpose", (1, 0)),),
+        (("take", (0, 1)), ("take", (1, 1))),
+        (("take", (0, *range(6))), ("reshape", (2, 3, 6)), ("transpose", (1, 0, 2))),
+        (("take", (0, *range(6))), ("reshape", (2, 3, 6)), ("transpose", (0, 2, 1))),
+        (("take", (0, *range(6))), ("reshape", (36, 1)), ("transpose", (1, 0))),
+    ],
+)
+def test_what_would_be_transposed_when_the_model_runs_is_none(view: View) -> None:
+    assert taken(view, SHAPE) is None
+
+
+def test_very_many_indices_are_not_kept() -> None:
+    model = graph(f"""g (float[N] x, float[4, 6] w, int64[{MOST_TAKEN + 1}] i) => (float[a, b] y) {{
+        u = Gather(w, i)  y = Mystery(x, u) }}""")
+    for value, array in zip(
+        list(model.graph.inputs)[1:], (np.ones((4, 6), np.float32), np.ones(MOST_TAKEN + 1, np.int64)), strict=True
+    ):
+        model.graph.inputs.remove(value)
+        value.const_value = ir.tensor(array)
+        model.graph.register_initializer(value)
+    model.graph.initializers["w"].metadata_props[TORCH_KIND] = "PARAMETER"
+    MarkWeights()(model)
+    FoldConstants()(model)
+    constant = model.graph[-1].inputs[1]
+    assert constant is not None and view_of(constant) == "derived"
+
+
+def test_a_look_at_a_look_is_one_at_the_base() -> None:
+    base = ir.tensor(RNG.standard_normal(SHAPE).astype(np.float32))
+    once = look_at(base, (("transpose", (1, 0)),))
+    twice = look_at(once, (("take", (0, 2)),))
+    assert isinstance(twice, Look) and twice.base is base
+    np.testing.assert_array_equal(twice.numpy(), base.numpy().T[[2]])
+    assert look_at(base, ()) is base
