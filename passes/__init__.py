@@ -12,19 +12,19 @@ from pathlib import Path
 
 import onnx_ir as ir
 
-from passes.fuse.activations import RaiseActivations
-from passes.fuse.attention import RaiseAttention
+from passes.fuse.activations import FuseActivations
+from passes.fuse.attention import FuseAttention
 from passes.fuse.batch_norm import FoldBatchNorm
-from passes.fuse.dense import RaiseDense
-from passes.fuse.gelu import RaiseGelu
-from passes.fuse.group_norm import RaiseGroupNorm
-from passes.fuse.layer_norm import RaiseLayerNorm
+from passes.fuse.dense import FuseDense
+from passes.fuse.gelu import FuseGelu
+from passes.fuse.group_norm import FuseGroupNorm
+from passes.fuse.layer_norm import FuseLayerNorm
 from passes.layout import Layout
 from passes.normalize import PASSES as SETTLE
 from passes.normalize.refuse_private import RefusePrivate
-from passes.padding.fuse_pad import MergePads
+from passes.padding.fuse_pad import FusePads
 from passes.padding.split_pads import SplitPads
-from passes.simplify.keepdims import DropKeptAxes
+from passes.simplify.keepdims import DropKeepdims
 from passes.simplify.no_ops import RemoveUnused
 
 Stage = tuple[str, Callable[[], ir.passes.PassBase]]
@@ -37,20 +37,20 @@ def pipeline(*, layout: str = "channels_last", fold_batchnorm: bool = False) -> 
         ("RefusePrivate", RefusePrivate),  # first: what the passes write into a graph is theirs alone
         *((p.__name__, p) for p in SETTLE),
         # After shapes, which tell a norm over the last axes from others; before everything that changes axes.
-        ("RaiseLayerNorm", RaiseLayerNorm),
-        ("RaiseGroupNorm", RaiseGroupNorm),
-        ("RaiseGelu", RaiseGelu),
-        ("RaiseActivations", RaiseActivations),
-        ("RaiseAttention", RaiseAttention),
-        ("MergePads", MergePads),  # before SplitPads, which then sees the whole padding of a convolution
+        ("FuseLayerNorm", FuseLayerNorm),
+        ("FuseGroupNorm", FuseGroupNorm),
+        ("FuseGelu", FuseGelu),
+        ("FuseActivations", FuseActivations),
+        ("FuseAttention", FuseAttention),
+        ("FusePads", FusePads),  # before SplitPads, which then sees the whole padding of a convolution
         # Before SplitPads, which may put a Pad and an Add between a ConvTranspose and its BatchNormalization.
         *([("FoldBatchNorm", FoldBatchNorm)] if fold_batchnorm else []),
         # After shapes: a pad is provably `same` only at a known size, or with stride 1.
         ("SplitPads", SplitPads),
-        ("RaiseDense", RaiseDense),
+        ("FuseDense", FuseDense),
         # After everything that recognises patterns: they are written in the source's axes.
         ("Layout", lambda: Layout(layout)),
-        ("DropKeptAxes", DropKeptAxes),
+        ("DropKeepdims", DropKeepdims),
         ("RemoveUnused", RemoveUnused),  # the layout needs inferred shapes only: shape arithmetic is dead now
     ]
 

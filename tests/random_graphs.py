@@ -47,7 +47,7 @@ class Tensor:
         return [a for a in range(self.rank) if a != self.batch]
 
 
-class Builder:
+class Drawing:
     """Collects nodes. Each method draws one operator and returns its result, or None where there is nothing to do."""
 
     def __init__(self, draw: Any) -> None:
@@ -490,7 +490,7 @@ OPERATIONS = (
 @st.composite
 def graphs(draw: Any, most_nodes: int = 8) -> onnx.ModelProto:
     """A graph with one or two inputs and one to three outputs."""
-    builder = Builder(draw)
+    builder = Drawing(draw)
     sizes = draw(st.lists(st.integers(1, 4), min_size=1, max_size=4))
     builder.values.append(builder.input(sizes))
     if draw(st.booleans()):

@@ -19,7 +19,7 @@ import onnx_ir as ir
 
 from passes.dims.polynomial import Dim
 from passes.errors import Unsupported, describe
-from passes.graph.builder import Insertion, Names
+from passes.graph.builder import Builder, Names
 
 _OPERATORS = """
     ConcatFromSequence SequenceAt SequenceConstruct SequenceEmpty SequenceErase SequenceInsert SequenceLength
@@ -70,7 +70,7 @@ class Sequences:
             found = self._list(node)
             _replace(node, found[self._index(node, 1, len(found), default=0)])
         elif node.op_type == "SequenceLength":
-            at = Insertion(node, self._names())
+            at = Builder(node, self._names())
             _replace(node, at.constant(np.array(len(self._list(node)), np.int64), "length"))
         else:
             self._concat(node)
@@ -121,10 +121,10 @@ class Sequences:
         stem = node.outputs[0].name or node.name or "split"
         squeezed = len(node.inputs) < 2 and not node.attributes.get_int("keepdims", 1)
         outputs = [ir.Value(name=names.fresh(f"{stem}_{index}"), type=x.type) for index in range(len(sizes))]
-        split = ir.node("Split", [x, Insertion(node, names).constant(sizes, "sizes")], {"axis": axis}, outputs=outputs)
+        split = ir.node("Split", [x, Builder(node, names).constant(sizes, "sizes")], {"axis": axis}, outputs=outputs)
         made = [split]
         if squeezed:
-            axes = Insertion(node, names).constant([axis], "axis_list")
+            axes = Builder(node, names).constant([axis], "axis_list")
             results = [ir.Value(name=names.fresh(f"{value.name}_item"), type=x.type) for value in outputs]
             made += [
                 ir.node("Squeeze", [part, axes], outputs=[item]) for part, item in zip(outputs, results, strict=True)
@@ -139,7 +139,7 @@ class Sequences:
         axis = node.attributes["axis"].as_int()
         made: list[ir.Node] = []
         if node.attributes.get_int("new_axis", 0):
-            axes = Insertion(node, names).constant([axis], "axis_list")
+            axes = Builder(node, names).constant([axis], "axis_list")
             for index, part in enumerate(parts):
                 item = ir.Value(name=names.fresh(f"{node.outputs[0].name}_{index}"), type=part.type)
                 made.append(ir.node("Unsqueeze", [part, axes], outputs=[item]))

@@ -32,7 +32,7 @@ SIXTH: Polynomial = {(0, 1): 1 / 6}
 X_SIXTH: Polynomial = {(1, 1): 1 / 6}
 
 
-class RaiseActivations(Fusion):
+class FuseActivations(Fusion):
     """Given    Mul(x, Sigmoid(x))
     Result   keraport::Silu(x)
 

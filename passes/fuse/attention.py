@@ -12,12 +12,12 @@ from itertools import zip_longest
 
 import onnx_ir as ir
 
-from passes.graph.builder import Insertion, Names, sizes_of
+from passes.graph.builder import Builder, Names, sizes_of
 from passes.graph.match import check_closed, maker, reader, with_constant
 from passes.graph.reasons import Fusion, NoMatch
 
 
-class RaiseAttention(Fusion):
+class FuseAttention(Fusion):
     """Given    MatMul(Softmax<axis=-1>(Add(Mul(MatMul(q, Transpose(k)), scale), bias)), v)
     Result   Attention<scale>(q, k, v, bias)
 
@@ -126,7 +126,7 @@ def _check_axes(found: Found) -> None:
 
 
 def _replace(found: Found, names: Names) -> None:
-    at = Insertion(found.last, names)
+    at = Builder(found.last, names)
     k = _untransposed(at, found.k_transposed)
     inputs = [found.q, k, found.v, *_bias(at, found.biases)]
     attributes = {"scale": found.scale, "is_causal": 0, "softcap": 0.0, "qk_matmul_output_mode": 0}
@@ -138,7 +138,7 @@ def _replace(found: Found, names: Names) -> None:
         at.graph.remove(spent, safe=True)
 
 
-def _bias(at: Insertion, biases: list[ir.Value]) -> list[ir.Value]:
+def _bias(at: Builder, biases: list[ir.Value]) -> list[ir.Value]:
     """At most one: two are added first, as far as they broadcast against each other only."""
     if len(biases) < 2:
         return biases
@@ -147,7 +147,7 @@ def _bias(at: Insertion, biases: list[ir.Value]) -> list[ir.Value]:
     return [at.node("Add", biases[::-1], sizes)]
 
 
-def _untransposed(at: Insertion, value: ir.Value) -> ir.Value:
+def _untransposed(at: Builder, value: ir.Value) -> ir.Value:
     """kᵀ [B, H, D, S] as k [B, H, S, D]: one transpose from where kᵀ comes from, or none."""
     node = maker(value, "Transpose")
     source, perm = value, [0, 1, 3, 2]

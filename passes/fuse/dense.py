@@ -12,7 +12,7 @@ from passes.graph.match import other, raise_group, reader
 from passes.graph.reasons import Fusion, NoMatch
 
 
-class RaiseDense(Fusion):
+class FuseDense(Fusion):
     """Given    t = MatMul(x, W);  y = Add(t, b)        W: constant [k, n], b: constant [n], or [1, …, 1, n]
     Result   y = keraport::Dense(x, W, b)
 

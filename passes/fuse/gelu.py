@@ -24,7 +24,7 @@ HALF_SUM: Polynomial = {(1, 0): 0.5, (1, 1): 0.5}
 TANH_ARGUMENT: Polynomial = {(1, 0): sqrt(2 / pi), (3, 0): 0.044715 * sqrt(2 / pi)}
 
 
-class RaiseGelu(Fusion):
+class FuseGelu(Fusion):
     """Given    Mul(Mul(x, Add(Erf(Div(x, 1.4142135)), 1)), 0.5), or the tanh form, in any order
     Result   Gelu<approximate="none">(x), or Gelu<approximate="tanh">(x)
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from passes.graph.builder import Insertion, Names, sizes_of
+from passes.graph.builder import Builder, Names, sizes_of
 from passes.graph.match import check_closed, check_rank, maker, number, other, reader
 from passes.graph.reasons import Fusion, NoMatch
 from passes.padding.nodes import scalar
 
 
-class RaiseGroupNorm(Fusion):
+class FuseGroupNorm(Fusion):
     """Given    Add(Mul(Reshape(InstanceNormalization(Reshape(x, [N, G, -1]), 1, 0)), weight), bias)    x: [N, C, …]
     Result   GroupNormalization<num_groups=G>(x, weight, bias)                      weight, bias: [C], opset 21
 
@@ -58,7 +58,7 @@ def _fuse(norm: ir.Node, names: Names) -> None:
         last = after
     check_closed(nodes, last)
     check_rank(x, last)
-    at = Insertion(last, names)
+    at = Builder(last, names)
     parameters = []
     for op_type, label, nothing in (("Mul", "scale", 1), ("Add", "bias", 0)):
         if op_type in affine:

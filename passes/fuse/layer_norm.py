@@ -12,13 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
-from passes.graph.builder import Insertion, Names, sizes_of
+from passes.graph.builder import Builder, Names, sizes_of
 from passes.graph.match import check_closed, check_rank, maker, number, other, reader, reduced_axes, with_constant
 from passes.graph.reasons import Fusion, NoMatch
 from passes.padding.nodes import scalar
 
 
-class RaiseLayerNorm(Fusion):
+class FuseLayerNorm(Fusion):
     """Given    d = Sub(x, ReduceMean(x));  Add(Mul(Div(d, Sqrt(Add(ReduceMean(Pow(d, 2)), ε))), weight), bias)
     Result   LayerNormalization<axis, epsilon=ε>(x, weight, bias)
 
@@ -141,7 +141,7 @@ def _operand(
 
 
 def _replace(norm: Norm, names: Names) -> None:
-    at = Insertion(norm.last, names)
+    at = Builder(norm.last, names)
     sizes = sizes_of(norm.x)
     rank = len(sizes)
     kept = [axis for axis in range(rank) if axis not in norm.axes]

@@ -47,7 +47,7 @@ class Names:
         return name
 
 
-class Insertion:
+class Builder:
     """Writes nodes in front of `anchor`, which the caller changes or replaces."""
 
     def __init__(self, anchor: ir.Node, names: Names) -> None:

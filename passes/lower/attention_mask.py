@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from passes.graph.builder import Insertion, Names, sizes_of
+from passes.graph.builder import Builder, Names, sizes_of
 
 
 def is_faulty_attention(node: ir.Node) -> bool:
@@ -23,7 +23,7 @@ def expand_mask(node: ir.Node, names: Names) -> None:
     """Given    Attention(q, k, v, mask)           q: [B, H, T, D], k: [B, H, S, D]
     Result   Attention(q, k, v, Expand(mask, [1, 1, T, S]))
     """
-    at = Insertion(node, names)
+    at = Builder(node, names)
     q, k, mask = node.inputs[0], node.inputs[1], node.inputs[3]
     if q is None or k is None or mask is None:
         raise ValueError(f"Node {node.name!r} lacks an input.")

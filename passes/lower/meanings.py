@@ -6,7 +6,7 @@ import numpy as np
 import onnx_ir as ir
 
 from passes.errors import Unsupported, describe
-from passes.graph.builder import Insertion, Names, Sizes, first_input, sizes_of
+from passes.graph.builder import Builder, Names, Sizes, first_input, sizes_of
 
 OF_RESIZE = ("scales", "sizes", "like_axes", "like_factors")
 """Attributes that are inputs in the standard."""
@@ -17,7 +17,7 @@ FLATTENED = "Flattened"
 
 def channels_last(node: ir.Node, names: Names) -> None:
     """nhwc::Op(x, ...) = Transpose<0, 2, ..., 1>(Op(Transpose<0, -1, 1, ...>(x), ...)); weights lie as in ONNX."""
-    at = Insertion(node, names)
+    at = Builder(node, names)
     x = first_input(node)
     rank = len(sizes_of(x))
     first = _transposed(at, x, [0, rank - 1, *range(1, rank - 1)])
@@ -33,12 +33,12 @@ def channels_last(node: ir.Node, names: Names) -> None:
     at.replace(_transposed(at, y, [0, *range(2, rank), 1]))
 
 
-def _transposed(at: Insertion, x: ir.Value, perm: list[int]) -> ir.Value:
+def _transposed(at: Builder, x: ir.Value, perm: list[int]) -> ir.Value:
     sizes = sizes_of(x)
     return at.node("Transpose", [x], [sizes[axis] for axis in perm], {"perm": perm})
 
 
-def _resize_inputs(at: Insertion, node: ir.Node, rank: int) -> list[ir.Value | None]:
+def _resize_inputs(at: Builder, node: ir.Node, rank: int) -> list[ir.Value | None]:
     """nhwc::Resize has scales or sizes as attributes, of the spatial axes only; -1 is a size of the next input."""
     scales, sizes = node.attributes.get_floats("scales", None), node.attributes.get_ints("sizes", None)
     if scales is not None:
@@ -53,18 +53,18 @@ def _resize_inputs(at: Insertion, node: ir.Node, rank: int) -> list[ir.Value | N
     return [None, None, at.node("Concat", [*kept, *spatial], [rank], {"axis": 0}, dtype=ir.DataType.INT64)]
 
 
-def _size(at: Insertion, x: ir.Value | None, axis: int) -> ir.Value:
+def _size(at: Builder, x: ir.Value | None, axis: int) -> ir.Value:
     return at.node("Shape", [x], [1], {"start": axis, "end": axis + 1}, dtype=ir.DataType.INT64)
 
 
-def _times(at: Insertion, like: ir.Value | None, axis: int, factor: int) -> ir.Value:
+def _times(at: Builder, like: ir.Value | None, axis: int, factor: int) -> ir.Value:
     """The size of an axis, times a factor."""
     return at.node("Mul", [_size(at, like, axis), at.constant([factor], "factor")], [1], dtype=ir.DataType.INT64)
 
 
 def dense(node: ir.Node, names: Names) -> None:
     """x · W + b over the last axis of x, W of shape [K, N]."""
-    at = Insertion(node, names)
+    at = Builder(node, names)
     sizes = sizes_of(node.outputs[0])
     y = at.node("MatMul", node.inputs[:2], sizes, name=node.name)
     if len(node.inputs) > 2 and node.inputs[2] is not None:
@@ -74,14 +74,14 @@ def dense(node: ir.Node, names: Names) -> None:
 
 def silu(node: ir.Node, names: Names) -> None:
     """x · sigmoid(x)."""
-    at = Insertion(node, names)
+    at = Builder(node, names)
     x = first_input(node)
     at.replace(at.node("Mul", [x, at.node("Sigmoid", [x], sizes_of(x))], sizes_of(x), name=node.name))
 
 
 def ones_like(node: ir.Node, names: Names) -> None:
     """Ones of the shape and type of x."""
-    at = Insertion(node, names)
+    at = Builder(node, names)
     x = first_input(node)
     dtype = node.outputs[0].dtype or x.dtype or ir.DataType.FLOAT
     shape = at.node("Shape", [x], [len(sizes_of(x))], {"start": 0}, dtype=ir.DataType.INT64)
@@ -91,7 +91,7 @@ def ones_like(node: ir.Node, names: Names) -> None:
 
 def expand(node: ir.Node, names: Names) -> None:
     """Broadcast x to `shape`, in which 0 is the size that x has and -1 is the size of `like` along `axis`."""
-    at = Insertion(node, names)
+    at = Builder(node, names)
     x = first_input(node)
     shape, axis = node.attributes["shape"].as_ints(), node.attributes.get_int("axis", 0)
     target = at.constant([max(size, 1) for size in shape], "shape")  # Expand keeps an axis that is asked to be 1
@@ -104,7 +104,7 @@ def expand(node: ir.Node, names: Names) -> None:
 
 def positions(node: ir.Node, names: Names) -> None:
     """0, 1, 2, … as many as `like` has along `axis`."""
-    at = Insertion(node, names)
+    at = Builder(node, names)
     sizes, to = sizes_of(node.outputs[0]), ir.DataType(node.attributes["to"].as_int())
     size = at.node("Squeeze", [_size(at, node.inputs[0], node.attributes["axis"].as_int())], [])
     start, step = (at.constant(np.array(number, np.int64), label) for number, label in ((0, "start"), (1, "step")))
@@ -114,7 +114,7 @@ def positions(node: ir.Node, names: Names) -> None:
 
 def attention(node: ir.Node, names: Names) -> None:
     """softmax(scale · q kᵀ + bias) v on q [B, T, H, D], k, v [B, S, H, D]: Keras's axes, Attention's meaning."""
-    at = Insertion(node, names)
+    at = Builder(node, names)
     q, k, v = (_transposed(at, value, [0, 2, 1, 3]) for value in node.inputs[:3] if value is not None)
     bias = node.inputs[3] if len(node.inputs) > 3 else None
     batch, length, heads, _ = sizes_of(node.outputs[0])
@@ -126,7 +126,7 @@ def attention(node: ir.Node, names: Names) -> None:
 
 def flattened(node: ir.Node, names: Names) -> None:
     """Softmax, LogSoftmax or Hardmax over all axes from `axis` on as one."""
-    at = Insertion(node, names)
+    at = Builder(node, names)
     x = first_input(node)
     flat = at.node("Flatten", [x], [None, None], {"axis": node.attributes.get_int("axis", 1)})
     y = at.node(node.op_type.removeprefix(FLATTENED), [flat], [None, None], {"axis": 1}, name=node.name)

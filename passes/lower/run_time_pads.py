@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from passes.graph.builder import Insertion, Names, first_input, sizes_of
+from passes.graph.builder import Builder, Names, first_input, sizes_of
 from passes.padding.arithmetic import Axis
 
 
@@ -14,7 +14,7 @@ def lower_pad_same(node: ir.Node, names: Names) -> None:
 
     r = -n mod s;  t = max(0, ke - s + r);  b = ⌊t/2⌋ or, for SAME_LOWER, ⌈t/2⌉;  pads (b, ke-1-b).
     """
-    at = Insertion(node, names)
+    at = Builder(node, names)
     x = first_input(node)
     attributes = node.attributes
     lower = attributes["mode"].as_string() == "SAME_LOWER"
@@ -46,7 +46,7 @@ def lower_centre_crop(node: ir.Node, names: Names) -> None:
 
     t = max(0, length - surplus - size);  b = ⌊t/2⌋ for SAME_UPPER, else ⌈t/2⌉;  y = x[b : b + size].
     """
-    at = Insertion(node, names)
+    at = Builder(node, names)
     x = first_input(node)
     rounding = 0 if node.attributes["mode"].as_string() == "SAME_UPPER" else 1
     axes, wanted = node.attributes["axes"].as_ints(), node.attributes["sizes"].as_ints()
@@ -61,10 +61,10 @@ def lower_centre_crop(node: ir.Node, names: Names) -> None:
     at.replace(at.node("Slice", inputs, sizes_of(node.outputs[0])))
 
 
-def _length(at: Insertion, x: ir.Value, axis: int) -> ir.Value:
+def _length(at: Builder, x: ir.Value, axis: int) -> ir.Value:
     return at.node("Shape", [x], [1], {"start": axis, "end": axis + 1}, dtype=ir.DataType.INT64)
 
 
-def _integers(at: Insertion, op_type: str, a: ir.Value, b: ir.Value | list[int] | None = None) -> ir.Value:
+def _integers(at: Builder, op_type: str, a: ir.Value, b: ir.Value | list[int] | None = None) -> ir.Value:
     operand = [] if b is None else [at.constant(b, "operand") if isinstance(b, list) else b]
     return at.node(op_type, [a, *operand], [1], {"fmod": 0} if op_type == "Mod" else None)

@@ -14,11 +14,11 @@ from __future__ import annotations
 import onnx_ir as ir
 
 from passes.dims.polynomial import product
-from passes.graph.builder import Insertion, Names, first_input, sizes_of
+from passes.graph.builder import Builder, Names, first_input, sizes_of
 from passes.lower.meanings import FLATTENED
 
 
-class SettleSoftmax(ir.passes.InPlacePass):
+class NormalizeSoftmax(ir.passes.InPlacePass):
     """Write the flattening out, now that ranks are known."""
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
@@ -47,7 +47,7 @@ def _settle(node: ir.Node, names: Names) -> None:
     if len(long) <= 1 and axis < rank:
         node.attributes.add(ir.AttrInt64("axis", long[0] if long else rank - 1))
         return
-    at = Insertion(node, names)
+    at = Builder(node, names)
     known = [size for size in sizes if size is not None]
     flat = at.node(
         "Reshape", [x, at.constant([0] * axis + [-1], "flat")], [*known[:axis], product(known[axis:])], {"allowzero": 0}

@@ -20,7 +20,7 @@ NEWEST = 28
 """The newest opset whose changes were read. A newer onnx is no reason to guess what its operators mean."""
 
 
-class SettleOpset(ir.passes.InPlacePass):
+class ConvertOpset(ir.passes.InPlacePass):
     """Rewrite every node of the standard domain to opset 23.
 
     Given    Clip<min=0, max=6>(x)      opset 9

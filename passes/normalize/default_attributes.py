@@ -10,7 +10,7 @@ import onnx_ir as ir
 from passes.opset import OPSET
 
 
-class SettleDefaults(ir.passes.InPlacePass):
+class ExplicitDefaults(ir.passes.InPlacePass):
     """Fill in attributes that have a default value in the operator's schema.
 
     Given    Conv(x, w)

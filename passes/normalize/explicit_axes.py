@@ -19,7 +19,7 @@ import onnx_ir as ir
 from passes.dims.bounds import lower_bound
 from passes.dims.polynomial import Dim
 from passes.errors import Unsupported, describe
-from passes.graph.builder import Insertion, Names
+from passes.graph.builder import Builder, Names
 from passes.shapes.rules.known_shapes import read_dim
 from passes.shapes.rules.reductions import REDUCTIONS
 
@@ -31,7 +31,7 @@ AXIS_ATTRIBUTE = frozenset(_WITH_AXIS.split())
 WINDOWS = "Conv ConvTranspose MaxPool AveragePool LpPool ConvInteger QLinearConv"
 
 
-class SettleAxes(ir.passes.InPlacePass):
+class ExplicitAxes(ir.passes.InPlacePass):
     """Make axes non-negative and rank-dependent defaults explicit. Ranks must be known."""
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
@@ -69,7 +69,7 @@ class _Constants:
         if key not in self._made:
             self._names = self._names or Names(self._model)
             # not "..._axes": onnxruntime 1.31's GatherSliceToSplitFusion makes an initializer "squeeze_axes" unchecked
-            self._made[key] = Insertion(node, self._names).constant(wanted, "axis_list")
+            self._made[key] = Builder(node, self._names).constant(wanted, "axis_list")
         if len(node.inputs) <= position:
             node.resize_inputs(position + 1)
         node.replace_input_with(position, self._made[key])

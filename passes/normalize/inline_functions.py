@@ -8,13 +8,13 @@ from onnx_ir.passes.common import InlinePass, RemoveInitializersFromInputsPass, 
 from passes.errors import BadSource
 
 
-class OneGraph(ir.passes.InPlacePass):
+class InlineFunctions(ir.passes.InPlacePass):
     """Inline functions, sort nodes, take initializers off the inputs.
 
     Given    y = my::Block(x)                    with a function my::Block(a) = Relu(Conv(a, w))
     Result   t = Conv(x, w);  y = Relu(t)        both with the metadata of the call
 
-    A function may be of another opset than the model: its nodes remember theirs in `node.version` for SettleOpset.
+    A function may be of another opset than the model: its nodes remember theirs in `node.version` for ConvertOpset.
 
     Raises:
         BadSource: functions that call each other in a circle, a graph with a cycle, or one without outputs.

@@ -16,11 +16,11 @@ import numpy as np
 import onnx_ir as ir
 
 from passes.errors import Unsupported, describe
-from passes.graph.builder import Insertion, Names, first_input, sizes_of
+from passes.graph.builder import Builder, Names, first_input, sizes_of
 from passes.normalize.opset_adapters import NEAREST_KEY
 
 
-class SettleNearest(ir.passes.InPlacePass):
+class NormalizeNearestResize(ir.passes.InPlacePass):
     """Say which pixel, now that scales are folded."""
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
@@ -47,7 +47,7 @@ def _settle(node: ir.Node, names: Names) -> None:
     node.attributes.add(ir.AttrString("nearest_mode", "ceil"))
     if (scales <= 1).all():
         return
-    at = Insertion(node, names)
+    at = Builder(node, names)
     x, after = first_input(node), sizes_of(node.outputs[0])
     sizes = [b if scale < 1 else a for a, b, scale in zip(sizes_of(x), after, scales, strict=True)]
     shrunk = at.node("Resize", [x, None, at.constant(np.minimum(scales, 1), "shrink")], sizes, dict(node.attributes))

@@ -19,7 +19,7 @@ import numpy as np
 import onnx_ir as ir
 
 from passes.errors import BadSource, Unsupported, describe
-from passes.graph.builder import Insertion, Names, sizes_of
+from passes.graph.builder import Builder, Names, sizes_of
 from passes.lower.meanings import FLATTENED
 
 Rewrite = Callable[[ir.Node, Names], None]
@@ -61,7 +61,7 @@ def _append(node: ir.Node, names: Names, position: int, numbers: np.ndarray | Se
         return
     if len(node.inputs) <= position:
         node.resize_inputs(position + 1)
-    node.replace_input_with(position, Insertion(node, names).constant(numbers, label))
+    node.replace_input_with(position, Builder(node, names).constant(numbers, label))
 
 
 def _like_first(node: ir.Node, names: Names, position: int, number: float, label: str) -> None:
@@ -69,7 +69,7 @@ def _like_first(node: ir.Node, names: Names, position: int, number: float, label
     x = node.inputs[0]
     if x is None:
         raise BadSource("The first input is missing.", node=describe(node))
-    at = Insertion(node, names)
+    at = Builder(node, names)
     if x.dtype is not None:
         value = at.constant(np.array(number, x.dtype.numpy()), label)
     else:
@@ -208,7 +208,7 @@ def _grid_sample(node: ir.Node, names: Names) -> None:
 @upgrade(21, "GroupNormalization")
 def _group_normalization(node: ir.Node, names: Names) -> None:
     """scale and bias: one number per group becomes one per channel, each repeated channels / groups times."""
-    at = Insertion(node, names)
+    at = Builder(node, names)
     x = node.inputs[0]
     groups = node.attributes["num_groups"].as_int()
     if x is None:
@@ -287,7 +287,7 @@ def _space_to_depth_28(node: ir.Node, names: Names) -> None:
 @downgrade(24, "Swish")
 def _swish(node: ir.Node, names: Names) -> None:
     """Swish(x) = x · sigmoid(alpha · x)."""
-    at = Insertion(node, names)
+    at = Builder(node, names)
     x = node.inputs[0]
     if x is None:
         raise BadSource("The input is missing.", node=describe(node))

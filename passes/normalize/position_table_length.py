@@ -25,7 +25,7 @@ _OPERATORS = """
 BROADCASTING = frozenset(_OPERATORS.split())
 
 
-class SettleTables(ir.passes.InPlacePass):
+class NormalizePositionTables(ir.passes.InPlacePass):
     """Write `t` for `Min(N, t)` where both meet in a broadcast."""
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:

@@ -9,11 +9,11 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from passes.graph.builder import Insertion, Names
+from passes.graph.builder import Builder, Names
 from passes.graph.match import maker
 
 
-class SettleScales(ir.passes.InPlacePass):
+class NormalizeNormScales(ir.passes.InPlacePass):
     """Make a constant of a scale that is the same number everywhere.
 
     Not where an axis that is normalised has an open size.
@@ -39,6 +39,6 @@ def _settle(node: ir.Node, filled: ir.Node, names: Names) -> bool:
     if not sizes or len(sizes) < len(normalised):
         return False
     number = np.zeros(1, np.float32) if value is None else value.numpy()
-    scale = Insertion(node, names).constant(np.full(sizes, number.item(), number.dtype), "scale")
+    scale = Builder(node, names).constant(np.full(sizes, number.item(), number.dtype), "scale")
     node.replace_input_with(1, scale)
     return True

@@ -14,7 +14,7 @@ from typing import Any
 import onnx_ir as ir
 
 from passes.dims.polynomial import Dim
-from passes.graph.builder import Insertion, Names, first_input, set_attributes, sizes_of
+from passes.graph.builder import Builder, Names, first_input, set_attributes, sizes_of
 from passes.padding.arithmetic import Axis
 from passes.padding.nodes import pad_window, stride_axes
 from passes.padding.window import Window, read_window
@@ -35,14 +35,14 @@ def split_conv(node: ir.Node, names: Names, *, fold: bool = True) -> bool:
     attributes = _attributes(node, window, "SAME_UPPER" if folded else "VALID")
     if folded or window.is_valid:
         return set_attributes(node, attributes)
-    at = Insertion(node, names)
+    at = Builder(node, names)
     node.replace_input_with(0, pad_window(at, first_input(node), window))
     set_attributes(node, attributes)
     return True
 
 
 def _split_stride_from_dilation(node: ir.Node, window: Window, names: Names) -> None:
-    at = Insertion(node, names)
+    at = Builder(node, names)
     common = [gcd(a.stride, a.dilation) for a in window.axes]
     x = stride_axes(at, pad_window(at, first_input(node), window), common)
     reduced = tuple(

@@ -24,7 +24,7 @@ import onnx_ir as ir
 
 from passes.dims.polynomial import Dim
 from passes.errors import Unsupported, describe
-from passes.graph.builder import Insertion, Names, first_input, set_attributes, sizes_of
+from passes.graph.builder import Builder, Names, first_input, set_attributes, sizes_of
 from passes.padding.arithmetic import Axis, Pads
 from passes.padding.nodes import crop_axes, pad_axes, plus
 from passes.padding.window import read_window
@@ -84,7 +84,7 @@ def split_conv_transpose(node: ir.Node, names: Names) -> bool:
     crops = _crops(node, axes)
     if all(c.crop == c.extension == (0, 0) and c.centre is None for c in crops):
         return set_attributes(node, attributes)
-    at = Insertion(node, names)
+    at = Builder(node, names)
     x = pad_axes(at, first_input(node), [c.extension for c in crops])
     sizes = [*sizes_of(node.outputs[0])[:2], *map(_full_size, sizes_of(x)[2:], axes)]
     y = at.node("ConvTranspose", [x, *node.inputs[1:]], sizes, attributes, name=node.name)
@@ -124,7 +124,7 @@ def _full_size(size: Dim | None, axis: Axis) -> Dim | None:
     return None if size is None else (size - 1) * axis.stride + axis.extent
 
 
-def _centre_crop(at: Insertion, y: ir.Value, crops: list[Crop], upper: bool) -> ir.Value:
+def _centre_crop(at: Builder, y: ir.Value, crops: list[Crop], upper: bool) -> ir.Value:
     """`keraport::CentreCrop`: `sizes` elements along `axes`, from b = t/2 on, t = max(0, length - surplus - size)."""
     axes = [i for i, c in enumerate(crops) if c.centre is not None]
     if not axes:

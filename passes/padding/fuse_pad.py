@@ -15,7 +15,7 @@ NEUTRAL = {"Conv": 0.0, "MaxPool": -np.inf}
 """What each operator pads with on its own."""
 
 
-class MergePads(ir.passes.InPlacePass):
+class FusePads(ir.passes.InPlacePass):
     """Merge constant pads into the operator that reads them.
 
     Given    p = Pad<[0, 0, 0, 0, 0, 0, 1, 1]>(x);  y = Conv<strides=[2, 2]>(p, w)

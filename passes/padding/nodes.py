@@ -8,12 +8,12 @@ import numpy as np
 import onnx_ir as ir
 
 from passes.dims.polynomial import Dim, ceil_divide
-from passes.graph.builder import Insertion, sizes_of
+from passes.graph.builder import Builder, sizes_of
 from passes.padding.arithmetic import Pads
 from passes.padding.window import Window
 
 
-def pad_window(at: Insertion, x: ir.Value, window: Window, value: float = 0.0) -> ir.Value:
+def pad_window(at: Builder, x: ir.Value, window: Window, value: float = 0.0) -> ir.Value:
     """`x` with all pads of the window around it."""
     known = [pads or (0, 0) for pads in window.pads]
     x = pad_axes(at, x, [(max(0, b), max(0, e)) for b, e in known], value)
@@ -21,7 +21,7 @@ def pad_window(at: Insertion, x: ir.Value, window: Window, value: float = 0.0) -
     return _pad_same(at, x, window, value)
 
 
-def pad_axes(at: Insertion, x: ir.Value, pads: Sequence[Pads], value: float = 0.0) -> ir.Value:
+def pad_axes(at: Builder, x: ir.Value, pads: Sequence[Pads], value: float = 0.0) -> ir.Value:
     """Pad the spatial axes; no node where there is nothing to pad."""
     if not any(b or e for b, e in pads):
         return x
@@ -34,7 +34,7 @@ def pad_axes(at: Insertion, x: ir.Value, pads: Sequence[Pads], value: float = 0.
     return at.node("Pad", inputs, [*sizes[:2], *grown], {"mode": "constant"})
 
 
-def crop_axes(at: Insertion, x: ir.Value, crops: Sequence[Pads]) -> ir.Value:
+def crop_axes(at: Builder, x: ir.Value, crops: Sequence[Pads]) -> ir.Value:
     """Take elements off the beginnings and ends of the spatial axes; no node where there is nothing to take."""
     if not any(b or e for b, e in crops):
         return x
@@ -47,7 +47,7 @@ def crop_axes(at: Insertion, x: ir.Value, crops: Sequence[Pads]) -> ir.Value:
     return _slice(at, x, sizes, [crops[i][0] for i in axes], ends, axes, [1] * len(axes))
 
 
-def stride_axes(at: Insertion, x: ir.Value, steps: Sequence[int]) -> ir.Value:
+def stride_axes(at: Builder, x: ir.Value, steps: Sequence[int]) -> ir.Value:
     """Every step-th element of the spatial axes, from the first one on."""
     axes = [i for i, step in enumerate(steps) if step > 1]
     if not axes:
@@ -60,7 +60,7 @@ def stride_axes(at: Insertion, x: ir.Value, steps: Sequence[int]) -> ir.Value:
     return _slice(at, x, sizes, [0] * len(axes), [last] * len(axes), axes, [steps[i] for i in axes])
 
 
-def tap(at: Insertion, x: ir.Value, axis: int, window: Window, number: int) -> ir.Value:
+def tap(at: Builder, x: ir.Value, axis: int, window: Window, number: int) -> ir.Value:
     """What tap `number` of every window sees along one spatial axis of an already padded input."""
     a = window.axes[axis]
     after = (a.kernel - 1 - number) * a.dilation
@@ -84,7 +84,7 @@ def plus(size: Dim | None, amount: int) -> Dim | None:
 
 
 def _slice(
-    at: Insertion,
+    at: Builder,
     x: ir.Value,
     sizes: list[Dim | None],
     starts: list[int],
@@ -96,7 +96,7 @@ def _slice(
     return at.node("Slice", [x, *(at.constant(numbers, label) for label, numbers in parts.items())], sizes)
 
 
-def _pad_same(at: Insertion, x: ir.Value, window: Window, value: float) -> ir.Value:
+def _pad_same(at: Builder, x: ir.Value, window: Window, value: float) -> ir.Value:
     """`keraport::PadSame`: ke-1 elements of padding in all, SAME's b of them in front (see arithmetic.py)."""
     axes = [i for i, pads in enumerate(window.pads) if pads is None]
     if not axes:

@@ -25,7 +25,7 @@ import numpy as np
 import onnx_ir as ir
 
 from passes.errors import Unsupported, describe
-from passes.graph.builder import Insertion, Names, first_input, set_attributes, sizes_of
+from passes.graph.builder import Builder, Names, first_input, set_attributes, sizes_of
 from passes.padding.arithmetic import taps_inside
 from passes.padding.nodes import crop_axes, pad_axes, pad_window, scalar, tap
 from passes.padding.window import Window, read_window
@@ -44,7 +44,7 @@ def split_max_pool(node: ir.Node, names: Names, *, fold: bool = True) -> bool:
     window = read_window(node)
     if max(window.dilations) == 1 and (window.is_valid or (fold and window.is_same_upper)):
         return set_attributes(node, _attributes(window, "VALID" if window.is_valid else "SAME_UPPER"))
-    at = Insertion(node, names)
+    at = Builder(node, names)
     at.replace(_pool(at, pad_window(at, first_input(node), window, -inf), window, node.name))
     return True
 
@@ -63,7 +63,7 @@ def split_average_pool(node: ir.Node, names: Names, *, fold: bool = True) -> boo
     counts_inside_only = not include_pads or all(c == (0, 0) for c in window.counted)
     if fold and undilated and counts_inside_only and window.is_same_symmetric:
         return set_attributes(node, _attributes(window, "SAME_UPPER"))
-    at = Insertion(node, names)
+    at = Builder(node, names)
     x = first_input(node)
     y = _pool(at, pad_window(at, x, window), window, node.name)
     if not _counts_all(window, include_pads):
@@ -79,7 +79,7 @@ def split_average_pool(node: ir.Node, names: Names, *, fold: bool = True) -> boo
     return True
 
 
-def _pool(at: Insertion, x: ir.Value, window: Window, name: str | None = None) -> ir.Value:
+def _pool(at: Builder, x: ir.Value, window: Window, name: str | None = None) -> ir.Value:
     """The pool over an input that is padded already: dilated axes tap by tap, the others in one node."""
     node = at.anchor
     for i, axis in enumerate(window.axes):
@@ -133,7 +133,7 @@ def _static_corrections(window: Window, include_pads: bool) -> list[np.ndarray] 
     return corrections
 
 
-def _mask(at: Insertion, x: ir.Value, window: Window, include_pads: bool) -> ir.Value:
+def _mask(at: Builder, x: ir.Value, window: Window, include_pads: bool) -> ir.Value:
     """1 where a tap counts, 0 elsewhere, on the padded input; one image and one channel are enough."""
     sizes = [1, 1, *sizes_of(x)[2:]]
     parts = {"starts": [0, 0], "ends": [1, 1], "axes": [0, 1], "steps": [1, 1]}

@@ -12,10 +12,10 @@ from __future__ import annotations
 import onnx_ir as ir
 
 from passes.dims.polynomial import Dim, product
-from passes.graph.builder import Insertion, Names, sizes_of
+from passes.graph.builder import Builder, Names, sizes_of
 
 
-class TidyReshapes(ir.passes.InPlacePass):
+class ConstantReshapeShapes(ir.passes.InPlacePass):
     """Give Reshape a constant target wherever the inferred shapes allow it."""
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
@@ -32,7 +32,7 @@ class TidyReshapes(ir.passes.InPlacePass):
                 if target is None:
                     continue
                 names = names or Names(model)
-                node.replace_input_with(1, Insertion(node, names).constant(target, "shape"))
+                node.replace_input_with(1, Builder(node, names).constant(target, "shape"))
                 node.attributes.add(ir.AttrInt64("allowzero", 0))
                 modified = True
         return ir.passes.PassResult(model, modified)

@@ -15,10 +15,10 @@ import numpy as np
 import onnx_ir as ir
 
 from passes.dims.polynomial import exact_divide
-from passes.graph.builder import Insertion, Names, sizes_of
+from passes.graph.builder import Builder, Names, sizes_of
 
 
-class TidyResizes(ir.passes.InPlacePass):
+class ConstantResizeSizes(ir.passes.InPlacePass):
     """Give Resize constant sizes or scales wherever the inferred shapes allow it."""
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
@@ -50,7 +50,7 @@ def _settle(node: ir.Node, names: Names) -> bool:
         return False
     before, after = sizes_of(x), sizes_of(node.outputs[0])
     moved = [axis for axis, (a, b) in enumerate(zip(before, after, strict=True)) if a is None or a != b]
-    at = Insertion(node, names)
+    at = Builder(node, names)
     fixed = [size for axis in moved if isinstance(size := after[axis], int)]
     if moved and len(fixed) == len(moved):
         node.attributes.add(ir.AttrInt64s("axes", moved))

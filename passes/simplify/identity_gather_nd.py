@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import onnx_ir as ir
 
 from passes.dims.polynomial import Dim
-from passes.graph.builder import Insertion, Names, sizes_of
+from passes.graph.builder import Builder, Names, sizes_of
 from passes.graph.match import maker, number
 
 
@@ -28,7 +28,7 @@ class Positions:
     size: Dim | None
 
 
-class TidyLookups(ir.passes.InPlacePass):
+class RemoveIdentityGathers(ir.passes.InPlacePass):
     """Take out a GatherND whose indices are the positions along as many axes.
 
     Not where the axes of the data would change places, or the result repeats the data along another axis.
@@ -96,6 +96,6 @@ def _places(node: ir.Node, known: dict[ir.Value, Positions]) -> list[int] | None
 
 
 def _replace(node: ir.Node, axes: list[int], names: Names) -> None:
-    at, result = Insertion(node, names), sizes_of(node.outputs[0])
+    at, result = Builder(node, names), sizes_of(node.outputs[0])
     new = [axis + len(result) for axis in range(-len(result), 0) if axis not in axes]
     at.replace(at.node("Unsqueeze", [node.inputs[0], at.constant(new, "axes")], result, name=node.name))

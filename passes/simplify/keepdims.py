@@ -7,7 +7,7 @@ import onnx_ir as ir
 REDUCTIONS = ("ReduceMean", "ReduceMax", "ReduceSum", "ReduceMin", "ReduceL2", "ReduceSumSquare")
 
 
-class DropKeptAxes(ir.passes.InPlacePass):
+class DropKeepdims(ir.passes.InPlacePass):
     """Given    p = ReduceMean<keepdims=1>(x, [1, 2]);  y = Reshape(p, [0, 512])        x: [n, h, w, 512]
     Result   y = ReduceMean<keepdims=0>(x, [1, 2])
 

@@ -17,7 +17,7 @@ class RemoveUnused(ir.passes.InPlacePass):
     Result   y = MaxPool(x);           z = Relu(y)
 
     Inputs of the graph stay. onnx_ir's RemoveUnusedNodesPass does the same, and takes the default training_mode off
-    every BatchNormalization, which SettleDefaults has just written there.
+    every BatchNormalization, which ExplicitDefaults has just written there.
     """
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:

@@ -6,7 +6,7 @@ import pytest
 
 from passes.errors import Unsupported
 from passes.fold.sequences import SEQUENCE_OPERATORS
-from passes.normalize.default_attributes import SettleDefaults
+from passes.normalize.default_attributes import ExplicitDefaults
 from passes.shapes.infer import InferShapes
 from tests.harness import check_pass, graph, operators
 
@@ -43,7 +43,7 @@ def test_lists_become_values(name: str) -> None:
 def test_a_split_is_one_split_with_the_metadata_of_the_list() -> None:
     model = graph(f"g ({X}) => (float[a, b, c] y) <{CONSTANTS}> {{ {BODIES['chunk']} }}")
     model.graph[0].metadata_props["keraport.module"] = "stage2.1"
-    SettleDefaults()(model)
+    ExplicitDefaults()(model)
     InferShapes()(model)
     assert operators(model) == ["Split", "Add"]
     split = model.graph[0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from passes.fuse.activations import RaiseActivations
+from passes.fuse.activations import FuseActivations
 from tests.harness import check_pass, operators
 from tests.passes.padding.test_split_pads import settled
 
@@ -17,7 +17,7 @@ def graph(body: str, outputs: str = "float[batch, 7] y") -> str:
 
 
 def raised(text: str, modified: bool = True) -> list[str]:
-    return operators(check_pass(RaiseActivations(), settled(text), seeds=(0, 1), modified=modified))
+    return operators(check_pass(FuseActivations(), settled(text), seeds=(0, 1), modified=modified))
 
 
 @pytest.mark.parametrize(
@@ -79,14 +79,14 @@ def test_float64_keeps_its_softplus() -> None:
     """Only the pass: onnxruntime has no Softplus for doubles."""
     text = graph("g0 = Greater(x, limit)\n p = Softplus(x)\n y = Where(g0, x, p)")
     model = settled(text.replace("float[", "double[").replace("float ", "double "))
-    assert not RaiseActivations()(model).modified
+    assert not FuseActivations()(model).modified
 
 
 def test_the_module_path_and_the_output_s_name_stay() -> None:
     model = settled(graph("t = Sigmoid(x)\n y = Mul(x, t)"))
     for node in model.graph:
         node.metadata_props["keraport.module"] = "features.0.act"
-    RaiseActivations()(model)
+    FuseActivations()(model)
     (node,) = model.graph
     assert node.metadata_props["keraport.module"] == "features.0.act"
     assert node.outputs[0].name == "y"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from passes.fuse.attention import RaiseAttention
+from passes.fuse.attention import FuseAttention
 from tests.harness import check_pass, operators
 from tests.passes.padding.test_split_pads import settled
 
@@ -21,7 +21,7 @@ def graph(body: str, *, scores: str = "s", outputs: str = "float[batch, 2, 5, 3]
 
 
 def raised(text: str, modified: bool = True) -> list[str]:
-    return operators(check_pass(RaiseAttention(), settled(text), modified=modified))
+    return operators(check_pass(FuseAttention(), settled(text), modified=modified))
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_five_nodes_become_one(body: str, scores: str, left: list[str]) -> None:
 
 def test_scales_multiply() -> None:
     body = K + "qc = Mul(q, root)\n kc = Mul(kt, root)\n s0 = MatMul(qc, kc)\n s = Div(s0, big)"
-    model = check_pass(RaiseAttention(), settled(graph(body)), modified=True)
+    model = check_pass(FuseAttention(), settled(graph(body)), modified=True)
     scale = model.graph.outputs[0].producer().attributes["scale"].as_float()
     assert scale == pytest.approx(0.6 * 0.6 / 3)
 
@@ -55,14 +55,14 @@ def test_a_scale_that_adds_an_axis_is_no_scale() -> None:
     text = text.replace("float[batch, 2, 5, 4] q,", "float[2, 5, 4] q3,").replace(
         "<float c", "<float[1, 1, 1, 1] ones = {3}, float c"
     )
-    model = check_pass(RaiseAttention(), settled(text.replace("batch", "1")), modified=True)
+    model = check_pass(FuseAttention(), settled(text.replace("batch", "1")), modified=True)
     assert operators(model) == ["Mul", "Attention"]
     assert model.graph.outputs[0].producer().attributes["scale"].as_float() == 1
 
 
 def test_any_transpose_leads_to_k() -> None:
     turned = graph("kt = Transpose<perm=[0, 2, 3, 1]>(k)\n s = MatMul(q, kt)", k="batch, 6, 2, 4")
-    model = check_pass(RaiseAttention(), settled(turned), modified=True)
+    model = check_pass(FuseAttention(), settled(turned), modified=True)
     assert operators(model) == ["Transpose", "Attention"]
     assert model.graph.node(0).attributes["perm"].as_ints() == (0, 2, 1, 3)
     none = graph("kt = Relu(k)\n s = MatMul(q, kt)", k="batch, 2, 4, 6")

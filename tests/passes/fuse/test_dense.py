@@ -7,7 +7,7 @@ import json
 import onnx_ir as ir
 import pytest
 
-from passes.fuse.dense import RaiseDense
+from passes.fuse.dense import FuseDense
 from passes.graph.weight_views import WEIGHT_KEY, MarkWeights
 from tests.harness import check_pass, operators
 from tests.passes.padding.test_split_pads import settled
@@ -32,7 +32,7 @@ def flat(body: str, **options: str) -> str:
 
 
 def raised(text: str, modified: bool = True) -> list[str]:
-    return operators(check_pass(RaiseDense(), settled(text), modified=modified))
+    return operators(check_pass(FuseDense(), settled(text), modified=modified))
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_a_shared_product_or_output_keeps_its_add() -> None:
 def test_a_transposed_weight_is_a_view_that_knows_its_source() -> None:
     model = settled(flat("y = Gemm<transB=1>(x, t, b)"))
     MarkWeights()(model)
-    RaiseDense()(model)
+    FuseDense()(model)
     weight = model.graph.node(0).inputs[1]
     assert isinstance(weight.const_value, ir.LazyTensor)
     assert json.loads(weight.metadata_props[WEIGHT_KEY]) == {"name": "t", "view": [["transpose", [1, 0]]]}
@@ -97,7 +97,7 @@ def test_a_transposed_weight_is_a_view_that_knows_its_source() -> None:
 
 def test_a_shared_weight_is_shared() -> None:
     text = graph("p = MatMul(x, w)\n q = MatMul(x, w)\n y = Add(p, q)")
-    model = check_pass(RaiseDense(), settled(text), modified=True)
+    model = check_pass(FuseDense(), settled(text), modified=True)
     first, second, _ = model.graph
     assert first.inputs[1] is second.inputs[1]
 
@@ -107,7 +107,7 @@ def test_the_product_gives_the_name_and_the_module() -> None:
     product, add = model.graph
     product.name, add.name = "linear", "plus"
     product.metadata_props["keraport.module"], add.metadata_props["keraport.module"] = "head.fc", "head"
-    RaiseDense()(model)
+    FuseDense()(model)
     (node,) = model.graph
     assert (node.name, node.metadata_props["keraport.module"]) == ("linear", "head.fc")
     assert node.outputs[0].name == "y"

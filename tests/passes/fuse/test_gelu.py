@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from passes.fuse.gelu import RaiseGelu
+from passes.fuse.gelu import FuseGelu
 from tests.harness import check_pass, operators
 from tests.passes.padding.test_split_pads import settled
 
@@ -31,7 +31,7 @@ def graph(body: str, outputs: str = "float[batch, 3, 5] y", before: str = "x = I
 
 
 def raised(text: str, modified: bool = True) -> list[str]:
-    model = check_pass(RaiseGelu(), settled(text), modified=modified)
+    model = check_pass(FuseGelu(), settled(text), modified=modified)
     return [name for name in operators(model) if name != "Identity"]
 
 
@@ -40,7 +40,7 @@ def raised(text: str, modified: bool = True) -> list[str]:
 def test_the_erf_form(scaled: str, outer: str) -> None:
     text = graph(f"{scaled}\n t = Erf(u)\n {outer}")
     assert raised(text) == ["Gelu"]
-    model = check_pass(RaiseGelu(), settled(text))
+    model = check_pass(FuseGelu(), settled(text))
     assert model.graph.outputs[0].producer().attributes["approximate"].as_string() == "none"
 
 
@@ -49,7 +49,7 @@ def test_the_erf_form(scaled: str, outer: str) -> None:
 def test_the_tanh_form(inner: str, outer: str) -> None:
     text = graph(f"{inner}\n t = Tanh(u)\n {outer}")
     assert raised(text) == ["Gelu"]
-    model = check_pass(RaiseGelu(), settled(text))
+    model = check_pass(FuseGelu(), settled(text))
     assert model.graph.outputs[0].producer().attributes["approximate"].as_string() == "tanh"
 
 

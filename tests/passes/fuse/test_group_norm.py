@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from passes.fuse.group_norm import RaiseGroupNorm
+from passes.fuse.group_norm import FuseGroupNorm
 from tests.harness import check_pass, operators
 from tests.passes.padding.test_split_pads import settled
 
@@ -25,11 +25,11 @@ def graph(affine: str = AFFINE, *, body: str = "", outputs: str = "float[batch, 
 
 
 def raised(text: str, modified: bool = True) -> list[str]:
-    return operators(check_pass(RaiseGroupNorm(), settled(text), modified=modified))
+    return operators(check_pass(FuseGroupNorm(), settled(text), modified=modified))
 
 
 def test_torch_s_decomposition_becomes_one() -> None:
-    model = check_pass(RaiseGroupNorm(), settled(graph()), modified=True)
+    model = check_pass(FuseGroupNorm(), settled(graph()), modified=True)
     (node,) = model.graph
     assert (node.op_type, node.attributes["num_groups"].as_int()) == ("GroupNormalization", 2)
     assert [list(value.shape) for value in node.inputs[1:]] == [[4], [4]]

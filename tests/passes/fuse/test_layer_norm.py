@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from passes.fuse.layer_norm import RaiseLayerNorm
+from passes.fuse.layer_norm import FuseLayerNorm
 from tests.harness import check_pass, operators
 from tests.passes.padding.test_split_pads import settled
 
@@ -40,7 +40,7 @@ def norm(square: str = "pow", division: str = "div", affine: str = AFFINE) -> st
 
 
 def raised(text: str, modified: bool = True) -> list[str]:
-    return operators(check_pass(RaiseLayerNorm(), settled(text), modified=modified))
+    return operators(check_pass(FuseLayerNorm(), settled(text), modified=modified))
 
 
 @pytest.mark.parametrize("division", DIVIDED)
@@ -56,7 +56,7 @@ def test_axis_epsilon_and_parameters() -> None:
         affine="float[5, 4] w = {1,2,3,4,5,6,7,8,9,0,1,2,3,4,5,6,7,8,9,0}, float[1, 5, 4] b = "
         "{0,2,3,4,5,6,7,8,9,0,1,2,3,4,5,6,7,8,9,0}",
     )
-    model = check_pass(RaiseLayerNorm(), settled(text), modified=True)
+    model = check_pass(FuseLayerNorm(), settled(text), modified=True)
     node = model.graph.outputs[0].producer()
     assert node.op_type == "LayerNormalization"
     assert node.attributes["axis"].as_int() == 2
@@ -117,6 +117,6 @@ def test_a_shared_step_stays(shared: str) -> None:
 
 def test_the_weights_keep_their_names() -> None:
     model = settled(graph(norm()))
-    RaiseLayerNorm()(model)
+    FuseLayerNorm()(model)
     (node,) = model.graph
     assert [value.name for value in node.inputs[1:]] == ["w", "b"]

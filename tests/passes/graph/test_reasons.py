@@ -7,12 +7,12 @@ from pathlib import Path
 import onnx_ir as ir
 import pytest
 
-from passes.fuse.activations import RaiseActivations
-from passes.fuse.attention import RaiseAttention
-from passes.fuse.dense import RaiseDense
-from passes.fuse.gelu import RaiseGelu
-from passes.fuse.group_norm import RaiseGroupNorm
-from passes.fuse.layer_norm import RaiseLayerNorm
+from passes.fuse.activations import FuseActivations
+from passes.fuse.attention import FuseAttention
+from passes.fuse.dense import FuseDense
+from passes.fuse.gelu import FuseGelu
+from passes.fuse.group_norm import FuseGroupNorm
+from passes.fuse.layer_norm import FuseLayerNorm
 from passes.graph.reasons import Fusion, attempts
 from tests.conftest import Keraport
 from tests.harness import check_pass, graph
@@ -39,23 +39,23 @@ ATTENTION = (
 @pytest.mark.parametrize(
     ("fusion", "text", "reason"),
     [
-        (RaiseGelu, f"g (float[b, 8] x) => (float[1, 1, b, 8] y) {GELU} {{ {ERF} }}", "adds axes"),
-        (RaiseActivations, f"g (float[b, 8] x) => (float[1, b, 8] y) {CLIP} {{ {SWISH} }}", "adds axes"),
-        (RaiseActivations, f"g (float[b, 8] x) => (float[1, b, 8] y) {CLIP} {{ {SIGMOID} }}", "adds axes"),
+        (FuseGelu, f"g (float[b, 8] x) => (float[1, 1, b, 8] y) {GELU} {{ {ERF} }}", "adds axes"),
+        (FuseActivations, f"g (float[b, 8] x) => (float[1, b, 8] y) {CLIP} {{ {SWISH} }}", "adds axes"),
+        (FuseActivations, f"g (float[b, 8] x) => (float[1, b, 8] y) {CLIP} {{ {SIGMOID} }}", "adds axes"),
         (
-            RaiseActivations,
+            FuseActivations,
             f"g (float[b, 8] x) => (float[1, b, 8] y) <float[1,1,1] limit = {{20}}> {{ {SOFTPLUS} }}",
             "adds axes",
         ),
         (
-            RaiseLayerNorm,
+            FuseLayerNorm,
             "g (float[b, 5, 8] x) => (float[1, b, 5, 8] y) <int64[1] last = {-1}, float two = {2},"
             " float[1,1,1,1] epsilon = {0.00001}>"
             f"{{ {NORM} }}",
             "adds axes",
         ),
-        (RaiseAttention, ATTENTION % "0", "the scale is 0"),
-        (RaiseAttention, ATTENTION % "-1", "the scale is -1"),
+        (FuseAttention, ATTENTION % "0", "the scale is 0"),
+        (FuseAttention, ATTENTION % "-1", "the scale is -1"),
     ],
 )
 def test_what_would_change_the_outcome_stays(fusion: type[Fusion], text: str, reason: str) -> None:
@@ -70,27 +70,27 @@ def test_a_one_of_more_axes_after_a_group_norm_keeps_its_axes() -> None:
         "g (float[2, 4, 6] x) => (float[1, 2, 4, 6] y) <int64[3] into = {0, 2, -1}, int64[3] back = {2, 4, 6},"
         f" float[2] ones = {{1, 1}}, float[2] zeros = {{0, 0}}, float[1,1,1,1] one = {{1}}> {{ {GROUPS} }}"
     )
-    model = check_pass(RaiseGroupNorm(), settled(text), modified=True)
+    model = check_pass(FuseGroupNorm(), settled(text), modified=True)
     assert [node.op_type for node in model.graph] == ["GroupNormalization", "Mul"]
 
 
 @pytest.mark.parametrize(
     ("fusion", "text", "reason"),
     [
-        (RaiseGelu, f"g (float[b, 8] x) => (float[b, 8] y, float[b, 8] d) {GELU} {{ {ERF} }}", "'d' is an output"),
+        (FuseGelu, f"g (float[b, 8] x) => (float[b, 8] y, float[b, 8] d) {GELU} {{ {ERF} }}", "'d' is an output"),
         (
-            RaiseGelu,
+            FuseGelu,
             f"g (float[b, 8] x) => (float[b, 8] y, float[b, 8] z) {GELU} {{ {ERF}\n z = Neg(d) }}",
             "elsewhere",
         ),
         (
-            RaiseActivations,
+            FuseActivations,
             "g (float[b, 8] x) => (float[b, 8] y) { s = Sigmoid(x)\n t = Neg(x)\n y = Mul(s, t) }",
             "own",
         ),
-        (RaiseDense, "g (float[b, 8] x, float[8, 3] w) => (float[b, 3] y) { y = MatMul(x, w) }", "constant matrix"),
+        (FuseDense, "g (float[b, 8] x, float[8, 3] w) => (float[b, 3] y) { y = MatMul(x, w) }", "constant matrix"),
         (
-            RaiseDense,
+            FuseDense,
             "g (float[b, 2] x) => (float[b, 1] y) <float[2, 1] w = {1, 2}> { y = Gemm<alpha = 2.0>(x, w) }",
             "scales",
         ),
@@ -106,10 +106,10 @@ def test_reasons(fusion: type[Fusion], text: str, reason: str) -> None:
 def test_matches_are_told_too_and_nothing_is_listened_to_afterwards() -> None:
     text = "g (float[b, 8] x) => (float[b, 8] y) { s = Sigmoid(x)\n y = Mul(s, x) }"
     with attempts() as made:
-        check_pass(RaiseActivations(), settled(text), modified=True)
+        check_pass(FuseActivations(), settled(text), modified=True)
     count = len(made)
     assert {attempt.reason for attempt in made} == {""} and "matched" in str(made[0])
-    check_pass(RaiseActivations(), settled(text), modified=True)
+    check_pass(FuseActivations(), settled(text), modified=True)
     assert len(made) == count
 
 
@@ -118,6 +118,6 @@ def test_inspect_why(keraport: Keraport, tmp_path: Path) -> None:
     text = "g (float[b, 8] x) => (float[b, 8] y) { s = Sigmoid(x)\n t = Neg(x)\n y = Mul(s, t) }"
     ir.save(graph(text), path)
     ran = keraport("inspect", path, "--why", "s")
-    assert ran.code == 0 and "RaiseActivations at Sigmoid node" in ran.out and "something else than its own" in ran.out
+    assert ran.code == 0 and "FuseActivations at Sigmoid node" in ran.out and "something else than its own" in ran.out
     ran = keraport("inspect", path, "--why", "S")
     assert ran.code == 1 and "No fusion starts at a node 'S'" in ran.err and "such as " in ran.err

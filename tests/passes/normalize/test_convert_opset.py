@@ -23,8 +23,8 @@ from onnx import TensorProto, helper, numpy_helper
 from converter.proof.compare import Tolerance, compare
 from converter.proof.oracle import Oracle
 from passes.errors import BadSource, Unsupported
-from passes.normalize.convert_opset import NEWEST, OLDEST, SettleOpset, _all_versions
-from passes.normalize.inline_functions import OneGraph
+from passes.normalize.convert_opset import NEWEST, OLDEST, ConvertOpset, _all_versions
+from passes.normalize.inline_functions import InlineFunctions
 from passes.normalize.opset_adapters import DOWNGRADES, UPGRADES
 from passes.opset import OPSET
 from tests.settling import settle
@@ -643,15 +643,15 @@ def _one_node(op_type: str, opset: int, **attributes: Any) -> ir.Model:
 @pytest.mark.parametrize("opset", [7, 8, NEWEST + 1])
 def test_an_opset_outside_of_the_range_is_refused(opset: int) -> None:
     with pytest.raises(Unsupported, match=f"Opset {opset} is not converted: supported are 9 to 28"):
-        SettleOpset()(_one_node("Relu", opset))
+        ConvertOpset()(_one_node("Relu", opset))
 
 
 @pytest.mark.parametrize("version", [3, 10, onnx.IR_VERSION])
 def test_the_file_format_is_one_that_onnxruntime_reads(version: int) -> None:
     model = _one_node("Relu", 17)
     model.ir_version = version
-    assert SettleOpset()(model).modified
-    assert not SettleOpset()(model).modified
+    assert ConvertOpset()(model).modified
+    assert not ConvertOpset()(model).modified
     assert Oracle.for_source(model, model).run({"x": X})[0].shape == X.shape
 
 
@@ -659,7 +659,7 @@ def test_a_graph_without_an_opset_is_refused() -> None:
     model = _one_node("Relu", 17)
     model.opset_imports.clear()
     with pytest.raises(BadSource, match="which opset"):
-        SettleOpset()(model)
+        ConvertOpset()(model)
 
 
 def test_unknown_operators_are_listed_together() -> None:
@@ -670,7 +670,7 @@ def test_unknown_operators_are_listed_together() -> None:
     ]
     model = ir.from_proto(Graph(nodes).model(17))
     with pytest.raises(Unsupported) as caught:
-        SettleOpset()(model)
+        ConvertOpset()(model)
     assert caught.value.message == "3 operators are unknown: Attention, Magic, com.microsoft::FusedConv."
     assert caught.value.node is not None and all(
         f"{name!r}" in caught.value.node for name in ("first", "second", "third")
@@ -683,16 +683,16 @@ def test_operators_that_are_known_and_refused_are_listed_with_the_unknown() -> N
         helper.make_node("NonZero", ["a"], ["y"], name="second"),
     ]
     with pytest.raises(Unsupported) as caught:
-        SettleOpset()(ir.from_proto(Graph(nodes).model(17)))
+        ConvertOpset()(ir.from_proto(Graph(nodes).model(17)))
     assert caught.value.message == "1 operator is unknown: Magic. Not supported either: NonZero."
     assert caught.value.node == "Magic node 'first'; NonZero node 'second'"
 
 
 def test_what_23_cannot_say_is_refused() -> None:
     with pytest.raises(Unsupported, match="CumProd of opset 26 has no equal at opset 23"):
-        SettleOpset()(_one_node("CumProd", 26))
+        ConvertOpset()(_one_node("CumProd", 26))
     with pytest.raises(Unsupported, match="mode='CRD' is newer than opset 23"):
-        SettleOpset()(_one_node("SpaceToDepth", 28, blocksize=2, mode="CRD"))
+        ConvertOpset()(_one_node("SpaceToDepth", 28, blocksize=2, mode="CRD"))
 
 
 def test_batch_normalization_in_training_is_refused() -> None:
@@ -700,7 +700,7 @@ def test_batch_normalization_in_training_is_refused() -> None:
     node = helper.make_node("BatchNormalization", ["x", "s", "b", "m", "v"], outputs, name="bn1")
     constants = {n: np.ones(4, np.float32) for n in ("s", "b", "m", "v")}
     with pytest.raises(Unsupported, match="training mode") as caught:
-        SettleOpset()(ir.from_proto(Graph([node], constants=constants).model(9)))
+        ConvertOpset()(ir.from_proto(Graph([node], constants=constants).model(9)))
     assert caught.value.node == "BatchNormalization node 'bn1'"
 
 
@@ -717,7 +717,7 @@ def test_names_metadata_and_tensors_stay() -> None:
     model = ir.from_proto(graph.model(9))
     weight, act = model.graph.initializers["w"].const_value, model.graph[1]
     act.metadata_props["source"] = "kept"
-    assert SettleOpset()(model).modified
+    assert ConvertOpset()(model).modified
     assert model.graph.initializers["w"].const_value is weight
     assert act.name == "/features/act/Clip" and act.outputs[0].name == "z"
     assert act.metadata_props["source"] == "kept"
@@ -746,7 +746,7 @@ def test_functions_in_a_circle_are_refused() -> None:
     proto.opset_import.append(helper.make_opsetid("my", 1))
     proto.functions.append(function)
     with pytest.raises(BadSource, match="in a circle"):
-        OneGraph()(ir.from_proto(proto))
+        InlineFunctions()(ir.from_proto(proto))
 
 
 def test_the_long_name_of_the_standard_domain_is_understood() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from passes.normalize.default_attributes import SettleDefaults
+from passes.normalize.default_attributes import ExplicitDefaults
 from tests.harness import check_pass, graph, operators
 from tests.settling import settle
 
@@ -13,7 +13,7 @@ def test_defaults_are_written_out_and_what_is_said_stays() -> None:
     text = """g (float[batch, 4, 6, 6] x) => (float[batch, 4, 6, 6] y) <float[4] s = {1, 2, 3, 4}> {
         n = BatchNormalization<epsilon=0.5>(x, s, s, s, s)  y = LeakyRelu(n)
     }"""
-    norm, relu = check_pass(SettleDefaults(), text, modified=True).graph
+    norm, relu = check_pass(ExplicitDefaults(), text, modified=True).graph
     assert {name: norm.attributes[name].value for name in norm.attributes} == {
         "epsilon": 0.5,
         "momentum": pytest.approx(0.9),
@@ -28,13 +28,13 @@ def test_subgraphs_have_defaults_too() -> None:
             y = If (c) <then_branch = a () => (t) { t = Elu(x) }, else_branch = b () => (e) { e = Neg(x) }>
         }"""
     )
-    assert SettleDefaults()(model).modified
+    assert ExplicitDefaults()(model).modified
     assert model.graph[0].attributes["then_branch"].as_graph()[0].attributes["alpha"].value == 1.0
 
 
 def test_private_operators_are_left_alone() -> None:
     model = graph("g (float[2, 4] x) => (float[2, 4] y) { y = keraport.Silu(x) }")
-    assert not SettleDefaults()(model).modified
+    assert not ExplicitDefaults()(model).modified
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import onnx_ir as ir
 import pytest
 
 from passes.errors import Unsupported
-from passes.normalize.explicit_axes import SettleAxes
+from passes.normalize.explicit_axes import ExplicitAxes
 from passes.shapes.infer import InferShapes
 from tests.harness import check_pass, graph, operators
 
@@ -29,10 +29,10 @@ def inputs(model: ir.Model) -> list[list[float] | None]:
 
 
 def settled(body: str, *, constants: str = "", x: str = X, outputs: str = "float[a, b, c, d] y") -> ir.Model:
-    """Shapes inferred, then SettleAxes, compared with onnxruntime."""
+    """Shapes inferred, then ExplicitAxes, compared with onnxruntime."""
     model = graph(f"g ({x}) => ({outputs}) {'<' + constants + '>' if constants else ''} {{ {body} }}")
     InferShapes()(model)
-    return check_pass(SettleAxes(), model, modified=True)
+    return check_pass(ExplicitAxes(), model, modified=True)
 
 
 def test_cast_like_says_the_type() -> None:
@@ -78,7 +78,7 @@ def test_axes_inputs(body: str, rank: int, expected: list[list[int]]) -> None:
     constants = "int64[2] m = {-2, -1}, int64[2] s = {1, 1}, int64[2] e = {-1, 9}, int64 one = {-2}"
     model = graph(f"g ({X}) => (float[{', '.join('abcdef'[:rank])}] y) <{constants}> {{ {body} }}")
     InferShapes()(model)
-    assert inputs(check_pass(SettleAxes(), model, sizes={"batch": (2, 3)}, modified=True)) == expected
+    assert inputs(check_pass(ExplicitAxes(), model, sizes={"batch": (2, 3)}, modified=True)) == expected
 
 
 def test_squeeze_without_axes_names_them() -> None:
@@ -91,7 +91,7 @@ def test_squeeze_of_what_may_be_one_is_refused() -> None:
     model = graph("g (float[batch, 1, 6] x) => (float[a, b] y) { y = Squeeze(x) }")
     InferShapes()(model)
     with pytest.raises(Unsupported, match="depends on the input"):
-        SettleAxes()(model)
+        ExplicitAxes()(model)
 
 
 def test_split_gets_its_sizes() -> None:
@@ -142,7 +142,7 @@ def test_one_constant_serves_all_nodes_with_the_same_axes() -> None:
 def test_axes_known_only_when_the_model_runs_are_refused(body: str) -> None:
     model = graph(f"g ({X}, int64[1] k) => (float[a, b, c, d] y) {{ {body} }}")
     with pytest.raises(Unsupported, match="are computed"):
-        SettleAxes()(model)
+        ExplicitAxes()(model)
 
 
 def test_settled_axes_stay() -> None:
@@ -150,6 +150,6 @@ def test_settled_axes_stay() -> None:
         f"g ({X}) => (float[a, b, c, d] y) <int64[1] m = {{1}}> {{ s = Softmax<axis=2>(x)  y = ReduceMean(s, m) }}"
     )
     InferShapes()(model)
-    check_pass(SettleAxes(), model, modified=False)
+    check_pass(ExplicitAxes(), model, modified=False)
     assert operators(model) == ["Softmax", "ReduceMean"]
     np.testing.assert_array_equal(model.graph.initializers["m"].const_value.numpy(), [1])  # type: ignore[union-attr]

@@ -8,7 +8,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from passes.errors import BadSource
-from passes.normalize.inline_functions import OneGraph
+from passes.normalize.inline_functions import InlineFunctions
 from tests.harness import check_pass, graph, operators
 
 
@@ -17,9 +17,9 @@ def test_nodes_are_sorted() -> None:
     nodes = list(model.graph)
     model.graph.remove(nodes)
     model.graph.extend(reversed(nodes))
-    assert OneGraph()(model).modified
+    assert InlineFunctions()(model).modified
     assert operators(model) == ["Relu", "Neg", "Exp"]
-    assert not OneGraph()(model).modified
+    assert not InlineFunctions()(model).modified
 
 
 def test_a_cycle_is_a_bad_source() -> None:
@@ -27,14 +27,14 @@ def test_a_cycle_is_a_bad_source() -> None:
     first, second = model.graph
     first.replace_input_with(1, second.outputs[0])
     with pytest.raises(BadSource, match="cycle"):
-        OneGraph()(model)
+        InlineFunctions()(model)
 
 
 def test_a_graph_without_outputs_is_a_bad_source() -> None:
     model = graph("g (float[2] x) => (float[2] y) { y = Neg(x) }")
     model.graph.outputs.clear()
     with pytest.raises(BadSource, match="no outputs"):
-        OneGraph()(model)
+        InlineFunctions()(model)
 
 
 def test_weights_are_taken_off_the_inputs() -> None:
@@ -45,7 +45,7 @@ def test_weights_are_taken_off_the_inputs() -> None:
     body = helper.make_graph([helper.make_node("Mul", ["x", "w"], ["y"])], "g", inputs, [output], [weight])
     proto = helper.make_model(body, opset_imports=[helper.make_opsetid("", 9)], ir_version=3)
     model = ir.from_proto(proto)
-    assert OneGraph()(model).modified
+    assert InlineFunctions()(model).modified
     assert [value.name for value in model.graph.inputs] == ["x"]
 
 
@@ -56,7 +56,7 @@ def test_functions_are_inlined_with_the_metadata_of_the_call() -> None:
     source = graph(text)
     for number, node in enumerate(source.graph):
         node.metadata_props["keraport.module"] = f"block{number}"
-    model = check_pass(OneGraph(), source, modified=True)
+    model = check_pass(InlineFunctions(), source, modified=True)
     assert operators(model) == ["Relu", "Neg", "Relu", "Neg"]
     assert [node.metadata_props["keraport.module"] for node in model.graph] == ["block0"] * 2 + ["block1"] * 2
     assert not model.functions and dict(model.opset_imports) == {"": 23}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from passes.normalize.rms_norm_scale import SettleScales
+from passes.normalize.rms_norm_scale import NormalizeNormScales
 from passes.shapes.infer import InferShapes
 from tests.harness import check_onnx, check_pass, graph, operators
 
@@ -20,7 +20,7 @@ def test_the_scale_becomes_a_constant(number: float) -> None:
     InferShapes()(model)
     # onnxruntime takes a scale of the axes that are normalised; ONNX says that it may broadcast
     reference = graph(NORM.format(axis=-1, number=number).replace("Shape(x)", "Shape<start=2>(x)"))
-    settled = check_pass(SettleScales(), model, reference=reference, modified=True)
+    settled = check_pass(NormalizeNormScales(), model, reference=reference, modified=True)
     assert settled.graph[-1].inputs[1].const_value.numpy().tolist() == [number] * 6
     assert operators(settled)[-1] == "RMSNormalization"
 
@@ -28,7 +28,7 @@ def test_the_scale_becomes_a_constant(number: float) -> None:
 def test_an_open_axis_is_left() -> None:
     model = graph(NORM.format(axis=1, number=1))
     InferShapes()(model)
-    assert not SettleScales()(model).modified
+    assert not NormalizeNormScales()(model).modified
 
 
 def test_the_whole_way_from_torch() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from passes.padding.fuse_pad import MergePads
+from passes.padding.fuse_pad import FusePads
 from tests.harness import check_pass, operators
 from tests.passes.padding.test_split_pads import form, settled
 
@@ -31,14 +31,14 @@ def chain(
 
 
 def merged(text: str, modified: bool = True) -> list[str]:
-    return operators(check_pass(MergePads(), settled(text), sizes=SIZES, modified=modified))
+    return operators(check_pass(FusePads(), settled(text), sizes=SIZES, modified=modified))
 
 
 @pytest.mark.parametrize("pads", ["0,0,1,0,0,0,1,2", "0,0,-1,-2,0,0,0,0", "0,0,2,-1,0,0,-2,1"])
 @pytest.mark.parametrize("own", ["", ", pads = [0, 0, 0, 0]", ', auto_pad = "VALID"'])
 def test_a_pad_becomes_pads(pads: str, own: str) -> None:
     model = settled(chain(pads, f"Conv <strides = [2, 2]{own}> (p, w)"))
-    MergePads()(model)
+    FusePads()(model)
     assert operators(model) == ["Conv"]
     numbers = [int(number) for number in pads.split(",")]
     assert model.graph.node(0).attributes["pads"].as_ints() == (*numbers[2:4], *numbers[6:])
@@ -53,10 +53,10 @@ def test_pads_add_up_and_chains_merge() -> None:
 def test_tensorflow_s_own_pads_are_same() -> None:
     static = chain("0,0,0,0,0,0,1,1", shape="batch, 4, 8, 10")
     model = settled(static)
-    MergePads()(model)
+    FusePads()(model)
     assert form(model) == ["Conv:SAME_UPPER"]
     model = settled(static.replace("8, 10", "9, 10"))
-    MergePads()(model)
+    FusePads()(model)
     assert form(model)[-1] == "Conv:VALID"
 
 
@@ -66,7 +66,7 @@ def test_axes_and_an_explicit_zero_are_read() -> None:
         more=", zero, axes",
         initializers=", float zero = {0}, int64[2] axes = {-1, 2}",
     ).replace("int64[8] pads = {0,0,0,0,0,0,0,0}", "int64[4] pads = {1, 0, 2, 1}")
-    model = check_pass(MergePads(), settled(text), sizes=SIZES, modified=True)
+    model = check_pass(FusePads(), settled(text), sizes=SIZES, modified=True)
     assert model.graph.node(0).attributes["pads"].as_ints() == (0, 1, 1, 2)
 
 

@@ -9,7 +9,7 @@ import pytest
 from converter.proof.compare import compare
 from converter.proof.oracle import Oracle
 from passes.errors import Unsupported
-from passes.normalize.default_attributes import SettleDefaults
+from passes.normalize.default_attributes import ExplicitDefaults
 from passes.padding.split_pads import SplitPads
 from passes.shapes.infer import InferShapes
 from tests.harness import graph
@@ -25,7 +25,7 @@ FORMS = {
 
 def settled(source: object) -> ir.Model:
     model = graph(source)
-    for settle in (SettleDefaults(), InferShapes()):
+    for settle in (ExplicitDefaults(), InferShapes()):
         model = settle(model).model
     return model
 

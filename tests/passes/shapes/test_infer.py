@@ -10,7 +10,7 @@ import pytest
 
 from converter.proof.oracle import Oracle
 from passes.errors import BadSource, Unsupported
-from passes.normalize.default_attributes import SettleDefaults
+from passes.normalize.default_attributes import ExplicitDefaults
 from passes.shapes.infer import InferShapes
 from tests.harness import check_pass, graph, operators
 from tests.settling import sizes_at
@@ -22,7 +22,7 @@ X = "float[batch, 4, h, w] x"
 def agree(text: str, *, sizes: Sequence[dict[str, int]] = SIZES) -> ir.Model:
     """Infer, and compare the shape and type of every value with what onnxruntime computes at several sizes."""
     model = graph(text)
-    SettleDefaults()(model)
+    ExplicitDefaults()(model)
     InferShapes()(model)
     assert not InferShapes()(model).modified
     oracle = Oracle(model, threads=1)
@@ -167,7 +167,7 @@ def test_symbols_that_a_file_invents_mean_what_is_computed() -> None:
             c = MaxPool<kernel_shape=[2, 1], strides=[2, 1]>(x)  f = Reshape(c, s)  y = Relu(f)
         }"""
     )
-    SettleDefaults()(model)
+    ExplicitDefaults()(model)
     InferShapes()(model)
     shapes = [str(output.shape) for node in model.graph for output in node.outputs]
     assert shapes == ["[batch,4,floor(h/2),w]", "[batch,4,w*floor(h/2)]", "[batch,4,w*floor(h/2)]"]

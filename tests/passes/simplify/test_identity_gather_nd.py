@@ -6,7 +6,7 @@ import onnx_ir as ir
 import pytest
 
 from passes.shapes.infer import InferShapes
-from passes.simplify.identity_gather_nd import TidyLookups
+from passes.simplify.identity_gather_nd import RemoveIdentityGathers
 from tests.harness import check_pass, graph, operators
 
 SIZES = {"b": (1, 3), "t": (1, 4)}
@@ -35,7 +35,7 @@ def inferred(body: str, output: str, start: str = "zero") -> ir.Model:
 
 def test_a_mask_of_batch_and_key() -> None:
     model = inferred(GRID.format(q="first", k="ts"), "b, 1, 1, t")
-    tidied = check_pass(TidyLookups(), model, sizes=SIZES, modified=True)
+    tidied = check_pass(RemoveIdentityGathers(), model, sizes=SIZES, modified=True)
     assert operators(tidied)[-1] == "Unsqueeze"
     assert tidied.graph[-1].inputs[0] is tidied.graph.inputs[0]
 
@@ -49,4 +49,4 @@ def test_a_mask_of_batch_and_key() -> None:
     ],
 )
 def test_other_lookups_stay(body: str, output: str, start: str) -> None:
-    check_pass(TidyLookups(), inferred(body, output, start), sizes={"b": (3,), "t": (4,)}, modified=False)
+    check_pass(RemoveIdentityGathers(), inferred(body, output, start), sizes={"b": (3,), "t": (4,)}, modified=False)

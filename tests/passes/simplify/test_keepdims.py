@@ -5,7 +5,7 @@ from __future__ import annotations
 import onnx_ir as ir
 
 from passes.shapes.infer import InferShapes
-from passes.simplify.keepdims import DropKeptAxes
+from passes.simplify.keepdims import DropKeepdims
 from tests.harness import check_pass, graph, operators
 
 POOL = "<int64[2] axes = {1, 2}, int64[2] flat = {0, 4}, int64[2] other = {0, 2}>"
@@ -13,25 +13,25 @@ POOL = "<int64[2] axes = {1, 2}, int64[2] flat = {0, 4}, int64[2] other = {0, 2}
 
 def test_match() -> None:
     text = f"g (float[batch,5,6,4] x) => (float[batch,4] y) {POOL} {{ p = ReduceMean(x, axes)  y = Reshape(p, flat) }}"
-    assert operators(check_pass(DropKeptAxes(), _shaped(text), modified=True)) == ["ReduceMean"]
+    assert operators(check_pass(DropKeepdims(), _shaped(text), modified=True)) == ["ReduceMean"]
 
 
 def test_not_when_the_shape_is_another() -> None:
     text = f"""g (float[batch,5,6,4] x) => (float[batch2,2] y) {POOL.replace("0, 2", "-1, 2")}
     {{ p = ReduceMean(x, axes)  y = Reshape(p, other) }}"""
-    assert len(operators(check_pass(DropKeptAxes(), _shaped(text), modified=False))) == 2
+    assert len(operators(check_pass(DropKeepdims(), _shaped(text), modified=False))) == 2
 
 
 def test_not_when_the_pooled_value_is_an_output() -> None:
     text = f"""g (float[batch,5,6,4] x) => (float[batch,4] y, float[batch,1,1,4] p) {POOL}
     {{ p = ReduceMean(x, axes)  y = Reshape(p, flat) }}"""
-    assert len(operators(check_pass(DropKeptAxes(), _shaped(text), modified=False))) == 2
+    assert len(operators(check_pass(DropKeepdims(), _shaped(text), modified=False))) == 2
 
 
 def test_not_when_the_pooled_value_is_read_elsewhere() -> None:
     text = f"""g (float[batch,5,6,4] x) => (float[batch,4] y, float[batch,5,6,4] z) {POOL}
     {{ p = ReduceMean(x, axes)  y = Reshape(p, flat)  z = Sub(x, p) }}"""
-    assert len(operators(check_pass(DropKeptAxes(), _shaped(text), modified=False))) == 3
+    assert len(operators(check_pass(DropKeepdims(), _shaped(text), modified=False))) == 3
 
 
 def _shaped(text: str) -> ir.Model:

@@ -8,8 +8,8 @@ import pytest
 
 from passes.graph.weight_views import MarkWeights
 from passes.shapes.infer import InferShapes
-from passes.simplify.constant_reshape_shape import TidyReshapes, constant_target
-from passes.simplify.constant_resize_size import TidyResizes
+from passes.simplify.constant_reshape_shape import ConstantReshapeShapes, constant_target
+from passes.simplify.constant_resize_size import ConstantResizeSizes
 from passes.simplify.no_ops import RemoveNoOps, RemoveZeroBias
 from passes.simplify.unused import RemoveUnused
 from tests.harness import check_pass, graph, operators
@@ -182,7 +182,9 @@ def reshaped(x: str, arithmetic: str, y: str, *, modified: bool = True) -> list[
     )
     InferShapes()(model)
     sizes = {"batch": (1, 3), "h": (4, 5), "w": (6,)}
-    model = check_pass(TidyReshapes(), model, sizes={k: v for k, v in sizes.items() if k in x}, modified=modified)
+    model = check_pass(
+        ConstantReshapeShapes(), model, sizes={k: v for k, v in sizes.items() if k in x}, modified=modified
+    )
     target = model.graph[-1].inputs[1]
     assert target is not None
     return None if target.const_value is None else target.const_value.numpy().tolist()
@@ -210,7 +212,7 @@ def test_a_target_that_may_not_fit_stays() -> None:
     """The source would stop at other sizes: -1 would compute something."""
     assert constant_target([2, 6], [2, None]) is None
     model = graph("g (float[batch, h] x, int64[2] t) => (float[batch, 6] y) { y = Reshape(x, t) }")
-    assert not TidyReshapes()(model).modified
+    assert not ConstantReshapeShapes()(model).modified
 
 
 def resized(sizes: str, *, modified: bool = True) -> ir.Node:
@@ -223,7 +225,7 @@ def resized(sizes: str, *, modified: bool = True) -> ir.Node:
     )
     InferShapes()(model)
     trials = {"batch": (1, 2), "h": (4, 5), "w": (3, 6)}
-    return check_pass(TidyResizes(), model, sizes=trials, modified=modified).graph[-1]
+    return check_pass(ConstantResizeSizes(), model, sizes=trials, modified=modified).graph[-1]
 
 
 def test_sizes_of_some_axes() -> None:
