@@ -1,9 +1,27 @@
-"""keraport: PyTorch models and ONNX files as real Keras 3 models, proven equal."""
+"""keraport: PyTorch models and ONNX files as real Keras 3 models, proven equal.
 
-from converter.convert import Conversion, convert
-from converter.errors import BadSource, ConversionError, LimitExceeded, NotEquivalent, Unsupported, UsageError
+In comes a source, out go a `.keras` file and a report. Nothing is imported before it is asked for: `--help` and a usage
+error need none of what a conversion needs.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from converter.conversion import Conversion, convert
+    from converter.errors import BadSource, ConversionError, LimitExceeded, NotEquivalent, Unsupported, UsageError
 
 __all__ = [
     "BadSource", "Conversion", "ConversionError", "LimitExceeded", "NotEquivalent", "Unsupported", "UsageError",
     "convert",
 ]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    place = "conversion" if name in ("Conversion", "convert") else "errors"
+    value = globals()[name] = getattr(importlib.import_module(f"{__name__}.{place}"), name)
+    return value

@@ -97,7 +97,7 @@ def convert(
         if stage.name == "emit" and stage.ok is None:
             import_backend()
 
-    from converter.convert import convert as run_conversion
+    from converter.conversion import convert as run_conversion
     from converter.terminal.quiet_tensorflow import import_backend
 
     try:

@@ -14,9 +14,9 @@ from converter.ports import Port, ports_of
 from converter.proof.cases import graph_inputs
 from converter.report import histogram
 from converter.sources import Source
-from passes import run_pipeline
 from passes.errors import ConversionError, UsageError
 from passes.graph.reasons import Attempt, attempts
+from passes.order import run_pipeline
 
 INLINE_BYTES = 1 << 30
 """A dumped graph with more bytes of weights than this has them in a file beside it: protobuf ends at 2 GB."""

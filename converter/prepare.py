@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import onnx_ir as ir
 
 from converter.sources import memory_budget
-from passes import run_pipeline
+from passes.order import run_pipeline
 
 NORMALISED = "SplitPads"
 """After this pass the graph is standard ONNX without anything that onnxruntime is known to get wrong."""

@@ -10,8 +10,8 @@ from passes.dims.bounds import substitute
 from passes.dims.parse import parse
 from passes.dims.polynomial import Dim
 from passes.errors import MODULE_KEY
-from passes.normalize import PASSES
 from passes.opset import OPSET
+from passes.order import NORMALIZING
 
 FOLDED_AWAY = frozenset({"Constant", "Dropout", "SplitToSequence", "SequenceAt", "SequenceConstruct", "CastLike"})
 RANDOM = frozenset({"RandomNormal", "RandomUniform", "EyeLike"})
@@ -19,9 +19,9 @@ RANDOM = frozenset({"RandomNormal", "RandomUniform", "EyeLike"})
 
 def settle(model: ir.Model) -> ir.Model:
     """Run the stage, twice, and require that the second run finds nothing to do, and what the stage promises."""
-    for make in PASSES:
+    for make in NORMALIZING:
         model = make()(model).model
-    again = [make.__name__ for make in PASSES if make()(model).modified]
+    again = [make.__name__ for make in NORMALIZING if make()(model).modified]
     assert not again, f"not idempotent: {again}"
     assert_settled(model)
     return model

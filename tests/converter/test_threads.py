@@ -16,8 +16,8 @@ import pytest
 import converter
 from converter.processes.replay import Replay
 from converter.proof.verify import default_backend
-from passes import run_pipeline
 from passes.errors import ConversionError
+from passes.order import run_pipeline
 from tests.harness import graph
 
 THREADS = 8

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from converter.convert import LAYOUTS, STRUCTURES
+from converter.conversion import LAYOUTS, STRUCTURES
 from converter.sources.input_spec import parse_inputs
 from converter.zoo.manifests.document import Document, did_you_mean
 from converter.zoo.manifests.toml_lines import Place

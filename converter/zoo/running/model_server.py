@@ -19,7 +19,7 @@ from converter.zoo.records.entry import Entry
 from converter.zoo.running.child import serve
 
 CONVERSION = (
-    "converter.convert",
+    "converter.conversion",
     "converter.proof.cases",
     "converter.proof.compare",
     "converter.report.page",

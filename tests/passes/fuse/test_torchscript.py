@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from converter.proof.compare import compare
 from converter.proof.oracle import Oracle
-from passes import pipeline
+from passes.order import pipeline
 from tests.harness import operators
 
 

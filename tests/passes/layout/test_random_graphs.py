@@ -12,9 +12,9 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, note, seed, settings
 from hypothesis import strategies as st
 
-from passes import pipeline
 from passes.layout import Layout
 from passes.layout.walk.registry import RULES
+from passes.order import pipeline
 from tests.harness import check_onnx, check_pass
 from tests.random_graphs import graphs
 

@@ -13,7 +13,6 @@ import converter
 from converter.backends.keras.build.registry import OPERATORS
 from converter.backends.keras.ops import __name__ as _ops  # noqa: F401 - fills the registry
 from converter.proof.oracle import Oracle
-from passes import run_pipeline
 from passes.errors import MODULE_KEY, Unsupported
 from passes.graph.weight_views import MARKED_KEY, WEIGHT_KEY
 from passes.layout import PERMUTATION_KEY
@@ -21,6 +20,7 @@ from passes.layout.walk.registry import RULES
 from passes.lower.meanings import FLATTENED
 from passes.lower.private_operators import DOMAINS, PRIVATE, private
 from passes.normalize.refuse_private import RefusePrivate
+from passes.order import run_pipeline
 from tests.harness import graph, operators
 
 BODY = "g (float[b, 3, 8, 8] x) => (float[b, 3, 8, 8] y) { y = Relu(x) }"

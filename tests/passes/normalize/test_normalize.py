@@ -15,7 +15,7 @@ import pytest
 
 from converter.proof.compare import Tolerance, compare
 from converter.proof.oracle import Oracle
-from passes.normalize import PASSES
+from passes.order import NORMALIZING
 from tests.harness import graph, operators
 from tests.settling import settle, sizes_at
 from tests.zoo import zoo_file
@@ -223,7 +223,7 @@ def test_work_is_in_proportion_to_nodes() -> None:
     def calls(count: int) -> int:
         model = _chain(count)
         with cProfile.Profile() as profile:
-            for make in PASSES:
+            for make in NORMALIZING:
                 model = make()(model).model
         return sum(entry.callcount for entry in profile.getstats())
 

@@ -1,0 +1,119 @@
+"""The order of the passes, and its reasons."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import onnx_ir as ir
+from onnx_ir.passes.common import NameFixPass
+
+from passes.fold.constants import FoldConstants
+from passes.fuse.activations import FuseActivations
+from passes.fuse.attention import FuseAttention
+from passes.fuse.batch_norm import FoldBatchNorm
+from passes.fuse.dense import FuseDense
+from passes.fuse.gelu import FuseGelu
+from passes.fuse.group_norm import FuseGroupNorm
+from passes.fuse.layer_norm import FuseLayerNorm
+from passes.graph.weight_views import MarkWeights
+from passes.layout import Layout
+from passes.normalize.coerced_softmax import NormalizeSoftmax
+from passes.normalize.convert_opset import ConvertOpset
+from passes.normalize.default_attributes import ExplicitDefaults
+from passes.normalize.explicit_axes import ExplicitAxes
+from passes.normalize.inline_functions import InlineFunctions
+from passes.normalize.module_paths import ModulePaths
+from passes.normalize.nearest_resize_10 import NormalizeNearestResize
+from passes.normalize.position_table_length import NormalizePositionTables
+from passes.normalize.refuse_private import RefusePrivate
+from passes.normalize.rms_norm_scale import NormalizeNormScales
+from passes.padding.fuse_pad import FusePads
+from passes.padding.split_pads import SplitPads
+from passes.shapes.infer import InferShapes
+from passes.simplify.constant_reshape_shape import ConstantReshapeShapes
+from passes.simplify.constant_resize_size import ConstantResizeSizes
+from passes.simplify.identity_gather_nd import RemoveIdentityGathers
+from passes.simplify.keepdims import DropKeepdims
+from passes.simplify.no_ops import RemoveNoOps, RemoveZeroBias
+from passes.simplify.unused import RemoveUnused
+
+Stage = tuple[str, Callable[[], ir.passes.PassBase]]
+Observer = Callable[[str, ir.Model], None]
+
+
+NORMALIZING: list[type[ir.passes.PassBase]] = [
+    InlineFunctions,  # first: the passes below look at one sorted graph, in which weights are constants
+    ModulePaths,  # before any rewrite, so that errors name modules and new nodes inherit them
+    MarkWeights,  # before folding: what is computed is no weight of the source
+    ConvertOpset,  # before folding: values are computed as operators mean it at one opset
+    FoldConstants,  # two thirds of an export are constants of shape arithmetic: the passes below never see them
+    ExplicitDefaults,
+    InferShapes,  # folds on where a shape turns out to be known
+    NormalizePositionTables,
+    NormalizeSoftmax,  # from here on ranks are known
+    NormalizeNormScales,
+    NormalizeNearestResize,  # and scales are folded
+    ExplicitAxes,
+    ConstantReshapeShapes,  # before what is unused goes: it sets shape arithmetic free
+    ConstantResizeSizes,
+    RemoveNoOps,  # "does nothing" is a matter of shapes
+    RemoveZeroBias,
+    RemoveIdentityGathers,  # additions of zero are gone, behind which positions hide
+    RemoveUnused,
+    NameFixPass,  # last: whatever was made has a name of its own
+]
+"""What makes a graph say everything once and in one way, in order."""
+
+
+def pipeline(*, layout: str = "channels_last", fold_batchnorm: bool = False) -> list[Stage]:
+    """The passes in order, by name, each made anew for one run."""
+    return [
+        ("RefusePrivate", RefusePrivate),  # first: what the passes write into a graph is theirs alone
+        *((each.__name__, each) for each in NORMALIZING),
+        # After shapes, which tell a norm over the last axes from others; before everything that changes axes.
+        ("FuseLayerNorm", FuseLayerNorm),
+        ("FuseGroupNorm", FuseGroupNorm),
+        ("FuseGelu", FuseGelu),
+        ("FuseActivations", FuseActivations),
+        ("FuseAttention", FuseAttention),
+        ("FusePads", FusePads),  # before SplitPads, which then sees the whole padding of a convolution
+        # Before SplitPads, which may put a Pad and an Add between a ConvTranspose and its BatchNormalization.
+        *([("FoldBatchNorm", FoldBatchNorm)] if fold_batchnorm else []),
+        # After shapes: a pad is provably `same` only at a known size, or with stride 1.
+        ("SplitPads", SplitPads),
+        ("FuseDense", FuseDense),
+        # After everything that recognises patterns: they are written in the source's axes.
+        ("Layout", lambda: Layout(layout)),
+        ("DropKeepdims", DropKeepdims),
+        ("RemoveUnused", RemoveUnused),  # the layout needs inferred shapes only: shape arithmetic is dead now
+    ]
+
+
+def run_pipeline(
+    model: ir.Model,
+    *,
+    layout: str = "channels_last",
+    fold_batchnorm: bool = False,
+    observer: Observer | None = None,
+) -> ir.Model:
+    """Run every pass on the model, in place where the pass is.
+
+    Args:
+        layout: "channels_last", or "source" to keep the axes of the source at inputs and outputs.
+        fold_batchnorm: fold BatchNormalization into the operator before it.
+        observer: called after each pass with its name and the graph as it stands.
+    Raises:
+        ConversionError: as the pass says it.
+    """
+    folder = os.environ.get("KERAPORT_DEBUG_DIR") if os.environ.get("KERAPORT_DEBUG") else None
+    if folder:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+    for index, (name, make) in enumerate(pipeline(layout=layout, fold_batchnorm=fold_batchnorm)):
+        model = make()(model).model
+        if observer is not None:
+            observer(name, model)
+        if folder:
+            ir.save(model, Path(folder) / f"{index:02d}_{name}.onnx")
+    return model
