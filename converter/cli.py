@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from typer.exceptions import TyperException
 
+from converter.sources import refuse_missing
 from converter.terminal.screen import Screen
 from converter.zoo.cli import app as zoo
 
@@ -23,12 +24,28 @@ INTERRUPTED = 130
 USAGE = 1
 
 app = typer.Typer(
-    help="PyTorch models and ONNX files as real Keras 3 models, proven equal.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 app.add_typer(zoo, name="zoo")
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        import importlib.metadata
+
+        typer.echo(f"keraport {importlib.metadata.version('keraport')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """PyTorch models and ONNX files as real Keras 3 models, proven equal."""
+
 
 SOURCE_HELP = (
     "model.onnx, program.pt2, package.module:factory, torchvision:NAME, timm:NAME or transformers:FOLDER. "
@@ -88,6 +105,8 @@ def convert(
 ) -> int:
     """Convert SOURCE to a .keras file, and verify it against onnxruntime before it is put in place."""
     screen = Screen()
+    if report_file is None and html_file is None:
+        refuse_missing(source)  # at once: a report takes what a conversion takes
     _check_outputs(report_file, html_file)
     seen: list[Report] = []
 
@@ -186,6 +205,7 @@ def inspect(
 ) -> int:
     """Show opset, inputs and operators of SOURCE, and everything in it that is not supported. Exit code 2 if any."""
     screen = Screen()
+    refuse_missing(source)
     from converter.inspect_source import inspect as look
     from converter.inspect_source import why
     from converter.terminal.quiet_tensorflow import import_backend
@@ -220,6 +240,7 @@ def passes(
 ) -> int:
     """Run the passes on SOURCE one by one, and show or write the graph after each."""
     screen = Screen()
+    refuse_missing(source)
     from converter.inspect_source import dump_passes
 
     loaded = _load(source, checkpoint, inputs, random_weights, trust, max_bytes, state)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-import onnx_ir as ir
+if TYPE_CHECKING:
+    import onnx_ir as ir
 
 MODULE_KEY = "keraport.module"
 """Node metadata key under which every node carries the dotted path of the source module it came from."""

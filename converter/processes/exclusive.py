@@ -12,14 +12,14 @@ import sys
 import threading
 from collections.abc import Iterator
 
-import numpy as np
-
 _TURN = threading.RLock()
 
 
 @contextlib.contextmanager
 def exclusive() -> Iterator[None]:
     """Wait for this thread's turn; afterwards every generator of random numbers is in the state it was in."""
+    import numpy as np
+
     with _TURN:
         torch = sys.modules.get("torch")
         python, numpy = random.getstate(), np.random.get_state()

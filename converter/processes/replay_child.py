@@ -28,7 +28,7 @@ from collections.abc import Iterable
 from importlib.machinery import ModuleSpec
 from typing import Any, TextIO
 
-FORBIDDEN = {"converter", "passes", "onnx", "onnx_ir", "onnxscript"}
+FORBIDDEN = {"converter", "keraport", "passes", "onnx", "onnx_ir", "onnxscript"}
 
 
 class Without:

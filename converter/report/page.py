@@ -17,7 +17,7 @@ def render(report: Mapping[str, Any]) -> str:
 def pages() -> Environment:
     """The templates. Whatever is put into them is escaped, and a name that they do not know is an error."""
     environment = Environment(
-        loader=PackageLoader("converter.report"),
+        loader=PackageLoader(__name__.rpartition(".")[0]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

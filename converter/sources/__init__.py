@@ -7,14 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import onnx_ir as ir
-
 from converter.processes.exclusive import exclusive
 from converter.sources.input_spec import InputSpec, parse_inputs
 from converter.sources.source import Source
-from passes.errors import UsageError
+from passes.errors import BadSource, UsageError
 
-__all__ = ["InputSpec", "Source", "load"]
+__all__ = ["InputSpec", "Source", "load", "refuse_missing"]
 
 CHECKPOINT_SUFFIXES = (".pt", ".pth", ".th", ".ckpt", ".bin", ".safetensors")
 _KINDS = (
@@ -56,7 +54,7 @@ def load(
     specs = parse_inputs(inputs)
     if checkpoint is not None and random_weights is not None:
         raise UsageError("A checkpoint and random weights were both asked for.", hint="Leave one of the two out.")
-    if isinstance(source, ir.Model):
+    if _is_graph(source):
         return Source(source, "an onnx_ir.Model", "onnx")
     if _is_module(source):
         from converter.sources.torch.module import load_module
@@ -74,6 +72,7 @@ def load(
     if not isinstance(source, (str, Path)):
         raise UsageError(f"A source must be {_KINDS}. Received: {type(source).__name__}.")
     text = str(source)
+    refuse_missing(text)
     if text.lower().endswith(".onnx"):
         from converter.sources.onnx.file import load_onnx
 
@@ -107,9 +106,25 @@ def load(
     raise UsageError(f"{text!r} is not a source.", hint=f"A source is {_KINDS}.")
 
 
+def refuse_missing(text: str) -> None:
+    """Say that the file of a source is not there, before anything is imported to read it.
+
+    Raises:
+        BadSource: it names a file by its suffix, and there is none.
+    """
+    if text.lower().endswith((".onnx", ".pt2")) and not Path(text).is_file():
+        raise BadSource(f"There is no file {text!r}.")
+
+
 def _refuse_weights(text: str, checkpoint: Any, random_weights: Any) -> None:
     if checkpoint is not None or random_weights is not None:
         raise UsageError(f"{text} has its own weights.", hint="Leave --checkpoint and --random-weights out.")
+
+
+def _is_graph(source: Any) -> bool:
+    """Whether it is an `ir.Model`, as _is_module says it."""
+    onnx_ir = sys.modules.get("onnx_ir")
+    return onnx_ir is not None and isinstance(source, onnx_ir.Model)
 
 
 def _is_module(source: Any) -> bool:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-
-import onnx_ir as ir
+from typing import TYPE_CHECKING
 
 from passes.errors import UsageError
+
+if TYPE_CHECKING:
+    import onnx_ir as ir
 
 FLOATS = ("float32", "float16", "bfloat16", "float64", "complex64", "complex128")
 INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "bool")
@@ -71,7 +73,7 @@ def parse_inputs(inputs: Iterable[str | InputSpec]) -> tuple[InputSpec, ...]:
 
 
 def _dtype_name(dtype: ir.DataType) -> str:
-    return "string" if dtype == ir.DataType.STRING else str(dtype.numpy())
+    return "string" if dtype.name == "STRING" else str(dtype.numpy())
 
 
 def _dimension(item: str, text: str) -> int | str:

@@ -6,12 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from passes.graph.weight_views import TORCH_KIND
-
 if TYPE_CHECKING:
     import onnx_ir as ir
-
     import torch
+
     from converter.sources.input_spec import InputSpec
 
 
@@ -50,6 +48,8 @@ class Source:
             )
             named = self.torch_module.named_parameters(remove_duplicate=False)
             return {**buffers, **{name: parameter.requires_grad for name, parameter in named}}
+        from passes.graph.weight_views import TORCH_KIND
+
         kinds = {
             name: value.metadata_props[TORCH_KIND]
             for name, value in self.model.graph.initializers.items()

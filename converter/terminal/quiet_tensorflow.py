@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 import os
 import sys
 from collections.abc import Iterator
@@ -27,4 +26,4 @@ def import_backend() -> None:
     """Import Keras, with whatever computes behind it, without its announcements."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     with quiet_stderr():
-        importlib.import_module("converter.backends.keras.emit")
+        from converter.backends.keras import emit  # noqa: F401 - for what it imports

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+
 from converter.sources.by_name.torchvision_import import import_optional, import_torchvision
 from converter.sources.by_name.transformers_folder import build_transformers
 from converter.sources.input_spec import InputSpec

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+
 from converter.sources.checkpoints.file import read_checkpoint
 from converter.sources.input_spec import InputSpec
 from converter.sources.source import Source

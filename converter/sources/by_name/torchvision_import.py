@@ -7,6 +7,7 @@ import warnings
 from types import ModuleType
 
 import torch
+
 from passes.errors import BadSource, UsageError
 
 _LIBRARIES: list[torch.library.Library] = []

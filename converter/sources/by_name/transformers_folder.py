@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+
 from converter.sources.by_name.torchvision_import import import_optional, import_torchvision
 from converter.sources.input_spec import InputSpec
 from converter.sources.torch.examples import BATCH

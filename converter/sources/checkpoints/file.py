@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+
 from converter.sources import memory_budget
 from converter.sources.checkpoints import legacy_pickle
 from passes.errors import BadSource, ConversionError, LimitExceeded

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+import onnx
 import onnx_ir as ir
 
-import onnx
 from converter.sources.onnx.external_data import DataFiles
 from passes.errors import BadSource, LimitExceeded, Unsupported
 

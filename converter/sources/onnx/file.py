@@ -6,10 +6,10 @@ import mmap
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnx_ir as ir
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
-import onnx
 from converter.sources import memory_budget
 from converter.sources.input_spec import InputSpec
 from converter.sources.onnx import checks, lazy_protobuf

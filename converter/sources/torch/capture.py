@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import sympy
-
 import torch
+
 from converter.sources.torch.examples import Call
 
 MOST_BREAKING = 4

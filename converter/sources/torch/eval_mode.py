@@ -14,9 +14,8 @@ from collections import OrderedDict, deque
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from torch.utils._python_dispatch import TorchDispatchMode
-
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 _CONTAINERS = (list, dict, set, OrderedDict, deque)
 

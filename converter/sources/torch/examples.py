@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-
 import torch
+
 from converter.sources.input_spec import DTYPES, InputSpec
 from converter.sources.torch import signature
 from passes.errors import UsageError

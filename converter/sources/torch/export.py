@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import onnx_ir as ir
-
 import torch
+
 from converter.sources.quiet import quiet
 from converter.sources.torch.capture import Guard, capture, size_guards
 from converter.sources.torch.decompositions import attention_in_steps, pools_to_means

@@ -6,9 +6,9 @@ torch asserts what it needs to tell one shape from another, not only what the ou
 from __future__ import annotations
 
 import onnx_ir as ir
+import torch
 from torch.utils import _pytree
 
-import torch
 from converter.sources.torch.capture import Guard
 from converter.sources.torch.examples import Call, resized
 from passes.errors import BadSource

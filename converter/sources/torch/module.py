@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import onnx_ir as ir
-
 import torch
+
 from converter.sources.checkpoints.load import load_checkpoint
 from converter.sources.input_spec import InputSpec
 from converter.sources.memory_budget import check_module

@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+
 from converter.sources.quiet import quiet
 from passes.errors import BadSource
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
+
 from converter.sources import memory_budget
 from converter.sources.input_spec import InputSpec
 from converter.sources.quiet import quiet

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+
 from converter.sources.torch.eval_mode import evaluate_anew
 from converter.sources.torch.examples import Call
 from passes.errors import BadSource

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import torch
 from torch.utils import _pytree
 
-import torch
 from converter.sources.source import Source
 from converter.sources.torch.eval_mode import evaluating
 from converter.sources.torch.stateful import Stateful

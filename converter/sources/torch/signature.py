@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Sequence
 
 import torch
+
 from passes.errors import UsageError
 
 

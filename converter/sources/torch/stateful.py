@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import onnx_ir as ir
-
 import torch
+
 from converter.sources.input_spec import InputSpec
 from converter.sources.torch.examples import Argument, Call
 

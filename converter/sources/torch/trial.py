@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import torch
 from torch.utils import _pytree
 
-import torch
 from converter.sources.input_spec import InputSpec
 from converter.sources.torch import examples
 from converter.sources.torch.eval_mode import Kept

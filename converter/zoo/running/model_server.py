@@ -14,17 +14,20 @@ import socket
 import sys
 from collections.abc import Sequence
 
+import converter
 from converter.processes import fork_server
 from converter.zoo.records.entry import Entry
 from converter.zoo.running.child import serve
 
 CONVERSION = (
-    "converter.conversion",
-    "converter.proof.cases",
-    "converter.proof.compare",
-    "converter.report.page",
+    ".conversion",
+    ".proof.cases",
+    ".proof.compare",
+    ".report.page",
     "onnxscript",
 )
+"""What every conversion imports: ours as `import_module` takes names in a package."""
+
 TORCH = (
     "torch",
     "torch._dynamo",
@@ -32,7 +35,7 @@ TORCH = (
     "torch.onnx._internal.exporter._torchlib.ops",
     "onnxscript.function_libs.torch_lib.ops",
     "safetensors.torch",
-    "converter.sources.by_name",
+    ".sources.by_name",
 )
 """What sources other than .onnx files need. torch imports half of an export's modules when the first export needs them;
 a name that another version has not is left out, and costs seconds only."""
@@ -48,7 +51,7 @@ def packages_for(entries: Sequence[Entry]) -> list[str]:
 def main() -> None:
     listener = socket.socket(fileno=int(sys.argv[1]))
     warm_up(sys.argv[2:])
-    command = [sys.executable, "-P", "-X", "faulthandler", "-m", "converter.zoo.running.child"]
+    command = [sys.executable, "-P", "-X", "faulthandler", "-m", f"{__package__}.child"]
     fork_server.ForkServer(listener, serve, control=0, command=command).run()
 
 
@@ -56,7 +59,7 @@ def warm_up(packages: Sequence[str]) -> None:
     from converter.terminal.quiet_tensorflow import import_backend
 
     for name in CONVERSION:
-        importlib.import_module(name)
+        importlib.import_module(name, converter.__name__)
     for name in packages:
         with contextlib.suppress(Exception):  # what is missing or broken is the child's to report
             _import(name)
@@ -68,7 +71,7 @@ def _import(package: str) -> None:
         from converter.sources.by_name.torchvision_import import import_torchvision
 
         import_torchvision()
-    importlib.import_module(package)
+    importlib.import_module(package, converter.__name__)
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ class Servers:
     def __init__(self, packages: Sequence[str]) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="keraport-zoo-"))  # for this user only
         self.models, self.replays = self._folder / "models", self._folder / "replays"
-        model_server = ["-P", "-X", "faulthandler", "-m", "converter.zoo.running.model_server"]
+        model_server = ["-P", "-X", "faulthandler", "-m", f"{__package__}.model_server"]
         self._processes = [
             _start(self.models, lambda listener: [*model_server, listener, *packages]),
             _start(self.replays, lambda listener: ["-P", str(REPLAY_SERVER), "listen", listener]),
