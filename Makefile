@@ -27,7 +27,7 @@ demo: $(STAMP)
 WORKERS ?= 2
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile $(TESTS)
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --durations 10 $(TESTS)
 
 # With many more random graphs.
 test-all: test
