@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import onnx_ir as ir
 
 from converter.atomic_output import Output
+from converter.options import Options
 from converter.ports import Port, ports_of
 from converter.prepare import Prepared, prepare
 from converter.processes.exclusive import exclusive
@@ -19,18 +20,13 @@ from converter.proof.cases import graph_inputs
 from converter.proof.compare import Tolerance
 from converter.report import OnStage, Report
 from converter.sources import InputSpec, Source, load
-from passes.errors import NotEquivalent, Unsupported, UsageError, joined
+from passes.errors import NotEquivalent, Unsupported, joined
 
 if TYPE_CHECKING:
     import keras
 
     from converter.backends.keras.emit import Emission
     from converter.proof.verdict import Verification
-
-LAYOUTS = ("channels_last", "source")
-STRUCTURES = ("modules", "flat")
-STATES = ("refuse", "inputs")
-BACKENDS = ("keras", "onnx2tf")
 
 
 @dataclass
@@ -115,26 +111,28 @@ def convert(
         NotEquivalent: the saved model computes something else. It is kept as `OUT.unverified.keras`.
         LimitExceeded: the model is larger than `max_bytes`.
     """
-    _check_choice("layout", layout, LAYOUTS)
-    _check_choice("structure", structure, STRUCTURES)
-    _check_choice("state", state, STATES)
-    _check_choice("backend", backend, BACKENDS)
+    options = Options(
+        inputs=inputs,
+        example_inputs=example_inputs,
+        checkpoint=checkpoint,
+        random_weights=random_weights,
+        trust=trust,
+        max_bytes=max_bytes,
+        state=state,
+        layout=layout,
+        structure=structure,
+        backend=backend,
+        fold_batchnorm=fold_batchnorm,
+        verify=verify,
+        tolerance=tolerance,
+    )
     if backend != "keras":
         raise Unsupported(f"The backend {backend!r} does not exist yet. Supported: keras.", hint="Leave --backend out.")
     report = Report(source=str(source) if isinstance(source, (str, Path)) else type(source).__name__, on_stage=on_stage)
     with contextlib.ExitStack() as stack:
         place = _place(stack, output, verify)
         with report.stage("load"):
-            loaded = load(
-                source,
-                checkpoint=checkpoint,
-                inputs=inputs,
-                example_inputs=example_inputs,
-                random_weights=random_weights,
-                trust=trust,
-                max_bytes=max_bytes,
-                state=state,
-            )
+            loaded = load(source, options)
             report.source, report.notes = loaded.description, list(loaded.notes)
         if verify:
             _start_replay()
@@ -154,18 +152,7 @@ def convert(
             emission.model.save(place.temporary)
         if verify:
             with report.stage("verify"):
-                _verify(
-                    conversion,
-                    loaded,
-                    prepared,
-                    emission,
-                    place,
-                    layout,
-                    fold_batchnorm,
-                    example_inputs,
-                    output,
-                    tolerance,
-                )
+                _verify(conversion, loaded, prepared, emission, place, options, output)
         if output is not None:
             report.output = str(place.commit())
     return conversion
@@ -217,11 +204,8 @@ def _verify(
     prepared: Prepared,
     emission: Emission,
     place: Output,
-    layout: str,
-    fold_batchnorm: bool,
-    example_inputs: Any,
+    options: Options,
     output: str | Path | None,
-    tolerance: Tolerance | None,
 ) -> None:
     """Compare the saved file with onnxruntime; keep a wrong one beside its place and say where it goes wrong first."""
     from converter.proof.first_difference import locate
@@ -230,7 +214,7 @@ def _verify(
 
     report = conversion.report
     oracle = Oracle.for_source(loaded.path or loaded.model, prepared.normalised, graph=loaded.model)
-    examples = example_arrays(loaded, example_inputs)
+    examples = example_arrays(loaded, options.example_inputs)
     verification = verify(
         place.temporary,
         source=loaded,
@@ -238,11 +222,16 @@ def _verify(
         inputs=report.inputs,
         outputs=report.outputs,
         examples=examples,
-        tolerance=tolerance,
+        tolerance=options.tolerance,
     )
     if not verification.passed:
         verification.first_difference = locate(
-            verification, loaded, oracle, emission.trace, layout=layout, fold_batchnorm=fold_batchnorm
+            verification,
+            loaded,
+            oracle,
+            emission.trace,
+            layout=options.layout,
+            fold_batchnorm=options.fold_batchnorm,
         )
     report.verification = verification.to_dict()
     if not verification.passed:
@@ -256,8 +245,3 @@ def _not_equivalent(verification: Verification, kept: str | None) -> NotEquivale
     where = f" It goes wrong first at {found.get('layer') or found.get('pass')}." if found else ""
     hint = f"The model is kept as {kept}; do not use it." if kept else None
     return NotEquivalent(verification.reason + where, node=found.get("node"), hint=hint)
-
-
-def _check_choice(option: str, value: str, choices: Sequence[str]) -> None:
-    if value not in choices:
-        raise UsageError(f"{option} must be one of {', '.join(choices)}. Received: {value!r}.")

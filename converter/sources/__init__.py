@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from converter.options import Options
 from converter.processes.exclusive import exclusive
-from converter.sources.input_spec import InputSpec, parse_inputs
+from converter.sources.input_spec import InputSpec
 from converter.sources.source import Source
 from passes.errors import BadSource, UsageError
 
@@ -22,28 +22,13 @@ _KINDS = (
 
 
 @exclusive()
-def load(
-    source: Any,
-    *,
-    checkpoint: str | Path | None = None,
-    inputs: Sequence[str | InputSpec] = (),
-    example_inputs: Any = None,
-    random_weights: int | None = None,
-    trust: bool = False,
-    max_bytes: int | None = None,
-    state: str = "refuse",
-) -> Source:
+def load(source: Any, options: Options | None = None, **told: Any) -> Source:
     """Load or export `source` as one ONNX graph.
 
     Args:
         source: a module object, an `ir.Model`, or the text of SOURCE as on the command line.
-        checkpoint: a file of weights for a module, a factory or a named model.
-        inputs: `name=float32[batch,3,224,224]` or `InputSpec`s. For an .onnx file they fix dynamic sizes.
-        example_inputs: for a module, instead of `inputs`: a tensor, a tuple or a dict; the first axis is the batch.
-        random_weights: a seed; the weights and the BatchNorm statistics are then drawn at random.
-        trust: load pickled modules and TorchScript archives, which can run code of whoever wrote them.
-        max_bytes: refuse models whose weights need more; by default half of the machine's memory.
-        state: "refuse" a module that writes to its buffers in `forward`, or make "inputs" and outputs of them.
+        options: what else was told; or its fields as keyword arguments. Of these `inputs` fix dynamic sizes of an .onnx
+            file, and say what a module takes.
 
     Raises:
         UsageError: the call is wrong.
@@ -51,58 +36,39 @@ def load(
         Unsupported: PyTorch's exporter does not know an operator.
         LimitExceeded: the model is larger than `max_bytes`.
     """
-    specs = parse_inputs(inputs)
-    if checkpoint is not None and random_weights is not None:
-        raise UsageError("A checkpoint and random weights were both asked for.", hint="Leave one of the two out.")
+    options = options or Options(**told)
     if _is_graph(source):
         return Source(source, "an onnx_ir.Model", "onnx")
     if _is_module(source):
         from converter.sources.torch.module import load_module
 
-        return load_module(
-            source,
-            specs=specs,
-            example_inputs=example_inputs,
-            checkpoint=checkpoint,
-            random_weights=random_weights,
-            trust=trust,
-            max_bytes=max_bytes,
-            state=state,
-        )
+        return load_module(source, options)
     if not isinstance(source, (str, Path)):
         raise UsageError(f"A source must be {_KINDS}. Received: {type(source).__name__}.")
-    text = str(source)
+    return _load_named(str(source), options)
+
+
+def _load_named(text: str, options: Options) -> Source:
     refuse_missing(text)
-    if text.lower().endswith(".onnx"):
+    suffix = Path(text).suffix.lower()
+    if suffix in (".onnx", ".pt2", *CHECKPOINT_SUFFIXES) and options.has_weights:
+        raise UsageError(f"{text} has its own weights.", hint="Leave --checkpoint and --random-weights out.")
+    if suffix == ".onnx":
         from converter.sources.onnx.file import load_onnx
 
-        _refuse_weights(text, checkpoint, random_weights)
-        return load_onnx(Path(text), specs=specs, max_bytes=max_bytes)
-    if text.lower().endswith(".pt2"):
+        return load_onnx(Path(text), specs=options.specs, max_bytes=options.max_bytes)
+    if suffix == ".pt2":
         from converter.sources.torch.program_file import load_exported
 
-        _refuse_weights(text, checkpoint, random_weights)
-        return load_exported(Path(text), specs=specs, trust=trust, max_bytes=max_bytes)
-    if text.lower().endswith(CHECKPOINT_SUFFIXES):
+        return load_exported(Path(text), specs=options.specs, trust=options.trust, max_bytes=options.max_bytes)
+    if suffix in CHECKPOINT_SUFFIXES:
         from converter.sources.by_name.pickled_module import load_pickled
 
-        _refuse_weights(text, checkpoint, random_weights)
-        return load_pickled(
-            Path(text), specs=specs, example_inputs=example_inputs, trust=trust, max_bytes=max_bytes, state=state
-        )
+        return load_pickled(Path(text), options)
     if ":" in text:
         from converter.sources.by_name import load_built
 
-        return load_built(
-            text,
-            specs=specs,
-            example_inputs=example_inputs,
-            checkpoint=checkpoint,
-            random_weights=random_weights,
-            trust=trust,
-            max_bytes=max_bytes,
-            state=state,
-        )
+        return load_built(text, options)
     raise UsageError(f"{text!r} is not a source.", hint=f"A source is {_KINDS}.")
 
 
@@ -114,11 +80,6 @@ def refuse_missing(text: str) -> None:
     """
     if text.lower().endswith((".onnx", ".pt2")) and not Path(text).is_file():
         raise BadSource(f"There is no file {text!r}.")
-
-
-def _refuse_weights(text: str, checkpoint: Any, random_weights: Any) -> None:
-    if checkpoint is not None or random_weights is not None:
-        raise UsageError(f"{text} has its own weights.", hint="Leave --checkpoint and --random-weights out.")
 
 
 def _is_graph(source: Any) -> bool:

@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 
+from converter.options import Options
 from converter.sources.checkpoints.file import read_checkpoint
-from converter.sources.input_spec import InputSpec
 from converter.sources.source import Source
 from converter.sources.torch.module import load_module
 from passes.errors import Unsupported, UsageError
 
 
-def load_pickled(
-    path: Path,
-    *,
-    specs: Sequence[InputSpec] = (),
-    example_inputs: Any = None,
-    trust: bool = False,
-    max_bytes: int | None = None,
-    state: str = "refuse",
-) -> Source:
+def load_pickled(path: Path, options: Options) -> Source:
     """Load the module in `path` and export it.
 
     Raises:
@@ -31,7 +21,7 @@ def load_pickled(
         UsageError: it holds weights without an architecture.
         Unsupported: it is TorchScript.
     """
-    module = read_checkpoint(path, trust=trust, max_bytes=max_bytes)
+    module = read_checkpoint(path, trust=options.trust, max_bytes=options.max_bytes)
     if not isinstance(module, torch.nn.Module):
         raise UsageError(
             f"{path.name} holds weights only; the model they belong to is not in it.",
@@ -42,12 +32,4 @@ def load_pickled(
             f"{path.name} is TorchScript, which torch.export does not take.",
             hint=f"Build the model in Python: package.module:factory --checkpoint {path} --trust takes its weights.",
         )
-    return load_module(
-        module,
-        specs=specs,
-        example_inputs=example_inputs,
-        max_bytes=max_bytes,
-        state=state,
-        kind="module",
-        description=f"the {type(module).__name__} in {path.name}",
-    )
+    return load_module(module, options, description=f"the {type(module).__name__} in {path.name}")

@@ -5,11 +5,11 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import onnx_ir as ir
 import torch
 
+from converter.options import Options
 from converter.sources.checkpoints.load import load_checkpoint
 from converter.sources.input_spec import InputSpec
 from converter.sources.memory_budget import check_module
@@ -25,42 +25,33 @@ from passes.errors import BadSource, Unsupported, UsageError
 
 
 def load_module(
-    module: torch.nn.Module,
-    *,
-    specs: Sequence[InputSpec] = (),
-    example_inputs: Any = None,
-    checkpoint: str | Path | None = None,
-    random_weights: int | None = None,
-    trust: bool = False,
-    max_bytes: int | None = None,
-    state: str = "refuse",
-    kind: str = "module",
-    description: str | None = None,
+    module: torch.nn.Module, options: Options, *, kind: str = "module", description: str | None = None
 ) -> Source:
     """Export `module`. Its mode, and its weights, are afterwards what they were: new weights go into a copy."""
-    check_module(module, max_bytes)
+    check_module(module, options.max_bytes)
     notes: list[str] = []
     description = description or f"{type(module).__module__}.{type(module).__qualname__}"
-    if checkpoint is not None or random_weights is not None:
+    if options.has_weights:
         module = _copy(module) if kind == "module" else module
-    if checkpoint is not None:
-        notes += load_checkpoint(module, Path(checkpoint), trust=trust, max_bytes=max_bytes)
-        description += f", weights from {Path(checkpoint).name}"
-    if example_inputs is None and not specs:
+    if options.checkpoint is not None:
+        checkpoint = Path(options.checkpoint)
+        notes += load_checkpoint(module, checkpoint, trust=options.trust, max_bytes=options.max_bytes)
+        description += f", weights from {checkpoint.name}"
+    if options.example_inputs is None and not options.inputs:
         raise UsageError(
             f"The inputs of {type(module).__name__} are not known.",
             hint=f"Give --input {_spec_to_fill_in(module)} (or example_inputs= from Python).",
         )
-    if example_inputs is not None and specs:
+    if options.example_inputs is not None and options.inputs:
         raise UsageError("Both example inputs and input specifications were given.", hint="Leave one of the two out.")
     with evaluating(module) as kept:
-        call, written = try_call(module, specs, example_inputs, kept)
+        call, written = try_call(module, options.specs, options.example_inputs, kept)
         _refuse_complex(call)
-        if random_weights is not None:
-            kept.accept(randomise(module, call, random_weights))
-            description += f", random weights (seed {random_weights})"
+        if options.random_weights is not None:
+            kept.accept(randomise(module, call, options.random_weights))
+            description += f", random weights (seed {options.random_weights})"
         if written:
-            module, call = _stateful(module, call, written, state)
+            module, call = _stateful(module, call, written, options.state)
         model, call = _export_dynamic(module, call, notes)
     states = name_states(model, written)
     inputs = tuple(InputSpec.of(value) for value in model.graph.inputs)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from converter.conversion import LAYOUTS, STRUCTURES
+from converter.options import CHOICES
 from converter.sources.input_spec import parse_inputs
 from converter.zoo.manifests.document import Document, did_you_mean
 from converter.zoo.manifests.toml_lines import Place
@@ -42,6 +42,11 @@ def _is_tolerance(value: Any) -> bool:
     return _is_number(value)
 
 
+def _one_of(option: str) -> Wanted:
+    choices = CHOICES[option]
+    return Wanted(lambda value: value in choices, f"one of {', '.join(choices)}")
+
+
 TEXT = Wanted(_is_text, "text, of one line and not empty")
 TRUTH = Wanted(lambda value: isinstance(value, bool), "true or false")
 
@@ -60,8 +65,8 @@ KEYS = {
 }
 
 OPTIONS = {
-    "layout": Wanted(lambda value: value in LAYOUTS, f"one of {', '.join(LAYOUTS)}"),
-    "structure": Wanted(lambda value: value in STRUCTURES, f"one of {', '.join(STRUCTURES)}"),
+    "layout": _one_of("layout"),
+    "structure": _one_of("structure"),
     "fold_batchnorm": TRUTH,
     "trust": TRUTH,
     "max_bytes": Wanted(lambda value: type(value) is int and value > 0, "a number of bytes"),

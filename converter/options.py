@@ -1,0 +1,63 @@
+"""What a conversion was told beside its source, checked once and handed on as one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from converter.sources.input_spec import InputSpec, parse_inputs
+from passes.errors import UsageError
+
+if TYPE_CHECKING:
+    from converter.proof.compare import Tolerance
+
+CHOICES = {
+    "layout": ("channels_last", "source"),
+    "structure": ("modules", "flat"),
+    "state": ("refuse", "inputs"),
+    "backend": ("keras", "onnx2tf"),
+}
+
+
+@dataclass(frozen=True)
+class Options:
+    """The keyword arguments of `convert`, which says what each means.
+
+    Raises:
+        UsageError: one has a value that it cannot have, or two exclude each other.
+    """
+
+    inputs: Sequence[str | InputSpec] = ()
+    example_inputs: Any = None
+    checkpoint: str | Path | None = None
+    random_weights: int | None = None
+    trust: bool = False
+    max_bytes: int | None = None
+    state: str = "refuse"
+    layout: str = "channels_last"
+    structure: str = "modules"
+    backend: str = "keras"
+    fold_batchnorm: bool = False
+    verify: bool = True
+    tolerance: Tolerance | None = None
+
+    def __post_init__(self) -> None:
+        for option, choices in CHOICES.items():
+            value = getattr(self, option)
+            if value not in choices:
+                raise UsageError(f"{option} must be one of {', '.join(choices)}. Received: {value!r}.")
+        object.__setattr__(self, "inputs", parse_inputs(self.inputs))
+        if self.checkpoint is not None and self.random_weights is not None:
+            raise UsageError("A checkpoint and random weights were both asked for.", hint="Leave one of the two out.")
+
+    @property
+    def specs(self) -> tuple[InputSpec, ...]:
+        """`inputs`, which were read when this was made."""
+        return tuple(spec for spec in self.inputs if isinstance(spec, InputSpec))
+
+    @property
+    def has_weights(self) -> bool:
+        """Whether weights were asked for that the source has not."""
+        return self.checkpoint is not None or self.random_weights is not None
