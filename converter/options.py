@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from converter.sources.input_spec import InputSpec, parse_inputs
+from converter.input_spec import InputSpec, parse_inputs
 from passes.errors import UsageError
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from converter.input_spec import InputSpec
 from converter.options import Options
 from converter.processes.exclusive import exclusive
-from converter.sources.input_spec import InputSpec
 from converter.sources.source import Source
 from passes.errors import BadSource, UsageError
 

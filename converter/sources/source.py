@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import onnx_ir as ir
     import torch
 
-    from converter.sources.input_spec import InputSpec
+    from converter.input_spec import InputSpec
 
 
 @dataclass

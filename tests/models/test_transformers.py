@@ -8,8 +8,8 @@ import pytest
 import torch
 
 import converter
+from converter.input_spec import parse_inputs
 from converter.sources.by_name.factory import find_factory
-from converter.sources.input_spec import parse_inputs
 from converter.sources.torch import examples
 from converter.zoo.manifests.manifest import read
 from converter.zoo.records.entry import Entry

@@ -9,9 +9,9 @@ from typing import Any
 
 import torch
 
+from converter.input_spec import InputSpec
 from converter.sources.by_name.torchvision_import import import_optional, import_torchvision
 from converter.sources.by_name.transformers_folder import build_transformers
-from converter.sources.input_spec import InputSpec
 from converter.sources.torch import examples, signature
 from passes.errors import UsageError
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import torch
 
+from converter.input_spec import InputSpec
 from converter.sources.by_name.torchvision_import import import_optional, import_torchvision
-from converter.sources.input_spec import InputSpec
 from converter.sources.torch.examples import BATCH
 from passes.errors import BadSource, UsageError
 

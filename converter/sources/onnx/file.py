@@ -10,8 +10,8 @@ import onnx
 import onnx_ir as ir
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
+from converter.input_spec import InputSpec
 from converter.sources import memory_budget
-from converter.sources.input_spec import InputSpec
 from converter.sources.onnx import checks, lazy_protobuf
 from converter.sources.onnx.external_data import DataFiles
 from converter.sources.quiet import quiet

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from converter.sources.input_spec import DTYPES, InputSpec
+from converter.input_spec import DTYPES, InputSpec
 from converter.sources.torch import signature
 from passes.errors import UsageError
 

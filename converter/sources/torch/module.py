@@ -9,9 +9,9 @@ from pathlib import Path
 import onnx_ir as ir
 import torch
 
+from converter.input_spec import InputSpec
 from converter.options import Options
 from converter.sources.checkpoints.load import load_checkpoint
-from converter.sources.input_spec import InputSpec
 from converter.sources.memory_budget import check_module
 from converter.sources.source import Source
 from converter.sources.torch import examples, signature

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import torch
 
+from converter.input_spec import InputSpec
 from converter.sources import memory_budget
-from converter.sources.input_spec import InputSpec
 from converter.sources.quiet import quiet
 from converter.sources.source import Source
 from converter.sources.torch.export import first_lines, settle_sizes, to_onnx

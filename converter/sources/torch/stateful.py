@@ -13,7 +13,7 @@ from typing import Any
 import onnx_ir as ir
 import torch
 
-from converter.sources.input_spec import InputSpec
+from converter.input_spec import InputSpec
 from converter.sources.torch.examples import Argument, Call
 
 OUTPUT_SUFFIX = "_out"

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch.utils import _pytree
 
-from converter.sources.input_spec import InputSpec
+from converter.input_spec import InputSpec
 from converter.sources.torch import examples
 from converter.sources.torch.eval_mode import Kept
 from converter.sources.torch.examples import SIZE_ATTEMPTS, Call

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from converter.input_spec import parse_inputs
 from converter.options import CHOICES
-from converter.sources.input_spec import parse_inputs
 from converter.zoo.manifests.document import Document, did_you_mean
 from converter.zoo.manifests.toml_lines import Place
 from converter.zoo.records.kinds import Kind, kind_of

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from converter.input_spec import InputSpec, parse_input, parse_inputs
 from converter.sources import load
-from converter.sources.input_spec import InputSpec, parse_input, parse_inputs
 from passes.errors import UsageError
 
 
