@@ -78,7 +78,7 @@ def refuse_missing(text: str) -> None:
     Raises:
         BadSource: it names a file by its suffix, and there is none.
     """
-    if text.lower().endswith((".onnx", ".pt2")) and not Path(text).is_file():
+    if text.lower().endswith((".onnx", ".pt2")) and not Path(text).exists():
         raise BadSource(f"There is no file {text!r}.")
 
 
