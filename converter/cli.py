@@ -205,12 +205,11 @@ def inspect(
 ) -> int:
     """Show opset, inputs and operators of SOURCE, and everything in it that is not supported. Exit code 2 if any."""
     screen = Screen()
-    refuse_missing(source)
+    loaded = _load(source, checkpoint, inputs, random_weights, trust, max_bytes, state)
     from converter.inspect_source import inspect as look
     from converter.inspect_source import why
     from converter.terminal.quiet_tensorflow import import_backend
 
-    loaded = _load(source, checkpoint, inputs, random_weights, trust, max_bytes, state)
     if why_node is not None:
         screen.lines(map(str, why(loaded, why_node)))
         return 0
@@ -240,10 +239,9 @@ def passes(
 ) -> int:
     """Run the passes on SOURCE one by one, and show or write the graph after each."""
     screen = Screen()
-    refuse_missing(source)
+    loaded = _load(source, checkpoint, inputs, random_weights, trust, max_bytes, state)
     from converter.inspect_source import dump_passes
 
-    loaded = _load(source, checkpoint, inputs, random_weights, trust, max_bytes, state)
     screen.passes(dump_passes(loaded, dump, layout=layout, fold_batchnorm=fold_batchnorm))
     return 0
 
@@ -294,6 +292,7 @@ def _load(
     max_bytes: int | None,
     state: str,
 ) -> Source:
+    refuse_missing(source)
     from converter.sources import load
 
     return load(

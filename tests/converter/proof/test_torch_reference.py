@@ -112,7 +112,7 @@ def test_where_keras_stopped_the_export_is_judged_all_the_same() -> None:
 
 
 def test_a_large_module_is_not_copied(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch_reference.budget, "machine_memory", lambda: 64)
+    monkeypatch.setattr(torch_reference.memory_budget, "machine_memory", lambda: 64)
     layer = torch.nn.Linear(4, 4)
     assert parameter_bytes(source_of(layer)) == 80
     with torch.no_grad():
