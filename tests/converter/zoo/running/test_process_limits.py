@@ -12,7 +12,7 @@ from converter.zoo.running.process_limits import THREAD_VARIABLES
 SCRIPT = """
 import json, os, resource, sys
 from pathlib import Path
-from converter.zoo import process_limits
+from converter.zoo.running import process_limits
 from converter.zoo.records.entry import Limits
 
 def held():
