@@ -20,7 +20,7 @@ from converter.proof.cases import graph_inputs
 from converter.proof.compare import Tolerance
 from converter.report import OnStage, Report
 from converter.sources import InputSpec, Source, load
-from passes.errors import NotEquivalent, Unsupported, joined
+from passes.errors import NotEquivalent, joined
 
 if TYPE_CHECKING:
     import keras
@@ -111,27 +111,25 @@ def convert(
         NotEquivalent: the saved model computes something else. It is kept as `OUT.unverified.keras`.
         LimitExceeded: the model is larger than `max_bytes`.
     """
-    options = Options(
-        inputs=inputs,
-        example_inputs=example_inputs,
-        checkpoint=checkpoint,
-        random_weights=random_weights,
-        trust=trust,
-        max_bytes=max_bytes,
-        state=state,
-        layout=layout,
-        structure=structure,
-        backend=backend,
-        fold_batchnorm=fold_batchnorm,
-        verify=verify,
-        tolerance=tolerance,
-    )
-    if backend != "keras":
-        raise Unsupported(f"The backend {backend!r} does not exist yet. Supported: keras.", hint="Leave --backend out.")
     report = Report(source=str(source) if isinstance(source, (str, Path)) else type(source).__name__, on_stage=on_stage)
     with contextlib.ExitStack() as stack:
         place = _place(stack, output, verify)
         with report.stage("load"):
+            options = Options(
+                inputs=inputs,
+                example_inputs=example_inputs,
+                checkpoint=checkpoint,
+                random_weights=random_weights,
+                trust=trust,
+                max_bytes=max_bytes,
+                state=state,
+                layout=layout,
+                structure=structure,
+                backend=backend,
+                fold_batchnorm=fold_batchnorm,
+                verify=verify,
+                tolerance=tolerance,
+            )
             loaded = load(source, options)
             report.source, report.notes = loaded.description, list(loaded.notes)
         if verify:

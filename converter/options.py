@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from converter.input_spec import InputSpec, parse_inputs
-from passes.errors import UsageError
+from passes.errors import Unsupported, UsageError
 
 if TYPE_CHECKING:
     from converter.proof.compare import Tolerance
@@ -27,6 +27,7 @@ class Options:
 
     Raises:
         UsageError: one has a value that it cannot have, or two exclude each other.
+        Unsupported: the backend is not there yet.
     """
 
     inputs: Sequence[str | InputSpec] = ()
@@ -48,6 +49,10 @@ class Options:
             value = getattr(self, option)
             if value not in choices:
                 raise UsageError(f"{option} must be one of {', '.join(choices)}. Received: {value!r}.")
+        if self.backend != "keras":
+            raise Unsupported(
+                f"The backend {self.backend!r} does not exist yet. Supported: keras.", hint="Leave --backend out."
+            )
         object.__setattr__(self, "inputs", parse_inputs(self.inputs))
         if self.checkpoint is not None and self.random_weights is not None:
             raise UsageError("A checkpoint and random weights were both asked for.", hint="Leave one of the two out.")

@@ -49,7 +49,6 @@ def load(source: Any, options: Options | None = None, **told: Any) -> Source:
 
 
 def _load_named(text: str, options: Options) -> Source:
-    refuse_missing(text)
     suffix = Path(text).suffix.lower()
     if suffix in (".onnx", ".pt2", *CHECKPOINT_SUFFIXES) and options.has_weights:
         raise UsageError(f"{text} has its own weights.", hint="Leave --checkpoint and --random-weights out.")

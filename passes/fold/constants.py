@@ -111,9 +111,7 @@ class ConstantFolder:
         if not fits(step, weight.shape):
             shape, numbers = list(weight.shape), list(step[1])
             raise BadSource(f"A tensor of shape {shape} cannot be seen as {numbers}.", node=describe(node))
-        self._constants[node.outputs[0]] = weight.taking(step)
-        self._folded[node] = None
-        return True
+        return self._know(node, weight.taking(step))
 
     def _fold_take(self, node: ir.Node, known: Sequence[Constant]) -> bool:
         parameter, *arguments = known
@@ -124,16 +122,17 @@ class ConstantFolder:
             return False
         for step in steps:
             parameter = parameter.taking(step)
-        self._constants[node.outputs[0]] = parameter
-        self._folded[node] = None
-        return True
+        return self._know(node, parameter)
 
     def _fold_constant(self, node: ir.Node) -> bool:
         output = node.outputs[0]
         tensor = _constant_tensor(node)
         if tensor is None:
             return False
-        self._constants[output] = Constant.of_tensor(output, tensor)
+        return self._know(node, Constant.of_tensor(output, tensor))
+
+    def _know(self, node: ir.Node, constant: Constant) -> bool:
+        self._constants[node.outputs[0]] = constant
         self._folded[node] = None
         return True
 

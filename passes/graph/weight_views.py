@@ -168,7 +168,7 @@ def extend(view: View, step: Step, shape: Sequence[int]) -> View:
     """One step more, leaving out what does nothing and what the step undoes."""
     kind, numbers = step
     if kind == "take":
-        return (*view, step)
+        return view if numbers[1:] == tuple(range(shape[numbers[0]])) else (*view, step)
     if numbers == (tuple(range(len(numbers))) if kind == "transpose" else tuple(shape)):
         return view
     if view and view[-1][0] == kind:

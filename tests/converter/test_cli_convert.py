@@ -53,6 +53,14 @@ def test_a_model_is_converted_verified_written_and_reported(
     assert (features.shape, pooled.shape) == ((1, 5, 6, 4), (1, 4))
 
 
+def test_an_input_that_cannot_be_read_is_reported_too(keraport: Keraport, small_onnx: Path, tmp_path: Path) -> None:
+    report = tmp_path / "r.json"
+    assert keraport("convert", small_onnx, "--input", "x=float32", "--report", report).code == 1
+    values = json.loads(report.read_text())
+    assert [stage["ok"] for stage in values["stages"]] == [False]
+    assert values["error"]["kind"] == "usage" and "cannot be read" in values["error"]["message"]
+
+
 def test_the_layout_of_the_source_is_kept_when_asked_for(keraport: Keraport, small_onnx: Path, tmp_path: Path) -> None:
     out, report = tmp_path / "out.keras", tmp_path / "r.json"
     assert keraport("convert", small_onnx, "-o", out, "--layout", "source", "--report", report).code == 0
