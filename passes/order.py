@@ -17,6 +17,7 @@ from passes.fuse.dense import FuseDense
 from passes.fuse.gelu import FuseGelu
 from passes.fuse.group_norm import FuseGroupNorm
 from passes.fuse.layer_norm import FuseLayerNorm
+from passes.fuse.shared_weights import ShareWeights
 from passes.graph.weight_views import MarkWeights
 from passes.layout import Layout
 from passes.normalize.coerced_softmax import NormalizeSoftmax
@@ -87,6 +88,7 @@ def pipeline(*, layout: str = "channels_last", fold_batchnorm: bool = False) -> 
         # After everything that recognises patterns: they are written in the source's axes.
         ("Layout", lambda: Layout(layout)),
         ("DropKeepdims", DropKeepdims),
+        ("ShareWeights", ShareWeights),  # after the layout, which looks at weights in its own way
         ("RemoveUnused", RemoveUnused),  # the layout needs inferred shapes only: shape arithmetic is dead now
     ]
 

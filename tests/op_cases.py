@@ -20,7 +20,10 @@ from onnx import TensorProto, helper, numpy_helper
 Array = np.ndarray[Any, np.dtype[Any]]
 
 CONTEXTS = ("plain", "turned", "conv")
-"""On inputs of the graph; behind a Transpose from channels-last; behind a convolution with the identity."""
+"""On inputs of the graph; behind a Transpose from channels-last; behind a convolution with the identity.
+
+A case may ask for "tied" as well: before a product with the transpose of the operator's own constant.
+"""
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,7 @@ class Case:
             "plain": True,
             "turned": any(value.can_turn for value in self.live.values()),
             "conv": any(value.can_convolve for value in self.live.values()),
+            "tied": True,
         }
         if self.contexts == CONTEXTS and able["conv"]:
             return ["plain", "conv"]
@@ -105,7 +109,7 @@ class Case:
         return found
 
     def model(self, context: str = "plain") -> onnx.ModelProto:
-        """The graph of one node, or of two: what the context puts before it."""
+        """The graph of one node, and what the context puts before or behind it."""
         nodes, initializers, graph_inputs, names = [], [], [], []
         for index, value in enumerate(self.inputs):
             name = f"x{index}" if isinstance(value, Input) else f"c{index}"
@@ -121,7 +125,11 @@ class Case:
                 initializers.append(numpy_helper.from_array(value, name))
                 names.append(name)
         outputs = [f"y{i}" for i in range(self.outputs)]
-        nodes.append(helper.make_node(self.op_type, names, outputs, name="under_test", **self.attributes))
+        made = [f"{name}_under_test" for name in outputs] if context == "tied" else outputs
+        nodes.append(helper.make_node(self.op_type, names, made, name="under_test", **self.attributes))
+        if context == "tied":
+            nodes.append(helper.make_node("Transpose", [initializers[0].name], ["transposed"], perm=[1, 0]))
+            nodes.append(helper.make_node("MatMul", [*made, "transposed"], outputs))
         graph_outputs = [onnx.ValueInfoProto(name=name) for name in outputs[: self.used or self.outputs]]
         graph = helper.make_graph(nodes, "case", graph_inputs, graph_outputs, initializers)
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", self.opset)], ir_version=10)

@@ -33,8 +33,8 @@ def channels_last(node: ir.Node, names: Names) -> None:
     at.replace(_transposed(at, y, [0, *range(2, rank), 1]))
 
 
-def _transposed(at: Builder, x: ir.Value, perm: list[int]) -> ir.Value:
-    sizes = sizes_of(x)
+def _transposed(at: Builder, x: ir.Value | None, perm: list[int]) -> ir.Value:
+    sizes = [] if x is None else sizes_of(x)
     return at.node("Transpose", [x], [sizes[axis] for axis in perm], {"perm": perm})
 
 
@@ -70,6 +70,16 @@ def dense(node: ir.Node, names: Names) -> None:
     if len(node.inputs) > 2 and node.inputs[2] is not None:
         y = at.node("Add", [y, node.inputs[2]], sizes)
     at.replace(y)
+
+
+def reversible_embedding(node: ir.Node, names: Names) -> None:
+    """Rows of a table [N, K] at indices x; with `reverse` x · tableᵀ over the last axis of x."""
+    at = Builder(node, names)
+    (x, table), sizes = node.inputs, sizes_of(node.outputs[0])
+    if not node.attributes.get_int("reverse", 0):
+        at.replace(at.node("Gather", [table, x], sizes, {"axis": 0}, name=node.name))
+        return
+    at.replace(at.node("MatMul", [x, _transposed(at, table, [1, 0])], sizes, name=node.name))
 
 
 def silu(node: ir.Node, names: Names) -> None:

@@ -71,6 +71,7 @@ PRIVATE: dict[str, PrivateOperator] = {
     "keraport::OnesLike": _own(meanings.ones_like, 1, 1),
     "keraport::PadSame": _own(lower_pad_same, 1, 1, "axes", "dilations", "kernel_shape", "mode", "strides", "value"),
     "keraport::Positions": _own(meanings.positions, 1, 1, "axis", "to"),
+    "keraport::ReversibleEmbedding": _own(meanings.reversible_embedding, 2, 2, "reverse"),
     "keraport::Silu": _own(meanings.silu, 1, 1),
 }
 

@@ -7,7 +7,7 @@ node's metadata. Nothing goes through a file: the graph's weights are the module
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import onnx_ir as ir
@@ -96,7 +96,20 @@ def to_onnx(
         ) from error
     if result is None:
         raise ExportFailed("torch.onnx.export returned nothing.")
+    _name_tied_weights(result.model, program.state_dict)
     return result.model
+
+
+def _name_tied_weights(model: ir.Model, weights: Mapping[str, torch.Tensor]) -> None:
+    """A weight of several names gets the first: of these torch's exporter keeps the last."""
+    first: dict[object, str] = {}
+    for name, weight in weights.items():
+        kept = first.setdefault((weight.data_ptr(), weight.shape, weight.stride()), name)
+        initializers = model.graph.initializers
+        if kept != name and name in initializers and kept not in initializers:
+            value = initializers.pop(name)
+            value.name = kept
+            initializers[kept] = value
 
 
 def settle_sizes(

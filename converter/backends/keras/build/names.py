@@ -63,6 +63,7 @@ LAYERS = {
     "LayerNormalization",
     "PRelu",
     "RMSNormalization",
+    "ReversibleEmbedding",
 }
 """Operators whose weights become the variables of one layer."""
 

@@ -114,12 +114,20 @@ def unique_name(name: str) -> str:
     return _current.get().names.unique(name)
 
 
-def with_weights(layer: keras.layers.Layer, x: Any, *, is_weight: bool = True, **sources: Source) -> Any:
+def with_weights(
+    layer: keras.layers.Layer,
+    x: Any,
+    *,
+    is_weight: bool = True,
+    call: Mapping[str, Any] | None = None,
+    **sources: Source,
+) -> Any:
     """Build the layer on x with these numbers and call it.
 
     Args:
         is_weight: whether the layer is one that has such weights, or holds a constant for want of a better one: where
             the source does not say what it trains, constants are not trained.
+        call: what else the layer is called with.
         layer: a new layer. Where the same layer with the same weights exists already, that one is called: a module
             that the source calls twice is one layer here.
         sources: for each variable of the layer a weight; or (weight, permutation); or (weight, steps), the steps of a
@@ -129,11 +137,11 @@ def with_weights(layer: keras.layers.Layer, x: Any, *, is_weight: bool = True, *
     Raises:
         ValueError: the layer makes no variable of a name given here, or makes it otherwise than by `add_weight`.
     """
-    variables = _current.get()
+    variables, arguments = _current.get(), call or {}
     given = {name: source for name, source in sources.items() if source is not None}
     key = (variables.level, _identity(layer, given))
     if key in variables.layers:
-        return variables.layers[key](x)
+        return variables.layers[key](x, **arguments)
     create = layer.add_weight
     placed: set[str] = set()
     _set_trainable(layer, given, variables, is_weight=is_weight)
@@ -148,7 +156,7 @@ def with_weights(layer: keras.layers.Layer, x: Any, *, is_weight: bool = True, *
 
     layer.add_weight = add_weight
     try:
-        y = layer(x)
+        y = layer(x, **arguments)
     finally:
         del layer.add_weight
     if placed != given.keys():

@@ -94,8 +94,21 @@ def _as_slice(indices: np.ndarray, size: int | None) -> slice | None:
 def embedding(table: Weight, indices: Any, *, name: str) -> Any:
     rows, columns = table.shape
     layer = layers.Embedding(rows, columns, "zeros", name=name, dtype=table.dtype)  # integers have no random numbers
-    positive = ops.where(ops.less(indices, 0), ops.add(indices, rows), indices)
-    return with_weights(layer, positive, embeddings=table)
+    return with_weights(layer, _counted_from_front(indices, rows), embeddings=table)
+
+
+def _counted_from_front(indices: Any, rows: int) -> Any:
+    return ops.where(ops.less(indices, 0), ops.add(indices, rows), indices)
+
+
+@op("keraport::ReversibleEmbedding")
+def reversible_embedding(x: Any, table: Weight, *, reverse: int = 0, name: str) -> Any:
+    """table[x], or with `reverse` x · tableᵀ: the tied ends of a language model."""
+    rows, columns = table.shape
+    layer = layers.ReversibleEmbedding(rows, columns, embeddings_initializer="zeros", name=name, dtype=table.dtype)
+    if reverse:
+        return with_weights(layer, x, embeddings=table, call={"reverse": True})
+    return with_weights(layer, _counted_from_front(x, rows), embeddings=table)
 
 
 @op("GatherElements")

@@ -56,6 +56,10 @@ CASES = {
         *(case("Gather", x(B, 2, 2, 2, 2, 3, 2, 2, 5), c(i), axis=axis, _note="nine axes") for axis, i in ((5, 1), (8, [1, 3]), (7, [0]))),
         case("Gather", x(B, 3, "w"), c(-1), axis=2, _sizes={"batch": (2,), "w": (5, 8)}),
     ],
+    "keraport::ReversibleEmbedding": [
+        case("Gather", w(9, 4), x(B, 5, dtype="int64", draw="index:9"), _contexts="tied"), case("Gather", w(9, 4), x("t", dtype="int64", draw="index:9"), _contexts="tied", _sizes={"t": (1, 6)}),
+        case("Gather", w(9, 4), x(B, 2, 3, dtype="int32", draw="below:9"), _contexts="tied"), case("Gather", w(9, 4, dtype="float16"), x(B, 5, dtype="int64", draw="index:9"), _contexts="tied"),
+    ],
     "GatherElements": [
         *(case("GatherElements", x(B, 6, 6, 6), x(B, 6, 6, 6, dtype="int64", draw="index:6"), axis=axis) for axis in (1, 2, 3, -1)),
         case("GatherElements", x(B, 6, 4), x(B, 2, 4, dtype="int64", draw="index:6"), axis=1),

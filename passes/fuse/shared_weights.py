@@ -1,0 +1,165 @@
+"""A weight that several operators use in unlike ways is one variable: training one use of it trains all of them.
+
+Layers that are alike, with the same weights, are one layer anyway. The others would each have a copy.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import onnx_ir as ir
+
+from passes.errors import operator
+from passes.graph.builder import Builder, Names, sizes_of
+from passes.graph.weight_takes import takes
+from passes.graph.weight_views import WEIGHT_KEY, Look, View, provenance, recorded_view, shape_after
+
+TURNED: View = (("transpose", (1, 0)),)
+
+
+class Use(NamedTuple):
+    """A node that takes all of a weight as its input number `place`, seen through `view`."""
+
+    node: ir.Node
+    place: int
+    view: View
+
+    @property
+    def is_kernel(self) -> bool:
+        return operator(self.node) == "keraport::Dense" and self.place == 1
+
+    @property
+    def is_table(self) -> bool:
+        """Whether rows of it are looked up."""
+        gathers = operator(self.node) == "Gather" and not self.place and not self.node.attributes.get_int("axis", 0)
+        table = self.node.inputs[0]
+        return gathers and table is not None and table.shape is not None and len(table.shape) == 2
+
+    @property
+    def form(self) -> object:
+        """What two uses have in common that become calls of one layer."""
+        bias = self.node.inputs[2] if self.is_kernel and len(self.node.inputs) > 2 else None
+        return self.is_kernel, self.is_table, self.view, bias
+
+    @property
+    def is_free(self) -> bool:
+        """Whether its operator can take the variable of another layer."""
+        return (self.is_kernel or operator(self.node) in OPERANDS) and not takes(self.view)
+
+
+OPERANDS = frozenset({"Add", "Div", "Einsum", "Gather", "MatMul", "Max", "Min", "Mul", "Pow", "Sub", "Where"})
+"""Operators that compute on a tensor what they compute on a constant."""
+
+
+class ShareWeights(ir.passes.InPlacePass):
+    """Given    e = Gather(W, ids);  y = Dense(h, Wᵀ, b)
+    Result   e = keraport::ReversibleEmbedding(ids, W);  t = keraport::ReversibleEmbedding<reverse=1>(h, W)
+             y = Add(t, b)
+
+    Given    y = Dense(x, W, b);  z = Dense(h, W, c)
+    Result   y = Add(Dense(x, W), b);  z = Add(Dense(h, W), c)
+
+    Given    y = Dense(x, W);  z = Dense(h, Wᵀ)
+    Result   w = Identity(W);  y = MatMul(x, w);  t = Transpose(w);  z = MatMul(h, t)
+
+    Not where it is the weight of a convolution, a norm or a bias, too: those have variables of their own. Nor for
+    constants that are no weights of the source, nor for parts of a weight.
+    """
+
+    def call(self, model: ir.Model) -> ir.passes.PassResult:
+        unlike = {
+            name: uses
+            for name, uses in _uses_by_weight(model.graph).items()
+            if len({use.form for use in uses}) > 1 and all(use.is_free for use in uses)
+        }
+        names = Names(model) if unlike else None
+        for name, uses in unlike.items():
+            assert names is not None
+            _share(name, uses, names)
+        return ir.passes.PassResult(model, bool(unlike))
+
+
+def _uses_by_weight(graph: ir.Graph) -> dict[str, list[Use]]:
+    """For each weight of the source, by its name, the operators that take it, in order."""
+    found: dict[str, list[Use]] = {}
+    for node in graph:
+        for place, value in enumerate(node.inputs):
+            source = None if value is None or value.const_value is None else recorded_view(value)
+            if source is not None and not isinstance(source[1], str):
+                found.setdefault(source[0], []).append(Use(node, place, source[1]))
+    return found
+
+
+def _share(name: str, uses: list[Use], names: Names) -> None:
+    kernels = [use for use in uses if use.is_kernel]
+    tables = [use for use in uses if use.is_table]
+    if len(kernels) == len(uses) and len({use.view for use in uses}) == 1:
+        for use in kernels:
+            _replace_product(use.node, "Dense", use.node.inputs[1], names, domain="keraport")
+    elif len(kernels) + len(tables) == len(uses) and all(use.view == TURNED * use.is_kernel for use in uses):
+        table = tables[0].node.inputs[0]
+        for use in tables:
+            at = Builder(use.node, names)
+            inputs, sizes = [use.node.inputs[1], table], sizes_of(use.node.outputs[0])
+            dtype = use.node.outputs[0].dtype
+            at.replace(at.node(REVERSIBLE, inputs, sizes, domain="keraport", dtype=dtype, name=use.node.name))
+        for use in kernels:
+            _replace_product(use.node, REVERSIBLE, table, names, {"reverse": 1}, domain="keraport")
+    else:
+        _compute_on(_whole(name, uses[0], names), uses, names)
+
+
+REVERSIBLE = "ReversibleEmbedding"
+
+
+def _replace_product(
+    dense: ir.Node,
+    op_type: str,
+    weight: ir.Value | None,
+    names: Names,
+    attributes: dict[str, int] | None = None,
+    *,
+    domain: str = "",
+) -> None:
+    """Another product in the place of a Dense; its bias is added to it."""
+    at = Builder(dense, names)
+    x, bias, sizes = dense.inputs[0], dense.inputs[2] if len(dense.inputs) > 2 else None, sizes_of(dense.outputs[0])
+    y = at.node(op_type, [x, weight], sizes, attributes, domain=domain, name=dense.name)
+    at.replace(y if bias is None else at.node("Add", [y, bias], sizes))
+
+
+def _whole(name: str, use: Use, names: Names) -> ir.Value:
+    """The weight as the source has it."""
+    seen = use.node.inputs[use.place]
+    assert seen is not None and seen.const_value is not None
+    tensor = seen.const_value.base if isinstance(seen.const_value, Look) else seen.const_value
+    at = Builder(use.node, names)
+    value = ir.Value(
+        name=names.fresh(f"{name}_whole"),
+        shape=ir.Shape(tensor.shape.numpy()),
+        type=ir.TensorType(tensor.dtype),
+        const_value=tensor,
+    )
+    value.metadata_props[WEIGHT_KEY] = provenance(name, ())
+    at.graph.register_initializer(value)
+    return at.node("Identity", [value], sizes_of(value))
+
+
+def _compute_on(whole: ir.Value, uses: list[Use], names: Names) -> None:
+    """Every use computes on the tensor, or on a look at it."""
+    at = Builder(uses[0].node, names)
+    seen: dict[View, ir.Value] = {(): whole}
+    for use in uses:
+        for depth, (kind, numbers) in enumerate(use.view, start=1):
+            before, view = seen[use.view[: depth - 1]], use.view[:depth]
+            if view not in seen:
+                sizes = shape_after(before.shape.numpy() if before.shape else (), (kind, numbers))
+                if kind == "transpose":
+                    seen[view] = at.node("Transpose", [before], sizes, {"perm": numbers})
+                else:
+                    seen[view] = at.node("Reshape", [before, at.constant(list(numbers), "shape")], sizes)
+    for use in uses:
+        if use.is_kernel:
+            _replace_product(use.node, "MatMul", seen[use.view], names)
+        else:
+            use.node.replace_input_with(use.place, seen[use.view])
