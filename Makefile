@@ -27,10 +27,11 @@ demo: $(STAMP)
 WORKERS ?= 2
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --durations 10 $(TESTS)
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --durations 10 -m "not slow" $(TESTS)
 
-# With many more random graphs.
+# With more architectures, and many more random graphs.
 test-all: test
+	$(BIN)/python -m pytest -q -n $(WORKERS) -m slow $(TESTS)
 	RANDOM_GRAPHS=2000 $(BIN)/python -m pytest -q -n $(WORKERS) tests/passes/layout/test_random_graphs.py
 
 # Rules changed on purpose: the tests must notice. Half an hour.

@@ -19,6 +19,7 @@ from converter.processes.exclusive import exclusive
 from converter.proof.cases import graph_inputs
 from converter.proof.compare import Tolerance
 from converter.report import OnStage, Report
+from converter.report.training import describe_training
 from converter.sources import InputSpec, Source, load
 from passes.errors import NotEquivalent, joined
 
@@ -140,9 +141,7 @@ def convert(
         with report.stage("emit"):
             emission = _emit(prepared.final, structure, loaded)
             report.transposes, report.parameters = emission.transposes, emission.model.count_params()
-            report.trainable_parameters = emission.trainable_parameters
-            if emission.mixed:
-                report.notes.append(_trained_with_their_layer(emission.mixed))
+            describe_training(report, loaded, emission)
         conversion = Conversion(emission.model, report, emission.origins)
         if place is None:
             return conversion
@@ -187,13 +186,6 @@ def _emit(final: ir.Model, structure: str, loaded: Source) -> Emission:
     if problems:
         raise joined(problems)
     return emit(final, structure=structure, name=loaded.name, trainable=loaded.trainable)
-
-
-def _trained_with_their_layer(names: Sequence[str]) -> str:
-    return (
-        "The source does not train these, but it trains others of the same layers, and Keras freezes whole layers: "
-        f"{', '.join(dict.fromkeys(names))}."
-    )
 
 
 def _verify(

@@ -60,6 +60,7 @@ class Report:
         transposes: how many transpositions the emitted model has.
         parameters: how many numbers the emitted model's variables hold.
         trainable_parameters: how many of these training changes: not running statistics, buffers and what is frozen.
+        source_trainable_parameters: how many the source's module has; None where it is no module.
         peak_memory_bytes: the most that this process has held so far.
         verification: `Verification.to_dict()`, or None where none took place.
         output: the file that was written.
@@ -76,6 +77,7 @@ class Report:
     transposes: int | None = None
     parameters: int | None = None
     trainable_parameters: int | None = None
+    source_trainable_parameters: int | None = None
     peak_memory_bytes: int = 0
     verification: dict[str, Any] | None = None
     output: str | None = None
@@ -118,6 +120,7 @@ class Report:
             "transposes": self.transposes,
             "parameters": self.parameters,
             "trainable_parameters": self.trainable_parameters,
+            "source_trainable_parameters": self.source_trainable_parameters,
             "peak_memory_bytes": self.peak_memory_bytes,
             "verification": self.verification,
             "output": self.output,

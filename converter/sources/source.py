@@ -58,6 +58,16 @@ class Source:
         return {name: kind == "PARAMETER" for name, kind in kinds.items()} or None
 
     @property
+    def trainable_sizes(self) -> dict[str, int] | None:
+        """How many numbers each parameter has that is trained; None where the source is no module.
+
+        A parameter of several names has the first.
+        """
+        if self.torch_module is None:
+            return None
+        return {name: p.numel() for name, p in self.torch_module.named_parameters() if p.requires_grad}
+
+    @property
     def name(self) -> str:
         """A short name for the model: `resnet18`, the class of a module, or the stem of a file."""
         if self.path is not None:

@@ -30,12 +30,16 @@ REFUSING = frozenset({"keras", "tensorflow", "jax", "jaxlib", "torch"})
 
 @dataclass
 class Emission:
-    """A Keras model and what is known of it: where its weights come from, and which value each layer computes."""
+    """A Keras model and what is known of it: where its weights come from, and which value each layer computes.
+
+    `sources` and `mixed` are those of `Variables`.
+    """
 
     model: keras.Model
     origins: dict[str, dict[str, Any]]
     top: Level
     mixed: list[str] = field(default_factory=list)
+    sources: set[str] = field(default_factory=set)
 
     @property
     def trainable_parameters(self) -> int:
@@ -88,7 +92,7 @@ def emit(
     variables = Variables(trainable=trainable)
     with collecting(variables):
         top = _emit_level(group, safe_name(name), variables)
-    return Emission(top.model, variables.origins, top, variables.mixed)
+    return Emission(top.model, variables.origins, top, variables.mixed, variables.sources)
 
 
 def _emit_level(group: Group, name: str, variables: Variables) -> Level:

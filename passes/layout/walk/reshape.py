@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import product as pairs
-from typing import TYPE_CHECKING
 
 import onnx_ir as ir
 
 from passes.dims.product import Dim, dims_of, product, reshape_target
 from passes.errors import Unsupported, describe
-
-if TYPE_CHECKING:
-    from passes.layout.walk.walk import Walk
+from passes.layout.walk.writer import Writer
 
 
-def reshaped_value(walk: Walk, value: ir.Value, target: Sequence[Dim]) -> ir.Value:
+def reshaped_value(writer: Writer, value: ir.Value, target: Sequence[Dim]) -> ir.Value:
     """The value with these sizes, told to Reshape as 0 (kept) and -1 (the rest).
 
     Raises:
@@ -27,21 +24,21 @@ def reshaped_value(walk: Walk, value: ir.Value, target: Sequence[Dim]) -> ir.Val
         return value
     long = [d for d in source if not d.is_one]
     if long == [d for d in target if not d.is_one] and sum(not d.is_static for d in long) > 1:
-        return _units(walk, value, target)
+        return _units(writer, value, target)
     sizes = reshape_target(source, target)
     if sizes is not None:
-        return walk.emit("Reshape", [value, walk.constant(sizes)], target, {"allowzero": 0}, like=value)
-    around = _around(walk, value, target)
+        return writer.emit("Reshape", [value, writer.constant(sizes)], target, {"allowzero": 0}, like=value)
+    around = _around(writer, value, target)
     if around is None:
         raise Unsupported(
             f"A reshape from {_show(source)} to {_show(target)} leaves more than one size open.",
-            node=describe(walk.node),
+            node=describe(writer.node),
             hint="Give a fixed size for height and width with --input, and keep only the batch dynamic.",
         )
     return around
 
 
-def _around(walk: Walk, value: ir.Value, target: Sequence[Dim]) -> ir.Value | None:
+def _around(writer: Writer, value: ir.Value, target: Sequence[Dim]) -> ir.Value | None:
     """[b, 4, 1, t] to [4·b, 1, t], two open sizes of which one is kept: with t in front for the while.
 
     None where no open size is kept, or three are open.
@@ -54,19 +51,19 @@ def _around(walk: Walk, value: ir.Value, target: Sequence[Dim]) -> ir.Value | No
         before, after = [kept, *source[:i], *source[i + 1 :]], [kept, *target[:j], *target[j + 1 :]]
         sizes = reshape_target(before, after)
         if sizes is not None:
-            value = walk.transpose(value, [i, *(a for a in range(len(source)) if a != i)])
-            value = walk.emit("Reshape", [value, walk.constant(sizes)], after, {"allowzero": 0}, like=value)
-            return walk.transpose(value, [*range(1, j + 1), 0, *range(j + 1, len(target))])
+            value = writer.transpose(value, [i, *(a for a in range(len(source)) if a != i)])
+            value = writer.emit("Reshape", [value, writer.constant(sizes)], after, {"allowzero": 0}, like=value)
+            return writer.transpose(value, [*range(1, j + 1), 0, *range(j + 1, len(target))])
     return None
 
 
-def _units(walk: Walk, value: ir.Value, target: Sequence[Dim]) -> ir.Value:
+def _units(writer: Writer, value: ir.Value, target: Sequence[Dim]) -> ir.Value:
     """Axes of size 1 taken away and added, where a Reshape could not tell the other sizes because they are open."""
     dims = dims_of(value)
     gone, new = ([i for i, d in enumerate(side) if d.is_one] for side in (dims, target))
     if gone:
-        value = walk.emit("Squeeze", [value, walk.constant(gone)], [d for d in dims if not d.is_one], like=value)
-    return walk.emit("Unsqueeze", [value, walk.constant(new)], target, like=value) if new else value
+        value = writer.emit("Squeeze", [value, writer.constant(gone)], [d for d in dims if not d.is_one], like=value)
+    return writer.emit("Unsqueeze", [value, writer.constant(new)], target, like=value) if new else value
 
 
 def _before_reshapes(value: ir.Value) -> ir.Value:

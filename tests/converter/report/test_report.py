@@ -23,6 +23,7 @@ KEYS = {
     "transposes",
     "parameters",
     "trainable_parameters",
+    "source_trainable_parameters",
     "peak_memory_bytes",
     "verification",
     "output",

@@ -85,7 +85,8 @@ class Variables:
 
     `level` is the nested model that is being built. A layer is shared within one level only: Keras would load a layer
     that two nested models share as two. `trainable` says what the source says of its parameters and buffers; `mixed`
-    are weights that are trained because their layer is, though the source does not train them.
+    are weights that are trained because their layer is, though the source does not train them. `sources` are the names
+    of all weights of the source that a variable holds, or was computed from.
     """
 
     layers: dict[Any, keras.layers.Layer] = field(default_factory=dict)
@@ -94,6 +95,7 @@ class Variables:
     level: str = ""
     trainable: dict[str, bool] | None = None
     mixed: list[str] = field(default_factory=list)
+    sources: set[str] = field(default_factory=set)
 
 
 _current: ContextVar[Variables] = ContextVar("variables")
@@ -248,6 +250,7 @@ def _identity(layer: keras.layers.Layer, given: dict[str, Any]) -> Any:
 
 def _record(variables: Variables, variable: Any, source: Any) -> None:
     weight = _weight(source)
+    variables.sources.update(() if weight is None else weight.sources)
     if weight is None or weight.origin is None:
         reason = "the source has no such weight" if weight is None else "a constant that the source writes as a number"
         variables.origins[variable.path] = {"source": None, "view": "derived", "reason": reason}

@@ -17,7 +17,7 @@ from converter.sources import load
 from tests.harness import graph
 from tests.zoo import needs
 
-needs("torchvision")
+needs("torchvision", "timm")
 
 
 @pytest.fixture(scope="module")
@@ -68,9 +68,9 @@ def test_source_layout_keeps_the_axes() -> None:
     assert conversion.report.transposes == 1
 
 
-@pytest.mark.parametrize("name", ["resnet18", "convnext_tiny", "vit_b_16"])
+@pytest.mark.parametrize("name", ["torchvision:resnet18", "torchvision:convnext_tiny", "timm:vit_tiny_patch16_224"])
 def test_three_backends(name: str, tmp_path: Path) -> None:
-    source = load(f"torchvision:{name}", random_weights=2)
+    source = load(name, random_weights=2)
     output = tmp_path / "model.keras"
     conversion = converter.convert(source.model, output, verify=False)
     feeds = {"x": np.random.default_rng(3).standard_normal((2, 3, 224, 224)).astype("float32")}
