@@ -93,6 +93,10 @@ def convert(
     structure: Annotated[
         Literal["modules", "flat"], typer.Option("--structure", help="A nested model per module, or one flat model.")
     ] = "modules",
+    outputs: Annotated[
+        Literal["list", "dict"],
+        typer.Option("--outputs", help="What the model returns: outputs by place or by name."),
+    ] = "list",
     backend: Annotated[Literal["keras", "onnx2tf"], typer.Option("--backend", help="What makes the model.")] = "keras",
     fold_batchnorm: FoldBatchnorm = False,
     report_file: ReportFile = None,
@@ -127,6 +131,7 @@ def convert(
             inputs=inputs or (),
             layout=layout,
             structure=structure,
+            outputs=outputs,
             backend=backend,
             fold_batchnorm=fold_batchnorm,
             verify=not no_verify,

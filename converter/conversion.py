@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -69,6 +69,7 @@ def convert(
     checkpoint: str | Path | None = None,
     layout: str = "channels_last",
     structure: str = "modules",
+    outputs: str = "list",
     backend: str = "keras",
     fold_batchnorm: bool = False,
     verify: bool = True,
@@ -93,6 +94,7 @@ def convert(
         checkpoint: the weights for a factory or a named model.
         layout: "channels_last" gives image inputs and outputs the Keras way, "source" keeps the source's axes.
         structure: "modules" nests a model per module of the source, "flat" makes one model.
+        outputs: "dict" for a model that returns a dictionary of its outputs by name.
         backend: "keras", or "onnx2tf" for the package of that name.
         fold_batchnorm: fold BatchNormalization into the layer before it, for inference only.
         verify: reload the saved model in plain Keras, in a process of its own, and compare it with onnxruntime.
@@ -126,6 +128,7 @@ def convert(
                 state=state,
                 layout=layout,
                 structure=structure,
+                outputs=outputs,
                 backend=backend,
                 fold_batchnorm=fold_batchnorm,
                 verify=verify,
@@ -139,7 +142,9 @@ def convert(
             prepared = prepare(loaded.model, layout=layout, fold_batchnorm=fold_batchnorm, keep_normalised=verify)
             _describe(report, prepared.final)
         with report.stage("emit"):
-            emission = _emit(prepared.final, structure, loaded)
+            emission = _emit(prepared.final, options, loaded)
+            report.inputs = _named(report.inputs, emission.input_names)
+            report.outputs = _named(report.outputs, emission.output_names, loaded.nameless)
             report.transposes, report.parameters = emission.transposes, emission.model.count_params()
             describe_training(report, loaded, emission)
         conversion = Conversion(emission.model, report, emission.origins)
@@ -178,14 +183,29 @@ def _describe(report: Report, final: ir.Model) -> None:
     report.inputs, report.outputs = ports_of(graph_inputs(final)), ports_of(final.graph.outputs)
 
 
-def _emit(final: ir.Model, structure: str, loaded: Source) -> Emission:
+def _emit(final: ir.Model, options: Options, loaded: Source) -> Emission:
     """Build the Keras model, once it is known that every operator has a function."""
     from converter.backends.keras.emit import emit, unsupported
 
     problems = unsupported(final.graph)
     if problems:
         raise joined(problems)
-    return emit(final, structure=structure, name=loaded.name, trainable=loaded.trainable)
+    return emit(
+        final,
+        structure=options.structure,
+        name=loaded.name,
+        outputs=options.outputs,
+        nameless=loaded.nameless,
+        trainable=loaded.trainable,
+    )
+
+
+def _named(ports: Sequence[Port], names: Sequence[str], nameless: Collection[str] = ()) -> list[Port]:
+    """The ports with the names that the model has for them, which are those of what is nameless in the source."""
+    return [
+        replace(port, name=name if port.name in nameless else port.name, keras_name=name)
+        for port, name in zip(ports, names, strict=True)
+    ]
 
 
 def _verify(

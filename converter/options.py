@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 CHOICES = {
     "layout": ("channels_last", "source"),
     "structure": ("modules", "flat"),
+    "outputs": ("list", "dict"),
     "state": ("refuse", "inputs"),
     "backend": ("keras", "onnx2tf"),
 }
@@ -39,6 +40,7 @@ class Options:
     state: str = "refuse"
     layout: str = "channels_last"
     structure: str = "modules"
+    outputs: str = "list"
     backend: str = "keras"
     fold_batchnorm: bool = False
     verify: bool = True

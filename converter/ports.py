@@ -24,12 +24,14 @@ class Port:
         shape: in the source's order of axes; a name stands for a dynamic dimension.
         dtype: numpy's name for it, such as "float32" or "bfloat16".
         permutation: the axes p with keras_tensor = transpose(source_tensor, p); None where the order is the source's.
+        keras_name: what the Keras model calls it; None before there is one. Characters that Keras forbids are `_`.
     """
 
     name: str
     shape: tuple[int | str, ...]
     dtype: str
     permutation: tuple[int, ...] | None = None
+    keras_name: str | None = None
 
     def to_keras(self, array: Array) -> Array:
         return array if self.permutation is None else np.transpose(array, self.permutation)

@@ -85,6 +85,7 @@ def pipeline(*, layout: str = "channels_last", fold_batchnorm: bool = False) -> 
         # After shapes: a pad is provably `same` only at a known size, or with stride 1.
         ("SplitPads", SplitPads),
         ("FuseDense", FuseDense),
+        ("DropKeepdims", DropKeepdims),  # a Dense after a pool then has two axes, as a person would write it
         # After everything that recognises patterns: they are written in the source's axes.
         ("Layout", lambda: Layout(layout)),
         ("DropKeepdims", DropKeepdims),

@@ -96,11 +96,13 @@ class Replay:
         cases: Sequence[Sequence[Array]],
         *,
         carried: Sequence[Sequence[Carry]] = (),
+        outputs: Sequence[str | None] = (),
         timeout: float = REQUEST_SECONDS,
     ) -> Replayed:
         """Load a saved model and compute its outputs for every case (arrays in the order of the model's inputs).
 
-        Where `carried` names inputs of a case, they are what the model itself has put out in the case before.
+        Where `carried` names inputs of a case, they are what the model itself has put out in the case before. `outputs`
+        is the order of a dictionary that the model returns.
 
         Raises:
             NotEquivalent: Keras does not load the model.
@@ -108,13 +110,14 @@ class Replay:
             ConversionError: the process died, for example for lack of memory.
         """
         with self._turn:
-            return self._replay(model, cases, carried, timeout)
+            return self._replay(model, cases, carried, outputs, timeout)
 
     def _replay(
         self,
         model: Path | str,
         cases: Sequence[Sequence[Array]],
         carried: Sequence[Sequence[Carry]],
+        names: Sequence[str | None],
         timeout: float,
     ) -> Replayed:
         self._wait_until_ready()
@@ -126,7 +129,8 @@ class Replay:
                 dtypes = [np.asarray(array).dtype.name for array in arrays]
                 carry = [list(item) for item in carried[place]] if carried else []
                 requests.append({"inputs": str(inputs), "outputs": str(outputs), "dtypes": dtypes, "carried": carry})
-            answer = self._ask({"model": str(Path(model).resolve()), "cases": requests}, timeout)
+            question = {"model": str(Path(model).resolve()), "outputs": list(names), "cases": requests}
+            answer = self._ask(question, timeout)
             if not answer["ok"]:
                 raise NotEquivalent(
                     f"The saved model does not load in plain Keras on {self.backend}: {answer['message']}"

@@ -6,11 +6,12 @@ importing TensorFlow takes seconds.
 
 Protocol: one JSON object per line. Once ready the child says {"ready": true, "backend": ..., "versions": {...}}. Then
 
-    → {"model": "a.keras", "cases": [{"inputs": "in0.npz", "outputs": "out0.npz"}, ...]}
+    → {"model": "a.keras", "outputs": ["y", ...], "cases": [{"inputs": "in0.npz", "outputs": "out0.npz"}, ...]}
     ← {"ok": true, "inputs": [{"name": "x", "shape": [null, 224, 224, 3]}], "cases": [CASE, ...]}
     ← {"ok": false, "message": ...}                            when the model does not load
 
-A case may have "carried": [[input, output, permutation], ...]: those of its inputs are outputs of the case before it.
+"outputs" is the order of a dictionary that the model returns; one without these names keeps Keras' own. A case may have
+"carried": [[input, output, permutation], ...]: those of its inputs are outputs of the case before it.
 CASE is {"ok": true, "dtypes": ["float32", ...]} or {"ok": false, "message": ...}.
 
 Arrays lie in the .npz files under "0", "1", ... in the order of the model's inputs and outputs. numpy cannot name
@@ -81,7 +82,7 @@ def answer_all(requests: Iterable[str], answers: TextIO) -> None:
             answer = _failure(error)
         else:
             inputs = [{"name": tensor.name, "shape": list(tensor.shape)} for tensor in model.inputs]
-            answer = {"ok": True, "inputs": inputs, "cases": _replay_all(model, request["cases"])}
+            answer = {"ok": True, "inputs": inputs, "cases": _replay_all(model, request["cases"], request["outputs"])}
             del model
         _answer(answers, answer)
         keras.backend.clear_session()
@@ -100,15 +101,15 @@ def _answer(answers: TextIO, message: dict[str, Any]) -> None:
     answers.flush()
 
 
-def _replay_all(model: Any, cases: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _replay_all(model: Any, cases: list[dict[str, Any]], names: list[str]) -> list[dict[str, Any]]:
     answers, before = [], None
     for case in cases:
-        answer, before = _replay(model, case, before)
+        answer, before = _replay(model, case, before, names)
         answers.append(answer)
     return answers
 
 
-def _replay(model: Any, case: dict[str, Any], before: Any) -> tuple[dict[str, Any], Any]:
+def _replay(model: Any, case: dict[str, Any], before: Any, names: list[str]) -> tuple[dict[str, Any], Any]:
     """The answer to a case, and its outputs: `before` are those of the case before, None where it failed."""
     import keras
     import numpy
@@ -121,6 +122,8 @@ def _replay(model: Any, case: dict[str, Any], before: Any) -> tuple[dict[str, An
                 raise RuntimeError("the step before has failed")
             arrays[place] = numpy.transpose(before[output], turn)
         result = _call(model, arrays if len(arrays) != 1 else arrays[0])
+        if isinstance(result, dict) and result.keys() == set(names):
+            result = [result[name] for name in names]
         outputs = [keras.ops.convert_to_numpy(tensor) for tensor in keras.tree.flatten(result)]
     except Exception as error:  # noqa: BLE001 - as above: other cases may still run
         return _failure(error), None

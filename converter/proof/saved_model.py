@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,7 @@ def _ports(final: ir.Model) -> Ports:
 
 
 def _unturned(port: Port) -> Port:
-    return Port(port.name, port.shape, port.dtype)
+    return replace(port, permutation=None)
 
 
 def _fits(ports: Sequence[Port], shapes: Sequence[tuple[int | None, ...]]) -> bool:

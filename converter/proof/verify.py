@@ -94,7 +94,8 @@ def _replayed(
     cases = [to_keras(inputs, [trial.feeds[port.name] for port in inputs]) for trial in trials]
     carried = [_carry(inputs, outputs, states) if trial.case.continues else [] for trial in trials]
     try:
-        return Replay.warm(backend).replay(saved, cases, carried=carried).cases
+        names = [port.keras_name or port.name for port in outputs]
+        return Replay.warm(backend).replay(saved, cases, carried=carried, outputs=names).cases
     except NotEquivalent as error:
         return [error.message] * len(cases)
 

@@ -27,6 +27,7 @@ class Source:
         inputs: the inputs as exported: names, types, and which dimensions are dynamic.
         notes: what a reader of the report should know, for example that the batch could not be dynamic.
         states: the inputs that hold what a call before has left, each with the output that it left it in.
+        nameless: outputs whose names an exporter has made up: a tensor that a module returns has none.
     """
 
     model: ir.Model
@@ -38,6 +39,7 @@ class Source:
     inputs: tuple[InputSpec, ...] = ()
     notes: list[str] = field(default_factory=list)
     states: dict[str, str] = field(default_factory=dict)
+    nameless: frozenset[str] = frozenset()
 
     @property
     def trainable(self) -> dict[str, bool] | None:

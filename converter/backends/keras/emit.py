@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import traceback
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,7 @@ import onnx_ir as ir
 from converter.backends.keras import ops  # noqa: F401 - fills the registry
 from converter.backends.keras.build.live_constants import live_constant
 from converter.backends.keras.build.names import layer_name, safe_name
+from converter.backends.keras.build.outputs import name_outputs
 from converter.backends.keras.build.registry import OPERATORS, attributes_of
 from converter.backends.keras.build.weights import Variables, Weight, collecting
 from converter.backends.keras.nesting.calls import fixed_sizes
@@ -32,12 +33,14 @@ REFUSING = frozenset({"keras", "tensorflow", "jax", "jaxlib", "torch"})
 class Emission:
     """A Keras model and what is known of it: where its weights come from, and which value each layer computes.
 
-    `sources` and `mixed` are those of `Variables`.
+    `sources` and `mixed` are those of `Variables`; names are in ONNX order.
     """
 
     model: keras.Model
     origins: dict[str, dict[str, Any]]
     top: Level
+    input_names: list[str]
+    output_names: list[str]
     mixed: list[str] = field(default_factory=list)
     sources: set[str] = field(default_factory=set)
 
@@ -74,6 +77,8 @@ def emit(
     *,
     structure: str = "modules",
     name: str = "model",
+    outputs: str = "list",
+    nameless: Collection[str] = (),
     trainable: dict[str, bool] | None = None,
 ) -> Emission:
     """Build a Keras model from a graph that has been through the passes.
@@ -81,6 +86,8 @@ def emit(
     Args:
         structure: "modules" nests a model for each module of the source; "flat" puts all layers into one.
         name: the name of the Keras model.
+        outputs: "list", or "dict" for a model that returns a dictionary.
+        nameless: outputs that are called after their layers; the others keep their names.
         trainable: `Source.trainable`; without it weights are trained where an operator has weights.
     Raises:
         Unsupported: naming the node, where an operator function refuses what it is asked.
@@ -90,16 +97,21 @@ def emit(
         raise Unsupported("The model has no inputs, and a Keras model needs one.")
     group = group_by_module(graph) if structure == "modules" else one_group(graph)
     variables = Variables(trainable=trainable)
+    for value in (*group.inputs, *(value for value in group.outputs if value.name not in nameless)):
+        variables.names.keep(value)
     with collecting(variables):
-        top = _emit_level(group, safe_name(name), variables)
-    return Emission(top.model, variables.origins, top, variables.mixed, variables.sources)
+        top = _emit_level(group, safe_name(name), variables, as_dict=outputs == "dict")
+    input_names = [top.tensors[value].name for value in group.inputs]
+    output_names = [top.tensors[value]._keras_history.operation.name for value in group.outputs]
+    return Emission(top.model, variables.origins, top, input_names, output_names, variables.mixed, variables.sources)
 
 
-def _emit_level(group: Group, name: str, variables: Variables) -> Level:
+def _emit_level(group: Group, name: str, variables: Variables, *, as_dict: bool = False) -> Level:
     tensors: dict[ir.Value, keras.KerasTensor] = {}
     for value in group.inputs:
         names = variables.names
-        input_name = names.reserve(safe_name(str(value.name))) if group.is_top else names.unique(f"{name}.input")
+        kept = names.kept(value) if group.is_top else None
+        input_name = kept or names.unique(f"{name}.input")
         tensors[value] = _input(value, input_name)
     nodes: list[tuple[ir.Node, str]] = []
     children: list[Level] = []
@@ -109,7 +121,8 @@ def _emit_level(group: Group, name: str, variables: Variables) -> Level:
         variables.level = name
         if isinstance(item, Group | Again):
             if isinstance(item, Group):
-                child = first_calls[id(item)] = _emit_level(item, variables.names.unique(item.path), variables)
+                child_name = variables.names.unique(item.path, item.outputs[0] if len(item.outputs) == 1 else None)
+                child = first_calls[id(item)] = _emit_level(item, child_name, variables)
             else:
                 child = first_calls[id(item.first)].again(item)
             outputs = as_list(child.model(one_or_all([tensors[value] for value in item.inputs])))
@@ -121,8 +134,10 @@ def _emit_level(group: Group, name: str, variables: Variables) -> Level:
     if group.is_top:
         variables.level = name
         _emit_constants(group, tensors, known, variables)
+        tensors.update(name_outputs(group.outputs, tensors, variables.names))
     inputs, outputs = ([tensors[value] for value in values] for values in (group.inputs, group.outputs))
-    model = keras.Model(one_or_all(inputs), one_or_all(outputs), name=name)
+    results = {y._keras_history.operation.name: y for y in outputs} if as_dict else one_or_all(outputs)
+    model = keras.Model(one_or_all(inputs), results, name=name)
     return Level(model, tensors, group.inputs, nodes, children)
 
 
@@ -135,7 +150,7 @@ def _emit_constants(group: Group, tensors: dict[ir.Value, Any], known: set[int],
     """Outputs of the graph that nothing computes become tensors too."""
     for value in group.outputs:
         if value not in tensors:
-            name = variables.names.unique(str(value.name))
+            name = variables.names.unique(str(value.name), value)
             tensors[value] = live_constant(Weight(value), tensors[group.inputs[0]], name=name)
             _name_operations([tensors[value]], known, name)
 
@@ -143,7 +158,7 @@ def _emit_constants(group: Group, tensors: dict[ir.Value, Any], known: set[int],
 def _emit_node(node: ir.Node, tensors: dict[ir.Value, Any], known: set[int], variables: Variables, live: Any) -> str:
     entry = OPERATORS[operator(node)]
     arguments = [None if v is None else tensors[v] if v in tensors else Weight(v) for v in node.inputs]
-    name = variables.names.unique(layer_name(node))
+    name = variables.names.unique(layer_name(node), node.outputs[0])
     if entry.first_is_live and arguments and isinstance(arguments[0], Weight):
         arguments[0] = live_constant(arguments[0], live, name=name)
     try:

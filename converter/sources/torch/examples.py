@@ -201,13 +201,6 @@ def resized(call: Call, sizes: Mapping[str, int]) -> Call:
     return Call(arguments, call.output_names)
 
 
-def output_names(output: Any) -> list[str] | None:
-    """The keys of a dict of tensors, such as the `out` and `aux` of a segmentation model."""
-    if not isinstance(output, Mapping) or not all(isinstance(value, torch.Tensor) for value in output.values()):
-        return None
-    return [str(key) for key in output]
-
-
 def batch_symbol(specs: Sequence[InputSpec]) -> str | None:
     """The name of the dynamic first axis that the inputs share, if there is one."""
     leading = [spec.shape[0] for spec in specs if spec.shape]

@@ -7,7 +7,7 @@ node's metadata. Nothing goes through a file: the graph's weights are the module
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import onnx_ir as ir
@@ -97,7 +97,27 @@ def to_onnx(
     if result is None:
         raise ExportFailed("torch.onnx.export returned nothing.")
     _name_tied_weights(result.model, program.state_dict)
+    _separate_outputs(result.model, output_names)
     return result.model
+
+
+def _separate_outputs(model: ir.Model, names: Sequence[str] | None) -> None:
+    """What a module returns twice becomes two values: torch's exporter lists one twice, under the last name."""
+    outputs = model.graph.outputs
+    taken = {str(value.name) for node in model.graph.all_nodes() for value in node.outputs}
+    for place, value in enumerate(list(outputs)):
+        first = outputs.index(value)
+        if first == place:
+            continue
+        if names is not None:
+            value.name = names[first]
+        wanted = names[place] if names is not None else f"{value.name}_{place}"
+        while names is None and wanted in taken:
+            wanted += "_"
+        copy = ir.node("Identity", [value])
+        copy.outputs[0].name, copy.outputs[0].shape, copy.outputs[0].type = wanted, value.shape, value.type
+        model.graph.append(copy)
+        outputs[place] = copy.outputs[0]
 
 
 def _name_tied_weights(model: ir.Model, weights: Mapping[str, torch.Tensor]) -> None:

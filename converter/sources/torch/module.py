@@ -18,6 +18,7 @@ from converter.sources.torch import examples, signature
 from converter.sources.torch.eval_mode import evaluating
 from converter.sources.torch.examples import Call
 from converter.sources.torch.export import Exported, export
+from converter.sources.torch.output_names import nameless_outputs
 from converter.sources.torch.random_weights import randomise
 from converter.sources.torch.stateful import Stateful, name_states, stateful, with_states
 from converter.sources.torch.trial import try_call
@@ -55,7 +56,8 @@ def load_module(
         model, call = _export_dynamic(module, call, notes)
     states = name_states(model, written)
     inputs = tuple(InputSpec.of(value) for value in model.graph.inputs)
-    return Source(model, description, kind, None, module, call.values, inputs, notes, states)
+    nameless = nameless_outputs(model, call.output_names) - frozenset(states.values())
+    return Source(model, description, kind, None, module, call.values, inputs, notes, states, nameless)
 
 
 def _stateful(module: torch.nn.Module, call: Call, written: Sequence[str], state: str) -> tuple[Stateful, Call]:

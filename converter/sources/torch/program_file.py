@@ -11,6 +11,7 @@ from converter.sources import memory_budget
 from converter.sources.quiet import quiet
 from converter.sources.source import Source
 from converter.sources.torch.export import first_lines, settle_sizes, to_onnx
+from converter.sources.torch.output_names import nameless_outputs, names_of_program
 from converter.sources.torch.program_checks import check_program
 from converter.sources.torch.program_state import written_buffers
 from passes.errors import BadSource, Unsupported, UsageError
@@ -57,9 +58,18 @@ def from_program(program: torch.export.ExportedProgram, description: str = "a to
             "calls before.",
             hint='Convert the module itself with --state inputs (state="inputs" from Python).',
         )
-    model = to_onnx(program)
+    names = names_of_program(program)
+    model = to_onnx(program, output_names=names)
     notes = settle_sizes(model, program, {}).notes
     example = program.example_inputs
     values = (*example[0], *example[1].values()) if example is not None else None
     inputs = tuple(InputSpec.of(value) for value in model.graph.inputs)
-    return Source(model, description, "exported", example_inputs=values, inputs=inputs, notes=notes)
+    return Source(
+        model,
+        description,
+        "exported",
+        example_inputs=values,
+        inputs=inputs,
+        notes=notes,
+        nameless=nameless_outputs(model, names),
+    )

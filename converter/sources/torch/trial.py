@@ -16,6 +16,7 @@ from converter.input_spec import InputSpec
 from converter.sources.torch import examples
 from converter.sources.torch.eval_mode import Kept
 from converter.sources.torch.examples import SIZE_ATTEMPTS, Call
+from converter.sources.torch.output_names import names_of
 from passes.errors import BadSource, Unsupported
 
 TOLERANCE = 1e-3
@@ -65,7 +66,7 @@ def _accepted(module: torch.nn.Module, specs: Sequence[InputSpec], example_input
         except Exception as error:  # noqa: BLE001 - whatever the user's forward raises
             first = error if first is None or not specs else first
         else:
-            call.output_names = examples.output_names(outcome)
+            call.output_names = names_of(outcome)
             return call, outcome
     received = ", ".join(str(spec) for spec in examples.from_specs(module, specs).specs) if specs else "the examples"
     raise BadSource(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import onnx_ir as ir
+import pytest
 
 from passes.shapes.infer import InferShapes
 from passes.simplify.keepdims import DropKeepdims
@@ -14,6 +15,15 @@ POOL = "<int64[2] axes = {1, 2}, int64[2] flat = {0, 4}, int64[2] other = {0, 2}
 def test_match() -> None:
     text = f"g (float[batch,5,6,4] x) => (float[batch,4] y) {POOL} {{ p = ReduceMean(x, axes)  y = Reshape(p, flat) }}"
     assert operators(check_pass(DropKeepdims(), _shaped(text), modified=True)) == ["ReduceMean"]
+
+
+@pytest.mark.parametrize(("pool", "reduction"), [("Average", "ReduceMean"), ("Max", "ReduceMax")])
+@pytest.mark.parametrize("drop", ["Flatten(p)", "Squeeze(p, axes)", "Reshape(p, flat)"])
+def test_a_global_pool_and_what_drops_its_axes(pool: str, reduction: str, drop: str) -> None:
+    text = f"""g (float[batch,4,5,6] x) => (float[batch,4] y) <int64[2] axes = {{2, 3}}, int64[2] flat = {{0, 4}}>
+    {{ p = Global{pool}Pool(x)  y = {drop} }}"""
+    model = check_pass(DropKeepdims(), _shaped(text), modified=True)
+    assert operators(model) == [reduction] and model.graph.outputs[0].name == "y"
 
 
 def test_not_when_the_shape_is_another() -> None:

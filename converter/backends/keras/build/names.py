@@ -25,10 +25,22 @@ class Names:
 
     def __init__(self) -> None:
         self._taken: dict[str, int] = {}
+        self._kept: dict[ir.Value, str] = {}
 
-    def unique(self, path: str) -> str:
-        """The path with hyphens for dots, and `_1`, `_2`, … behind it where the name is taken."""
-        return self.reserve(safe_name(path).replace(".", SEPARATOR))
+    def unique(self, path: str, owner: ir.Value | None = None) -> str:
+        """The path with hyphens for dots, and `_1`, `_2`, … behind it where the name is taken.
+
+        A name that is kept for the owner is not taken for it.
+        """
+        name = safe_name(path).replace(".", SEPARATOR)
+        return name if owner is not None and self._kept.get(owner) == name else self.reserve(name)
+
+    def keep(self, value: ir.Value) -> None:
+        """Reserve the name of an input or output of the graph, dots and all."""
+        self._kept[value] = self.reserve(safe_name(str(value.name)))
+
+    def kept(self, value: ir.Value) -> str | None:
+        return self._kept.get(value)
 
     def reserve(self, name: str) -> str:
         """As `unique`, for a name that keeps its dots. Case does not distinguish names on some file systems."""

@@ -1,0 +1,50 @@
+"""The outputs of a model have the names of the source's: `model.output_names`, and the signatures of what is exported.
+
+Keras calls an output after the operation that gives it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import onnx_ir as ir
+
+from converter.backends.keras.build.names import Names, layer_name, module_path
+
+
+def name_outputs(outputs: list[ir.Value], tensors: dict[ir.Value, Any], names: Names) -> Iterator[tuple[ir.Value, Any]]:
+    """The tensor of each output, from an operation that has the output's name.
+
+    An operation without weights takes the name, where it is not one of a module of the source; behind others there is
+    an Identity. Outputs for which no name is kept have that of their operation.
+    """
+    seen: set[int] = set()
+    for value in outputs:
+        tensor = tensors[value]
+        operation = tensor._keras_history.operation
+        wanted = names.kept(value) or operation.name
+        if id(operation) in seen:
+            tensor = _identity(tensor, names.kept(value) or names.unique(wanted))
+        elif operation.name != wanted and _is_nameless(operation, value):
+            operation.name = wanted
+        elif operation.name != wanted:
+            tensor = _identity(tensor, wanted)
+        seen.add(id(tensor._keras_history.operation))
+        yield value, tensor
+
+
+def _identity(tensor: Any, name: str) -> Any:
+    return keras.layers.Identity(name=name, dtype=tensor.dtype)(tensor)
+
+
+def _is_nameless(operation: Any, value: ir.Value) -> bool:
+    """Whether nobody looks for the operation by the name that it has."""
+    if isinstance(operation, keras.Model | keras.layers.InputLayer):
+        return False
+    if not isinstance(operation, keras.layers.Layer):
+        return True
+    node = value.producer()
+    of_module = node is not None and layer_name(node) == module_path(node) != ""
+    return not operation.weights and not of_module
