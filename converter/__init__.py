@@ -10,18 +10,26 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from converter.backends.keras.surgery import features, find
     from converter.conversion import Conversion, convert
     from converter.errors import BadSource, ConversionError, LimitExceeded, NotEquivalent, Unsupported, UsageError
 
 __all__ = [
     "BadSource", "Conversion", "ConversionError", "LimitExceeded", "NotEquivalent", "Unsupported", "UsageError",
-    "convert",
+    "convert", "features", "find",
 ]  # fmt: skip
+
+_PLACES = {
+    "Conversion": "conversion",
+    "convert": "conversion",
+    "features": "backends.keras.surgery",
+    "find": "backends.keras.surgery",
+}
 
 
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    place = "conversion" if name in ("Conversion", "convert") else "errors"
-    value = globals()[name] = getattr(importlib.import_module(f"{__name__}.{place}"), name)
+    place = importlib.import_module(f"{__name__}.{_PLACES.get(name, 'errors')}")
+    value = globals()[name] = getattr(place, name)
     return value

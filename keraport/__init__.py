@@ -18,13 +18,15 @@ if TYPE_CHECKING:
         Unsupported,
         UsageError,
         convert,
+        features,
+        find,
     )
 
     __version__: str
 
 __all__ = [
     "BadSource", "Conversion", "ConversionError", "LimitExceeded", "NotEquivalent", "Unsupported", "UsageError",
-    "__version__", "convert",
+    "__version__", "convert", "features", "find",
 ]  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,14 +72,13 @@ def example_arrays(source: Source, example_inputs: Any) -> dict[str, Array]:
         return {}
     names = [value.name or "" for value in graph_inputs(source.model)]
     if isinstance(example_inputs, Mapping):
-        unknown = sorted(set(example_inputs) - set(names))
+        unknown = sorted({name for name, _ in _named_tensors(example_inputs)} - set(names))
         if unknown:
             raise UsageError(
                 f"There is no input {', '.join(map(repr, unknown))}.", hint=f"The inputs are {', '.join(names)}."
             )
-        return _states(source) | {name: _as_array(value) for name, value in example_inputs.items()}
-    values = list(example_inputs) if isinstance(example_inputs, (tuple, list)) else [example_inputs]
-    tensors = [value for value in values if hasattr(value, "shape")]
+        return _states(source) | {name: _as_array(value) for name, value in _named_tensors(example_inputs)}
+    tensors = [value for _, value in _named_tensors({"": example_inputs})]
     states = _states(source)
     if len(tensors) == len(names) - len(states):
         tensors += states.values()
@@ -155,6 +154,18 @@ def _states(source: Source) -> dict[str, Array]:
     """What the buffers of the module held, by the inputs that were made of them: the last of those of the export."""
     values = (source.example_inputs or ())[-len(source.states) :] if source.states else ()
     return {name: _as_array(value) for name, value in zip(source.states, values, strict=True)}
+
+
+def _named_tensors(examples: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """The tensors in lists, tuples and dictionaries: those of `images` are `images.0`, `images.1`, …"""
+    for name, value in examples.items():
+        if hasattr(value, "shape"):
+            yield name, value
+        elif isinstance(value, Mapping):
+            yield from _named_tensors({f"{name}.{key}": part for key, part in value.items()})
+        elif isinstance(value, (tuple, list)):
+            fields = getattr(value, "_fields", range(len(value)))
+            yield from _named_tensors({f"{name}.{key}": part for key, part in zip(fields, value, strict=True)})
 
 
 def _as_array(value: Any) -> Array:

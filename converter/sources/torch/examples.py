@@ -90,9 +90,9 @@ def from_specs(module: torch.nn.Module, specs: Sequence[InputSpec], attempt: int
     """
     parameters = signature.parameters(module)
     by_name = {p.name: p for p in parameters if p.kind is not inspect.Parameter.VAR_POSITIONAL}
+    by_name = {name: by_name.pop(own) for name, own in signature.aliases(module).items()} | by_name
     if all(spec.name in by_name for spec in specs):
-        order = list(by_name)
-        specs = sorted(specs, key=lambda spec: order.index(spec.name))
+        specs = sorted(specs, key=lambda spec: parameters.index(by_name[spec.name]))
         chosen = [by_name[spec.name] for spec in specs]
     else:
         chosen = signature.positional(parameters, len(specs))
@@ -121,7 +121,7 @@ def from_tensors(module: torch.nn.Module, example_inputs: Any, *, dynamic: bool 
     Without `dynamic` the first axis is fixed as well.
 
     Raises:
-        UsageError: they do not fit `forward`, or one of them is a list or a dict of tensors.
+        UsageError: they do not fit `forward`.
     """
     parameters = signature.parameters(module)
     if isinstance(example_inputs, Mapping):
@@ -136,16 +136,11 @@ def from_tensors(module: torch.nn.Module, example_inputs: Any, *, dynamic: bool 
     else:
         values = example_inputs if isinstance(example_inputs, (tuple, list)) else (example_inputs,)
         pairs = list(zip(signature.positional(parameters, len(values)), values, strict=True))
+    names = {own: name for name, own in signature.aliases(module).items()}
     device, reached = _device(module), signature.reached(parameters, [parameter for parameter, _ in pairs])
     tensors = [
         (parameter, torch.from_numpy(value) if isinstance(value, np.ndarray) else value) for parameter, value in pairs
     ]
-    nested = next((parameter.name for parameter, value in tensors if _holds_tensors(value)), None)
-    if nested is not None:
-        raise UsageError(
-            f"The example for {nested!r} holds tensors in a list or dict; each input must be one tensor.",
-            hint="Wrap the module in one whose forward() takes the tensors one by one.",
-        )
     batches = {v.shape[0] for _, v in tensors if isinstance(v, torch.Tensor) and v.ndim > 0}
     has_batch = dynamic and len(batches) == 1
     arguments = []
@@ -158,18 +153,13 @@ def from_tensors(module: torch.nn.Module, example_inputs: Any, *, dynamic: bool 
                 value = value.repeat_interleave(BATCH_SIZE, dim=0) if shape[0] == 1 else value
                 shape = (BATCH, *shape[1:])
             name = (
-                parameter.name
+                names.get(parameter.name, parameter.name)
                 if parameter.kind is not inspect.Parameter.VAR_POSITIONAL
                 else f"{parameter.name}_{index}"
             )
             spec = InputSpec(name, str(value.dtype).removeprefix("torch."), shape)
         arguments.append(Argument(parameter, value, spec, parameter.name not in reached))
     return Call(arguments)
-
-
-def _holds_tensors(value: Any) -> bool:
-    parts = value.values() if isinstance(value, Mapping) else value if isinstance(value, (list, tuple)) else ()
-    return any(isinstance(part, (torch.Tensor, np.ndarray)) or _holds_tensors(part) for part in parts)
 
 
 def fix_batch(call: Call, symbol: str, size: int) -> Call:

@@ -18,6 +18,7 @@ from converter.sources.torch import examples, signature
 from converter.sources.torch.eval_mode import evaluating
 from converter.sources.torch.examples import Call
 from converter.sources.torch.export import Exported, export
+from converter.sources.torch.nested_inputs import unnest
 from converter.sources.torch.output_names import nameless_outputs
 from converter.sources.torch.random_weights import randomise
 from converter.sources.torch.stateful import Stateful, name_states, stateful, with_states
@@ -46,7 +47,8 @@ def load_module(
     if options.example_inputs is not None and options.inputs:
         raise UsageError("Both example inputs and input specifications were given.", hint="Leave one of the two out.")
     with evaluating(module) as kept:
-        call, written = try_call(module, options.specs, options.example_inputs, kept)
+        module, specs, example_inputs = unnest(module, options.specs, options.example_inputs)
+        call, written = try_call(module, specs, example_inputs, kept)
         _refuse_complex(call)
         if options.random_weights is not None:
             kept.accept(randomise(module, call, options.random_weights))

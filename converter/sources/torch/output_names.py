@@ -20,7 +20,7 @@ def names_of(output: Any) -> list[str] | None:
     named = any(not isinstance(key, _pytree.SequenceKey) for path, _ in leaves for key in path)
     if not named or not all(isinstance(leaf, torch.Tensor) for _, leaf in leaves):
         return None
-    names = [".".join(map(_part, path)) for path, _ in leaves]
+    names = [path_name(path) for path, _ in leaves]
     return names if len(set(names)) == len(names) else None
 
 
@@ -37,6 +37,11 @@ def names_of_program(program: torch.export.ExportedProgram) -> list[str] | None:
 def nameless_outputs(model: ir.Model, names: Sequence[str] | None) -> frozenset[str]:
     """The outputs of an exported graph that the exporter has named."""
     return frozenset(str(value.name) for value in model.graph.outputs) if names is None else frozenset()
+
+
+def path_name(path: Sequence[Any]) -> str:
+    """The way to a leaf of a nested structure, its keys, fields and places joined by dots."""
+    return ".".join(map(_part, path))
 
 
 def _part(key: Any) -> str:

@@ -12,6 +12,7 @@ import torch
 from torch.utils import _pytree
 
 from converter.sources.source import Source
+from converter.sources.torch import signature
 from converter.sources.torch.eval_mode import evaluating
 from converter.sources.torch.stateful import Stateful
 
@@ -49,6 +50,8 @@ class Reference:
         if isinstance(self._module, Stateful):  # their arguments come last, by keyword
             states = {keyword: tensors.pop(state) for state, keyword in self._module.keywords.items()}
             examples = examples[: len(examples) - len(states)]
+        names = signature.aliases(self._module)
+        tensors = {names.get(name, name): tensor for name, tensor in tensors.items()}
         parameters = inspect.signature(self._module.forward).parameters
         if len(examples) == len(tensors) and all(name in parameters for name in tensors):
             return self._module(**tensors, **states)

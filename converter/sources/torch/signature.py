@@ -21,6 +21,16 @@ def input_names(module: torch.nn.Module) -> list[str]:
     return [parameter.name for parameter in parameters(module)]
 
 
+ALIASES = "_keraport_aliases"
+"""Where a module that we have wrapped says how its inputs are called, when their names are no Python."""
+
+
+def aliases(module: torch.nn.Module) -> dict[str, str]:
+    """The names of inputs (`images.0`) to those of the parameters of `forward` (`images_0`), where they differ."""
+    found: dict[str, str] = module.__dict__.get(ALIASES, {})
+    return found
+
+
 def required(parameter: inspect.Parameter) -> bool:
     """Whether a call must give it."""
     return parameter.default is inspect.Parameter.empty and parameter.kind is not inspect.Parameter.VAR_POSITIONAL
@@ -33,7 +43,10 @@ def positional(available: Sequence[inspect.Parameter], count: int) -> list[inspe
         chosen = [*chosen[:-1], *[chosen[-1]] * max(0, count - len(chosen) + 1)]
     if count > len(chosen):
         names = ", ".join(dict.fromkeys(parameter.name for parameter in chosen)) or "nothing"
-        raise UsageError(f"{count} inputs are given, but forward() takes {len(chosen)}: {names}.")
+        raise UsageError(
+            f"{count} inputs are given, but forward() takes {len(chosen)}: {names}.",
+            hint=f"The tensors of a list are {chosen[-1].name}.0, {chosen[-1].name}.1 and so on." if chosen else None,
+        )
     return chosen[:count]
 
 

@@ -6,13 +6,9 @@ import re
 
 import onnx_ir as ir
 
+from converter.backends.keras.surgery import SEPARATOR
 from passes.errors import MODULE_KEY
 from passes.graph.weight_views import recorded_view
-
-SEPARATOR = "-"
-"""Between the parts of a module path. Keras's torch backend registers variables under their layers' names, and torch
-forbids dots there; attributes of a module never hold a hyphen, so that `layer1-0-conv1` says `layer1.0.conv1` and
-nothing else."""
 
 
 def safe_name(name: str) -> str:

@@ -346,15 +346,6 @@ def test_the_exporter_is_silent() -> None:
     assert done.stdout == "" and done.stderr == ""
 
 
-def test_examples_that_hold_tensors_in_a_list_are_refused() -> None:
-    class Two(torch.nn.Module):
-        def forward(self, pair: list[torch.Tensor]) -> torch.Tensor:
-            return pair[0] + pair[1]
-
-    with pytest.raises(UsageError, match="'pair' holds tensors in a list or dict"):
-        load(Two(), example_inputs=([torch.zeros(2), torch.zeros(2)],))
-
-
 def test_complex_inputs_are_refused() -> None:
     with pytest.raises(Unsupported, match="is complex64"):
         load(torch.nn.Identity(), example_inputs=torch.zeros(2, 3, dtype=torch.complex64))
