@@ -53,7 +53,8 @@ SOURCE_HELP = (
 )
 SourceArgument = Annotated[str, typer.Argument(metavar="SOURCE", help=SOURCE_HELP, show_default=False)]
 Checkpoint = Annotated[
-    Path | None, typer.Option("--checkpoint", metavar="FILE", help="Weights: .pt, .pth, .th, .safetensors.")
+    Path | None,
+    typer.Option("--checkpoint", metavar="FILE", help="Weights: .pt, .safetensors, .pt2, a folder."),
 ]
 Inputs = Annotated[
     list[str] | None,
@@ -61,6 +62,10 @@ Inputs = Annotated[
 ]
 RandomWeights = Annotated[
     int | None, typer.Option("--random-weights", metavar="SEED", help="Draw the weights at random instead.")
+]
+ModelArgs = Annotated[
+    list[str] | None,
+    typer.Option("--model-arg", metavar="NAME=VALUE", help="Given to the factory or builder: num_classes=10."),
 ]
 State = Annotated[
     Literal["refuse", "inputs"],
@@ -103,6 +108,7 @@ def convert(
     html_file: HtmlFile = None,
     no_verify: Annotated[bool, typer.Option("--no-verify", help="Do not compare with onnxruntime.")] = False,
     random_weights: RandomWeights = None,
+    model_args: ModelArgs = None,
     trust: Trust = False,
     max_bytes: MaxBytes = None,
     state: State = "refuse",
@@ -121,6 +127,7 @@ def convert(
             import_backend()
 
     from converter.conversion import convert as run_conversion
+    from converter.model_args import parse_model_args
     from converter.terminal.quiet_tensorflow import import_backend
 
     try:
@@ -136,6 +143,7 @@ def convert(
             fold_batchnorm=fold_batchnorm,
             verify=not no_verify,
             random_weights=random_weights,
+            model_args=parse_model_args(model_args or ()),
             trust=trust,
             max_bytes=max_bytes,
             state=state,
@@ -163,6 +171,7 @@ def verify(
     report_file: ReportFile = None,
     html_file: HtmlFile = None,
     random_weights: RandomWeights = None,
+    model_args: ModelArgs = None,
     trust: Trust = False,
     max_bytes: MaxBytes = None,
     state: State = "refuse",
@@ -179,7 +188,16 @@ def verify(
     report = Report(source=reference, on_stage=screen.stage)
     try:
         with report.stage("load"):
-            loaded = _load(reference, checkpoint, inputs, random_weights, trust, max_bytes, state)
+            loaded = _load(
+                reference,
+                checkpoint=checkpoint,
+                inputs=inputs or (),
+                random_weights=random_weights,
+                model_args=model_args,
+                trust=trust,
+                max_bytes=max_bytes,
+                state=state,
+            )
             report.source, report.notes = loaded.description, list(loaded.notes)
         with report.stage("verify"):
             verification, (report.inputs, report.outputs) = verify_saved(model, loaded)
@@ -200,6 +218,7 @@ def inspect(
     checkpoint: Checkpoint = None,
     inputs: Inputs = None,
     random_weights: RandomWeights = None,
+    model_args: ModelArgs = None,
     trust: Trust = False,
     max_bytes: MaxBytes = None,
     state: State = "refuse",
@@ -210,7 +229,16 @@ def inspect(
 ) -> int:
     """Show opset, inputs and operators of SOURCE, and everything in it that is not supported. Exit code 2 if any."""
     screen = Screen()
-    loaded = _load(source, checkpoint, inputs, random_weights, trust, max_bytes, state)
+    loaded = _load(
+        source,
+        checkpoint=checkpoint,
+        inputs=inputs or (),
+        random_weights=random_weights,
+        model_args=model_args,
+        trust=trust,
+        max_bytes=max_bytes,
+        state=state,
+    )
     from converter.inspect_source import inspect as look
     from converter.inspect_source import why
     from converter.terminal.quiet_tensorflow import import_backend
@@ -238,13 +266,23 @@ def passes(
     layout: LayoutOption = "channels_last",
     fold_batchnorm: FoldBatchnorm = False,
     random_weights: RandomWeights = None,
+    model_args: ModelArgs = None,
     trust: Trust = False,
     max_bytes: MaxBytes = None,
     state: State = "refuse",
 ) -> int:
     """Run the passes on SOURCE one by one, and show or write the graph after each."""
     screen = Screen()
-    loaded = _load(source, checkpoint, inputs, random_weights, trust, max_bytes, state)
+    loaded = _load(
+        source,
+        checkpoint=checkpoint,
+        inputs=inputs or (),
+        random_weights=random_weights,
+        model_args=model_args,
+        trust=trust,
+        max_bytes=max_bytes,
+        state=state,
+    )
     from converter.inspect_source import dump_passes
 
     screen.passes(dump_passes(loaded, dump, layout=layout, fold_batchnorm=fold_batchnorm))
@@ -288,27 +326,12 @@ def _explain(screen: Screen, error: Exception) -> int:
     return USAGE
 
 
-def _load(
-    source: str,
-    checkpoint: Path | None,
-    inputs: list[str] | None,
-    random_weights: int | None,
-    trust: bool,
-    max_bytes: int | None,
-    state: str,
-) -> Source:
+def _load(source: str, *, model_args: list[str] | None, **told: Any) -> Source:
     refuse_missing(source)
+    from converter.model_args import parse_model_args
     from converter.sources import load
 
-    return load(
-        source,
-        checkpoint=checkpoint,
-        inputs=inputs or (),
-        random_weights=random_weights,
-        trust=trust,
-        max_bytes=max_bytes,
-        state=state,
-    )
+    return load(source, model_args=parse_model_args(model_args or ()), **told)
 
 
 def _check_outputs(report_file: Path | None, html_file: Path | None) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -75,6 +75,7 @@ def convert(
     verify: bool = True,
     inputs: Sequence[str | InputSpec] = (),
     random_weights: int | None = None,
+    model_args: Mapping[str, Any] | None = None,
     trust: bool = False,
     max_bytes: int | None = None,
     state: str = "refuse",
@@ -100,6 +101,7 @@ def convert(
         verify: reload the saved model in plain Keras, in a process of its own, and compare it with onnxruntime.
         inputs: specifications such as `x=float32[batch,3,224,224]`; a name is a dynamic dimension.
         random_weights: draw the weights of a factory or a named model from this seed.
+        model_args: what a factory, or the builder of a named model, is called with: {"num_classes": 10}.
         trust: load pickled modules and TorchScript archives, which can run code.
         max_bytes: refuse models whose weights need more.
         state: "refuse" a module that writes to its buffers in `forward`, or make an input and an output, named after
@@ -123,6 +125,7 @@ def convert(
                 example_inputs=example_inputs,
                 checkpoint=checkpoint,
                 random_weights=random_weights,
+                model_args=model_args or {},
                 trust=trust,
                 max_bytes=max_bytes,
                 state=state,

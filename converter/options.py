@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +35,7 @@ class Options:
     example_inputs: Any = None
     checkpoint: str | Path | None = None
     random_weights: int | None = None
+    model_args: Mapping[str, Any] = field(default_factory=dict)
     trust: bool = False
     max_bytes: int | None = None
     state: str = "refuse"

@@ -16,7 +16,7 @@ import torch
 from rich.console import Console
 from rich.progress import track
 
-from converter.sources.by_name.torchvision_import import import_torchvision
+from converter.sources.torchvision_import import import_torchvision
 from scripts.children import ROOT
 
 OUTPUT = ROOT / "models" / "timm.toml"

@@ -13,10 +13,10 @@ ROOT = Path(__file__).resolve().parents[1]
 FLOORS = {
     "passes": """errors opset / dims / graph / padding / lower / fold.values / fold / shapes.rules / shapes
         / simplify normalize fuse / layout.walk / layout.rules / layout / order""",
-    "converter": """errors ports atomic_output input_spec processes.exclusive
-        / options sources.memory_budget sources.quiet sources.source / proof.oracle
-        / sources.checkpoints sources.onnx / sources.torch / sources.by_name / sources / prepare
-        / backends.keras.build / backends.keras.nesting / backends.keras.ops / backends
+    "converter": """errors ports atomic_output input_spec model_args processes.exclusive
+        / options sources.memory_budget sources.quiet sources.source sources.torchvision_import / proof.oracle
+        / sources.checkpoints sources.onnx / sources.torch.call / sources.torch / sources.by_name / sources / prepare
+        / backends.keras.surgery / backends.keras.build / backends.keras.nesting / backends.keras.ops / backends
         / processes / proof / report / conversion inspect_source / terminal / zoo.records
         / zoo.manifests / zoo.results / zoo.running / zoo / cli / __main__""",
 }

@@ -13,6 +13,12 @@ if TYPE_CHECKING:
     from converter.input_spec import InputSpec
 
 
+MAKERS = frozenset(
+    {"build", "build_model", "create", "create_model", "get_model", "main", "make", "make_model", "model"}
+)
+"""Names of factories that say nothing about the model."""
+
+
 @dataclass
 class Source:
     """A model as it was loaded or exported; no pass has touched it.
@@ -76,4 +82,7 @@ class Source:
             return self.path.stem
         if self.kind == "module" and self.torch_module is not None:
             return type(self.torch_module).__name__.lower()
-        return self.description.split()[0].rpartition(":")[2] or "model"
+        module, _, name = self.description.split()[0].rstrip(",").rpartition(":")
+        if self.kind == "factory" and name in MAKERS:
+            name = module.rpartition(".")[2]
+        return name or "model"

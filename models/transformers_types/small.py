@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from converter.sources.by_name.torchvision_import import import_torchvision
+from converter.sources.torchvision_import import import_torchvision
 
 TEXT: dict[str, Any] = {
     "vocab_size": 256,

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from converter.sources.by_name.torchvision_import import import_torchvision
+from converter.sources.torchvision_import import import_torchvision
 from models.handwritten.weights import set_weights
 
 pytestmark = pytest.mark.skipif(not importlib.util.find_spec("torchvision"), reason="torchvision is an optional extra")

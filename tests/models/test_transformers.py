@@ -10,7 +10,7 @@ import torch
 import converter
 from converter.input_spec import parse_inputs
 from converter.sources.by_name.factory import find_factory
-from converter.sources.torch import examples
+from converter.sources.torch.call import examples
 from converter.zoo.manifests.manifest import read
 from converter.zoo.records.entry import Entry
 from models import transformers_types

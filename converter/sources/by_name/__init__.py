@@ -16,9 +16,9 @@ from passes.errors import UsageError
 def load_built(text: str, options: Options) -> Source:
     """Build the model that `text` names, and export it."""
     zoo, _, name = text.partition(":")
-    recipe = find(zoo, name, random=options.random_weights is not None)
+    recipe = find(zoo, name, random=options.random_weights is not None, arguments=options.model_args)
     if recipe is None:
-        module = build_seeded(find_factory(text), options.random_weights)
+        module = build_seeded(find_factory(text, options.model_args), options.random_weights)
     else:
         if not recipe.has_weights and not options.has_weights:
             raise UsageError(

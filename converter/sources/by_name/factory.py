@@ -5,22 +5,27 @@ from __future__ import annotations
 import importlib
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from converter.model_args import check_model_args
+from converter.sources.torchvision_import import with_torchvision
 from passes.errors import BadSource, UsageError
 
 _PATH = re.compile(r"(?P<module>[A-Za-z_]\w*(\.[A-Za-z_]\w*)*):(?P<name>[A-Za-z_]\w*(\.[A-Za-z_]\w*)*)")
 
 
-def find_factory(text: str) -> Callable[[], torch.nn.Module]:
+def find_factory(text: str, arguments: Mapping[str, Any] | None = None) -> Callable[[], torch.nn.Module]:
     """Import the factory, with the current directory on the path; what it returns is checked when it is called.
 
+    Args:
+        arguments: what it is called with.
+
     Raises:
-        UsageError: no such module, or no such callable in it.
+        UsageError: no such module, no such callable in it, or it does not take the arguments.
         BadSource: the module fails while it is imported.
     """
     match = _PATH.fullmatch(text)
@@ -30,7 +35,7 @@ def find_factory(text: str) -> Callable[[], torch.nn.Module]:
     if str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
     try:
-        found: Any = importlib.import_module(module)
+        found: Any = with_torchvision(lambda: importlib.import_module(module))
     except ModuleNotFoundError as error:
         missing = error.name or module
         if module == missing or module.startswith(f"{missing}."):
@@ -47,12 +52,14 @@ def find_factory(text: str) -> Callable[[], torch.nn.Module]:
         found = getattr(found, part)
     if not callable(found):
         raise UsageError(f"{text} is not callable: it is a {type(found).__name__}.")
-    return lambda: _build(found, text)
+    given = dict(arguments or {})
+    check_model_args(found, given, text)
+    return lambda: _build(lambda: found(**given), text)
 
 
 def _build(factory: Callable[[], Any], text: str) -> torch.nn.Module:
     try:
-        module = factory()
+        module = with_torchvision(factory)
     except Exception as error:  # whatever the user's factory raises
         raise BadSource(f"{text} failed: {type(error).__name__}: {error}") from error
     if not isinstance(module, torch.nn.Module):

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 
 from converter.input_spec import InputSpec
-from converter.sources.by_name.torchvision_import import import_optional, import_torchvision
-from converter.sources.torch.examples import BATCH
+from converter.sources.torch.call.examples import BATCH
+from converter.sources.torchvision_import import import_optional, import_torchvision
 from passes.errors import BadSource, UsageError
 
 Build = Callable[[], torch.nn.Module]

@@ -18,6 +18,9 @@ import torch
 
 from converter.sources import memory_budget
 from converter.sources.checkpoints import legacy_pickle
+from converter.sources.checkpoints.program import read_program
+from converter.sources.checkpoints.shards import is_sharded, read_shards
+from converter.sources.torchvision_import import with_torchvision
 from passes.errors import BadSource, ConversionError, LimitExceeded
 
 MAX_HEADER = 25_000_000
@@ -29,18 +32,22 @@ _GLOBAL = re.compile(r"GLOBAL ([\w.]+)")
 
 
 def read_checkpoint(path: Path, *, trust: bool = False, max_bytes: int | None = None) -> Any:
-    """What the file holds, on the CPU, memory-mapped where the format allows.
+    """What the file, its shards or a folder hold, on the CPU, memory-mapped where the format allows.
 
     Raises:
         BadSource: not a checkpoint, damaged, or not loadable without running code (unless `trust`).
         LimitExceeded: larger than `max_bytes`, or more tensors than MAX_TENSORS.
     """
+    if is_sharded(path):
+        return read_shards(path, lambda shard: read_checkpoint(shard, trust=trust, max_bytes=max_bytes))
     if not path.is_file():
         raise BadSource(f"There is no checkpoint {str(path)!r}.")
     memory_budget.check(path.stat().st_size, f"The checkpoint {path.name}", max_bytes)
     try:
         if path.suffix == ".safetensors":
             return _read_safetensors(path)
+        if path.suffix == ".pt2":
+            return read_program(path, trust=trust).state_dict
         return _read_torch(path, trust, max_bytes)
     except ConversionError:
         raise
@@ -78,13 +85,14 @@ def _read_torch(path: Path, trust: bool, max_bytes: int | None) -> Any:
         if is_torchscript(path):
             if not trust:
                 raise BadSource(f"{path.name} is a TorchScript archive: code, which loading it would run.", hint=_TRUST)
-            return torch.jit.load(path, map_location="cpu")
+            return with_torchvision(lambda: torch.jit.load(path, map_location="cpu"))
         _check_archive(path, max_bytes)
     else:
         legacy_pickle.check_storages(path)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about old formats, which are read all the same
-        return torch.load(path, map_location="cpu", weights_only=not trust, mmap=is_zip or None)
+        kwargs: dict[str, Any] = {"map_location": "cpu", "weights_only": not trust, "mmap": is_zip or None}
+        return with_torchvision(lambda: torch.load(path, **kwargs))
 
 
 def is_torchscript(path: Path) -> bool:

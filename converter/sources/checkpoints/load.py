@@ -13,7 +13,8 @@ from passes.errors import BadSource
 
 MAX_LISTED = 10
 MAX_DEPTH = 4
-PREFIXES = ("module.", "_orig_mod.", "model.", "net.")
+MAX_PARTS = 16
+PREFIXES = ("module.", "_orig_mod.", "model.", "net.", "ema.", "ema_model.")
 """What DataParallel, torch.compile and training frameworks put before the names."""
 
 NESTS = ("state_dict", "model_state_dict", "model", "net", "network", "module", "weights", "params", "ema", "model_ema")
@@ -33,7 +34,8 @@ def load_checkpoint(
     """
     content = read_checkpoint(path, trust=trust, max_bytes=max_bytes)
     expected = module.state_dict()
-    candidates = [(place, strip_prefixes(state, expected)) for place, state in state_dicts(content)]
+    found = [(place, strip_prefixes(state, expected)) for place, state in state_dicts(content)]
+    candidates = [part for place, state in found for part in _parts(place, state, _without_counters(expected))]
     if not candidates:
         raise BadSource(f"The checkpoint {path.name} holds no state_dict.", hint=f"It holds: {_held(content)}.")
     fits = [len(_without_counters(expected).keys() & state.keys()) for _, state in candidates]
@@ -92,8 +94,25 @@ def check_fit(expected: Mapping[str, Any], state: Mapping[str, Any], what: str, 
     if parts:
         raise BadSource(
             f"{what} does not fit {name}. {'; '.join(parts)}.",
-            hint="It was saved from another model, or from this one with other options.",
+            hint=_head_hint(expected, state)
+            or "It was saved from another model, or from this one with other options (--model-arg NAME=VALUE).",
         )
+
+
+def _head_hint(expected: Mapping[str, Any], state: Mapping[str, Any]) -> str | None:
+    """What to add where all that does not fit is the number of classes."""
+    if expected.keys() != state.keys():
+        return None
+    sizes = {
+        (tuple(expected[key].shape[:1]), tuple(state[key].shape[:1]))
+        for key in expected
+        if state[key].shape != expected[key].shape
+    }
+    others = all(expected[key].shape[1:] == state[key].shape[1:] for key in expected)
+    if len(sizes) != 1 or not others:
+        return None
+    (classes,) = sizes.pop()[1]
+    return f"It was saved with {classes} classes: add --model-arg num_classes={classes}."
 
 
 def _common_prefix(state: Mapping[str, Any], expected: Mapping[str, Any]) -> str | None:
@@ -107,6 +126,21 @@ def _common_prefix(state: Mapping[str, Any], expected: Mapping[str, Any]) -> str
 
 def _without_counters(state: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in state.items() if not key.endswith(COUNTERS)}
+
+
+def _parts(
+    place: str, state: dict[str, torch.Tensor], expected: Mapping[str, Any]
+) -> list[tuple[str, dict[str, torch.Tensor]]]:
+    """The state itself; or, where it holds the module's weights under a prefix and others beside them, those."""
+    first = next(iter(expected), None)
+    if first is None or expected.keys() <= state.keys():
+        return [(place, state)]
+    prefixes = [key.removesuffix(first) for key in state if key.endswith("." + first)]
+    parts = {
+        prefix: {key.removeprefix(prefix): state[key] for key in state if key.startswith(prefix)} for prefix in prefixes
+    }
+    whole = [(f"{place}.{prefix}".strip("."), part) for prefix, part in parts.items() if expected.keys() <= part.keys()]
+    return sorted(whole, key=lambda part: "ema" in part[0]) or [(place, state)]
 
 
 def _notes(path: Path, place: str, fitting: list[str]) -> list[str]:

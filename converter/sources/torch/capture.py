@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import sympy
 import torch
 
-from converter.sources.torch.examples import Call
+from converter.sources.torch.call.examples import Call
 
 MOST_BREAKING = 4
 """Sizes at which a guard is tried."""

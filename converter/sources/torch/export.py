@@ -14,9 +14,9 @@ import onnx_ir as ir
 import torch
 
 from converter.sources.quiet import quiet
+from converter.sources.torch.call.examples import Call
 from converter.sources.torch.capture import Guard, capture, size_guards
 from converter.sources.torch.decompositions import attention_in_steps, pools_to_means
-from converter.sources.torch.examples import Call
 from converter.sources.torch.guard_trials import is_needed
 from passes.errors import ExportFailed, NotExportable
 from passes.opset import OPSET

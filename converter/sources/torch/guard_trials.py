@@ -9,8 +9,8 @@ import onnx_ir as ir
 import torch
 from torch.utils import _pytree
 
+from converter.sources.torch.call.examples import Call, resized
 from converter.sources.torch.capture import Guard
-from converter.sources.torch.examples import Call, resized
 from passes.errors import BadSource
 
 CLOSE = 1e-4

@@ -14,14 +14,14 @@ from converter.options import Options
 from converter.sources.checkpoints.load import load_checkpoint
 from converter.sources.memory_budget import check_module
 from converter.sources.source import Source
-from converter.sources.torch import examples, signature
+from converter.sources.torch.call import examples, signature
+from converter.sources.torch.call.examples import Call
+from converter.sources.torch.call.nested_inputs import unnest
+from converter.sources.torch.call.output_names import nameless_outputs
+from converter.sources.torch.call.stateful import Stateful, name_states, stateful, with_states
 from converter.sources.torch.eval_mode import evaluating
-from converter.sources.torch.examples import Call
 from converter.sources.torch.export import Exported, export
-from converter.sources.torch.nested_inputs import unnest
-from converter.sources.torch.output_names import nameless_outputs
 from converter.sources.torch.random_weights import randomise
-from converter.sources.torch.stateful import Stateful, name_states, stateful, with_states
 from converter.sources.torch.trial import try_call
 from passes.errors import BadSource, Unsupported, UsageError
 

@@ -8,11 +8,10 @@ import torch
 
 from converter.input_spec import InputSpec
 from converter.sources import memory_budget
-from converter.sources.quiet import quiet
+from converter.sources.checkpoints.program import read_program
 from converter.sources.source import Source
-from converter.sources.torch.export import first_lines, settle_sizes, to_onnx
-from converter.sources.torch.output_names import nameless_outputs, names_of_program
-from converter.sources.torch.program_checks import check_program
+from converter.sources.torch.call.output_names import nameless_outputs, names_of_program
+from converter.sources.torch.export import settle_sizes, to_onnx
 from converter.sources.torch.program_state import written_buffers
 from passes.errors import BadSource, Unsupported, UsageError
 
@@ -33,16 +32,7 @@ def load_exported(
             hint="Export the program again with other dynamic shapes.",
         )
     memory_budget.check(path.stat().st_size, f"The program {path.name}", max_bytes)
-    if not trust:
-        check_program(path)
-    try:
-        with quiet():
-            program = torch.export.load(path)
-    except Exception as error:  # torch raises whatever the damaged part breaks
-        raise BadSource(
-            f"The program {path.name} cannot be read: {type(error).__name__}: {first_lines(error)}"
-        ) from error
-    return from_program(program, path.name)
+    return from_program(read_program(path, trust=trust), path.name)
 
 
 def from_program(program: torch.export.ExportedProgram, description: str = "a torch.export program") -> Source:

@@ -12,8 +12,8 @@ from typing import Any
 
 import torch
 
+from converter.sources.torch.call.examples import Call
 from converter.sources.torch.eval_mode import evaluate_anew
-from converter.sources.torch.examples import Call
 from passes.errors import BadSource
 
 SPREAD = 0.2

@@ -12,9 +12,9 @@ import torch
 from torch.utils import _pytree
 
 from converter.sources.source import Source
-from converter.sources.torch import signature
+from converter.sources.torch.call import signature
+from converter.sources.torch.call.stateful import Stateful
 from converter.sources.torch.eval_mode import evaluating
-from converter.sources.torch.stateful import Stateful
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

@@ -13,10 +13,10 @@ import torch
 from torch.utils import _pytree
 
 from converter.input_spec import InputSpec
-from converter.sources.torch import examples
+from converter.sources.torch.call import examples
+from converter.sources.torch.call.examples import SIZE_ATTEMPTS, Call
+from converter.sources.torch.call.output_names import names_of
 from converter.sources.torch.eval_mode import Kept
-from converter.sources.torch.examples import SIZE_ATTEMPTS, Call
-from converter.sources.torch.output_names import names_of
 from passes.errors import BadSource, Unsupported
 
 TOLERANCE = 1e-3

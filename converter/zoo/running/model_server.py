@@ -68,7 +68,7 @@ def warm_up(packages: Sequence[str]) -> None:
 
 def _import(package: str) -> None:
     if package in ("torchvision", "timm"):  # timm imports torchvision, which needs help beside a CPU build of torch
-        from converter.sources.by_name.torchvision_import import import_torchvision
+        from converter.sources.torchvision_import import import_torchvision
 
         import_torchvision()
     importlib.import_module(package, converter.__name__)

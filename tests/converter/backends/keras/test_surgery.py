@@ -52,7 +52,7 @@ def hooked(module: nn.Module, names: list[str], x: torch.Tensor, *, moved: bool 
     """What the modules give, axes as in Keras."""
     seen: dict[str, torch.Tensor] = {}
     handles = [
-        module.get_submodule(name).register_forward_hook(lambda _m, _i, y, name=name: seen.update({name: y}))
+        module.get_submodule(name).register_forward_hook(lambda _m, _i, y, name=name: seen.update({name: y.clone()}))
         for name in names
     ]
     with torch.no_grad():

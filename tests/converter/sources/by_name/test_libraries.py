@@ -11,7 +11,7 @@ import torch
 
 from converter.sources import load
 from converter.sources.by_name.libraries import find
-from converter.sources.by_name.torchvision_import import import_torchvision
+from converter.sources.torchvision_import import import_torchvision
 from passes.errors import BadSource, UsageError
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
 import struct
@@ -49,6 +50,12 @@ FORMS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "net": lambda state: {"net": state, "acc": 93.0},
     "ema": lambda state: {"ema": prefixed("module.")(state), "updates": 7},
     "deep": lambda state: {"checkpoint": {"model": {"module": state}}},
+    "with a loss": lambda state: {"state_dict": {**prefixed("model.")(state), "criterion.weight": torch.ones(2)}},
+    "average beside": lambda state: {
+        **{f"ema.{key}": value + 1 for key, value in state.items()},
+        **prefixed("online.")(state),
+    },
+    "of the average": prefixed("ema.module."),
     "averaged": lambda state: {"n_averaged": torch.tensor(5), **prefixed("module.")(state)},
 }
 
@@ -285,3 +292,77 @@ def test_half_precision_weights_go_into_a_float_module(tmp_path: Path, trained: 
     np.testing.assert_allclose(
         module.conv1.weight.detach().numpy(), trained.conv1.weight.detach().numpy(), rtol=1e-3, atol=1e-4
     )
+
+
+def sharded(state: dict[str, torch.Tensor], folder: Path) -> Path:
+    """Two shards and their index."""
+    folder.mkdir()
+    names = sorted(state)
+    shards = {"model-00001-of-00002.safetensors": names[::2], "model-00002-of-00002.safetensors": names[1::2]}
+    for file, keys in shards.items():
+        safetensors.torch.save_file({key: state[key].contiguous() for key in keys}, folder / file)
+    index = folder / "model.safetensors.index.json"
+    index.write_text(json.dumps({"weight_map": {key: file for file, keys in shards.items() for key in keys}}))
+    return index
+
+
+@pytest.mark.parametrize("form", ["index", "folder", "shards", "one file"])
+def test_shards(tmp_path: Path, trained: mtcnn.PNet, form: str) -> None:
+    index = sharded(dict(trained.state_dict()), tmp_path / "model")
+    if form in ("shards", "one file"):
+        index.unlink()
+    if form == "one file":
+        safetensors.torch.save_file(dict(trained.state_dict()), index.parent / "model.safetensors")
+    module = mtcnn.pnet()
+    load_checkpoint(module, index if form == "index" else index.parent)
+    assert_same(module, trained)
+
+
+@pytest.mark.parametrize(
+    ("weight_map", "message"),
+    [
+        ({"a": "../outside.safetensors"}, "a file outside of its folder"),
+        ({"a": "/etc/passwd"}, "a file outside of its folder"),
+        ({"a": "missing.safetensors"}, "There is no checkpoint"),
+        ({"a": 3}, "names no files"),
+        ({}, "names no files"),
+        (None, "names no files"),
+    ],
+)
+def test_a_bad_index(tmp_path: Path, weight_map: Any, message: str) -> None:
+    index = tmp_path / "model.safetensors.index.json"
+    index.write_text(json.dumps({"weight_map": weight_map}))
+    with pytest.raises(BadSource, match=message):
+        read_checkpoint(index)
+
+
+def test_bad_shards(tmp_path: Path) -> None:
+    with pytest.raises(BadSource, match="holds no weights"):
+        read_checkpoint(tmp_path)
+    for name in ("a", "b"):
+        safetensors.torch.save_file({"w": torch.ones(2)}, tmp_path / f"{name}.safetensors")
+    with pytest.raises(BadSource, match="The tensor 'w' is in two shards"):
+        read_checkpoint(tmp_path)
+    (tmp_path / "model.safetensors.index.json").write_text("[1, 2")
+    with pytest.raises(BadSource, match="has no weight_map"):
+        read_checkpoint(tmp_path)
+
+
+def test_a_program_as_a_checkpoint(tmp_path: Path, trained: mtcnn.PNet) -> None:
+    torch.export.save(torch.export.export(trained.eval(), (torch.rand(1, 3, 12, 12),)), tmp_path / "net.pt2")
+    module = mtcnn.pnet()
+    load_checkpoint(module, tmp_path / "net.pt2")
+    assert_same(module, trained)
+
+
+def test_another_number_of_classes_is_told_with_the_option_to_add(tmp_path: Path) -> None:
+    torch.save(torch.nn.Linear(4, 3).state_dict(), tmp_path / "head.pt")
+    with pytest.raises(BadSource) as caught:
+        load_checkpoint(torch.nn.Linear(4, 10), tmp_path / "head.pt")
+    assert "--model-arg num_classes=3" in str(caught.value.hint)
+
+
+def test_weights_without_an_architecture_are_shown(tmp_path: Path) -> None:
+    torch.save({"state_dict": torch.nn.Linear(4, 3).state_dict()}, tmp_path / "weights.pt")
+    with pytest.raises(UsageError, match=r"They are weight \[3, 4\], bias \[3\]\."):
+        load(tmp_path / "weights.pt")

@@ -16,7 +16,7 @@ import pytest
 import torch
 
 from converter.sources import load
-from converter.sources.torch.program_checks import check_program
+from converter.sources.checkpoints.program_checks import check_program
 from models import mtcnn
 from passes.errors import BadSource, LimitExceeded, UsageError
 

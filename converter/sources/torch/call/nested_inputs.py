@@ -17,8 +17,8 @@ import torch
 from torch.utils import _pytree
 
 from converter.input_spec import InputSpec
-from converter.sources.torch import signature
-from converter.sources.torch.output_names import path_name
+from converter.sources.torch.call import signature
+from converter.sources.torch.call.output_names import path_name
 from passes.errors import UsageError
 
 Tree = Any

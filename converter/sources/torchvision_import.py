@@ -3,15 +3,44 @@
 from __future__ import annotations
 
 import importlib
+import sys
 import warnings
+from collections.abc import Callable
 from types import ModuleType
+from typing import TypeVar
 
 import torch
 
 from passes.errors import BadSource, UsageError
 
+T = TypeVar("T")
+
+_MISSING = "torchvision::nms does not exist"
+
 _LIBRARIES: list[torch.library.Library] = []
 """Operator libraries that we defined: they vanish when nothing holds them."""
+
+
+def with_torchvision(action: Callable[[], T]) -> T:
+    """Do what may import torchvision, by somebody else's code; once more where its operators were missing."""
+    try:
+        return action()
+    except Exception as error:
+        if _MISSING not in _chain(error):
+            raise
+    for name in [name for name in sys.modules if name.partition(".")[0] == "torchvision"]:
+        del sys.modules[name]  # what was imported half
+    import_torchvision()
+    return action()
+
+
+def _chain(error: BaseException | None) -> str:
+    """The messages of an error and of what caused it."""
+    texts = []
+    while error is not None:
+        texts.append(str(error))
+        error = error.__cause__ or error.__context__
+    return "\n".join(texts)
 
 
 def import_torchvision() -> ModuleType:
@@ -24,7 +53,7 @@ def import_torchvision() -> ModuleType:
         try:
             return import_optional("torchvision")
         except RuntimeError as error:
-            if "torchvision::nms does not exist" not in str(error):
+            if _MISSING not in str(error):
                 raise BadSource(f"torchvision cannot be imported: {error}") from error
         library = torch.library.Library("torchvision", "DEF")
         for operator in ("nms", "qnms"):

@@ -14,7 +14,7 @@ import onnx_ir as ir
 import torch
 
 from converter.input_spec import InputSpec
-from converter.sources.torch.examples import Argument, Call
+from converter.sources.torch.call.examples import Argument, Call
 
 OUTPUT_SUFFIX = "_out"
 """In ONNX no input and output share a name."""

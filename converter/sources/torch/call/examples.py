@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from converter.input_spec import DTYPES, InputSpec
-from converter.sources.torch import signature
+from converter.sources.torch.call import signature
 from passes.errors import UsageError
 
 BATCH = "batch"
