@@ -26,22 +26,29 @@ USAGE = 1
 app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(zoo, name="zoo")
 
 
 def _version(asked: bool) -> None:
     if asked:
-        import importlib.metadata
+        from converter.versions import version_lines
 
-        typer.echo(f"keraport {importlib.metadata.version('keraport')}")
+        typer.echo("\n".join(version_lines()))
         raise typer.Exit
 
 
 @app.callback()
 def options(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+        bool,
+        typer.Option(
+            "--version",
+            callback=_version,
+            is_eager=True,
+            help="Show the versions of what is used, and exit.",
+        ),
     ] = False,
 ) -> None:
     """PyTorch models and ONNX files as real Keras 3 models, proven equal."""
@@ -58,7 +65,7 @@ Checkpoint = Annotated[
 ]
 Inputs = Annotated[
     list[str] | None,
-    typer.Option("--input", metavar="SPEC", help="name=float32[batch,3,224,224]; a name is a dynamic dimension."),
+    typer.Option("--input", metavar="SPEC", help="name=float32\\[batch,3,224,224]; a name is a dynamic dimension."),
 ]
 RandomWeights = Annotated[
     int | None, typer.Option("--random-weights", metavar="SEED", help="Draw the weights at random instead.")
@@ -102,7 +109,7 @@ def convert(
         Literal["list", "dict"],
         typer.Option("--outputs", help="What the model returns: outputs by place or by name."),
     ] = "list",
-    backend: Annotated[Literal["keras", "onnx2tf"], typer.Option("--backend", help="What makes the model.")] = "keras",
+    backend: Annotated[Literal["keras"], typer.Option("--backend", help="What makes the model.")] = "keras",
     fold_batchnorm: FoldBatchnorm = False,
     report_file: ReportFile = None,
     html_file: HtmlFile = None,

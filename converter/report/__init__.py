@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.metadata
-import platform
 import sys
 import time
 from collections import Counter
@@ -16,21 +14,8 @@ import onnx_ir as ir
 import psutil
 
 from converter.ports import Port
+from converter.versions import versions
 from passes.errors import ConversionError, operator
-
-PACKAGES = (
-    "keraport",
-    "torch",
-    "onnx",
-    "onnx-ir",
-    "onnxscript",
-    "onnxruntime",
-    "keras",
-    "tensorflow",
-    "tensorflow-cpu",
-    "jax",
-    "numpy",
-)
 
 
 @dataclass
@@ -146,15 +131,6 @@ def histogram(model: ir.Model) -> dict[str, int]:
     """How often each operator occurs, sub-graphs included, most frequent first, then by name."""
     counts = Counter(operator(node) for node in model.graph.all_nodes())
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
-
-
-def versions() -> dict[str, str]:
-    """The versions of what a result depends on, without importing any of it."""
-    found = {"python": platform.python_version()}
-    for name in PACKAGES:
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            found[name] = importlib.metadata.version(name)
-    return found
 
 
 def peak_memory() -> int:

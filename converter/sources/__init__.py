@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -68,7 +69,16 @@ def _load_named(text: str, options: Options) -> Source:
         from converter.sources.by_name import load_built
 
         return load_built(text, options)
-    raise UsageError(f"{text!r} is not a source.", hint=f"A source is {_KINDS}.")
+    raise UsageError(f"{text!r} is not a source.", hint=_suggestion(text))
+
+
+def _suggestion(text: str) -> str:
+    """What somebody may have meant who gave a name without saying whose."""
+    if Path(text).is_dir():
+        return f"A folder that was made by save_pretrained is transformers:{text}."
+    if text.isidentifier() or (re.fullmatch(r"[A-Za-z][\w.-]*", text) and not Path(text).suffix):
+        return f"Did you mean torchvision:{text}, timm:{text} or transformers:FOLDER? A source is {_KINDS}."
+    return f"A source is {_KINDS}."
 
 
 def refuse_missing(text: str) -> None:

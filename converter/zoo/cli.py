@@ -50,11 +50,12 @@ def run(
     from converter.zoo.running.progress import Progress
     from converter.zoo.running.run import Settings, run_zoo
 
-    entries = select(read(manifests), expression)
+    whole = read(manifests)
+    entries = select(whole, expression)
     bytes_each = None if memory is None else int(memory * GIGABYTE)
     settings = Settings(out, jobs, timeout, bytes_each, resume, scheduler, outputs)
     try:
-        found = run_zoo(entries, settings, Progress(screen.progress))
+        found = run_zoo(entries, settings, Progress(screen.progress), whole=whole)
     except KeyboardInterrupt:
         screen.progress.print(f"Stopped. Go on with: keraport zoo run … --out {out} --resume", markup=False)
         raise

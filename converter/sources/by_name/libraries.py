@@ -75,9 +75,8 @@ def _torchvision(name: str, given: dict[str, Any]) -> Recipe:
         options["init_weights"] = True
     check_model_args(builder, given, f"torchvision's {name}")
     size = _SIZE.get(name, 224)
-    return Recipe(
-        lambda: _built(lambda: builder(**options | given), given, f"torchvision's {name}"), _image((3, size, size))
-    )
+    build = _built(lambda: builder(**options | given), given, f"torchvision's {name}")
+    return Recipe(build, _image((3, size, size)))
 
 
 def _timm(name: str, given: dict[str, Any]) -> Recipe:
@@ -87,10 +86,8 @@ def _timm(name: str, given: dict[str, Any]) -> Recipe:
         raise UsageError(f"timm has no model {name!r}.", hint=_similar(name, timm.list_models()))
     config = timm.get_pretrained_cfg(name)
     size = config.input_size if config is not None else (3, 224, 224)
-    return Recipe(
-        lambda: _built(lambda: timm.create_model(name, pretrained=False, **given), given, f"timm's {name}"),
-        _image(size),
-    )
+    build = _built(lambda: timm.create_model(name, pretrained=False, **given), given, f"timm's {name}")
+    return Recipe(build, _image(size))
 
 
 def _built(make: Callable[[], torch.nn.Module], given: Mapping[str, Any], what: str) -> Callable[[], torch.nn.Module]:

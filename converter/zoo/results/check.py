@@ -24,7 +24,8 @@ def check(run: Path, expected_file: Path | None = None) -> list[Change]:
 
     Args:
         run: the run's folder.
-        expected_file: None for what the manifests of the run said when it was made; otherwise one of
+        expected_file: None for what the manifests of the run said when it was made, all of them: what a filtered run
+            left out is missing; otherwise one of
             - a `results.jsonl`, or the folder of a run: the statuses of that run;
             - a TOML file with a table `[expected]` of lines `name = "status"`;
             - a manifest, with the `expected` of its models, as it is now.
@@ -33,9 +34,9 @@ def check(run: Path, expected_file: Path | None = None) -> list[Change]:
         UsageError: the run or the file cannot be read, or names a status that does not exist.
     """
     with Store(run, read_only=True) as store:
-        planned = store.planned()
+        in_manifests = store.expected()
         found = {summary.name: summary.status for summary in store.summaries()}
-    expected = planned if expected_file is None else _expected(expected_file)
+    expected = in_manifests if expected_file is None else _expected(expected_file)
     changes = []
     for name, status in expected.items():
         change = status_change(name, status, found[name]) if name in found else Change(name, MISSING, status, "")

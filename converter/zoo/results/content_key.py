@@ -27,8 +27,9 @@ _DATA = re.compile(r"(\.|_)data$|\.bin$", re.IGNORECASE)
 def content_keys(entries: Sequence[Entry], limits: Limits) -> dict[str, str]:
     """A key for each entry, by its name.
 
-    It changes with the source, the checkpoint, the options, the limits, keraport's own code, and the versions of all
-    that computes. Local files count by their content; remote ones by their address.
+    It changes with the source, the checkpoint, the options, the limit of memory, keraport's own code, and the versions
+    of all that computes. More time changes nothing of what is done. Local files count by their content; remote ones by
+    their address.
     """
     return {entry.name: content_key(entry, limits) for entry in entries}
 
@@ -39,7 +40,7 @@ def content_key(entry: Entry, limits: Limits) -> str:
         del values[neutral]
     parts = {
         "entry": values,
-        "limits": [limits.timeout, limits.memory],
+        "limits": [limits.memory],
         "files": [_file_key(text, entry.folder) for text in (entry.source, entry.checkpoint)],
         "code": code_key(),
         "versions": _versions(),

@@ -58,6 +58,13 @@ _TABLES = (
 )""",
 )
 
+MANIFEST_TABLE = """CREATE TABLE IF NOT EXISTS manifest (
+    place INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    expected TEXT NOT NULL
+)"""
+"""What the manifests have, of which a filtered run does a part. Runs of before have no such table."""
+
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT}
 _LOCKED = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL}
 

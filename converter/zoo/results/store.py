@@ -1,6 +1,6 @@
 """The results of a run, kept so that nothing is lost whenever its process ends.
 
-RUN/results.sqlite   the truth: the tables models, stages and errors
+RUN/results.sqlite   the truth: the tables models, stages, errors and manifest
 RUN/results.jsonl    the same results, an object a line, to be followed and to be read by other tools
 RUN/lock             who writes
 """
@@ -20,7 +20,7 @@ from typing import Any
 from converter.zoo.records.entry import Entry
 from converter.zoo.records.result import Result
 from converter.zoo.results import lines
-from converter.zoo.results.database import connect, explained, transaction
+from converter.zoo.results.database import MANIFEST_TABLE, connect, explained, transaction
 from converter.zoo.results.run_lock import RunLock
 from converter.zoo.results.summary import Summary, summarise
 from passes.errors import UsageError
@@ -97,7 +97,7 @@ class Store:
             if self._lock is not None:
                 self._lock.release()
 
-    def plan(self, entries: Sequence[Entry], keys: Mapping[str, str]) -> None:
+    def plan(self, entries: Sequence[Entry], keys: Mapping[str, str], whole: Sequence[Entry] | None = None) -> None:
         """Say what the run consists of, in order.
 
         A result counts as long as its model is planned with the key that it was made with; the others stay in the file
@@ -105,6 +105,7 @@ class Store:
 
         Args:
             keys: for each entry's name what its result depends on.
+            whole: all that the manifests have, where the entries are a part of it.
         """
         if len({entry.name for entry in entries}) < len(entries):
             raise ValueError("Two entries have the same name.")
@@ -122,6 +123,12 @@ class Store:
                     for place, entry in enumerate(entries)
                 ],
             )
+            self._connection.execute(MANIFEST_TABLE)
+            self._connection.execute("DELETE FROM manifest")
+            self._connection.executemany(
+                "INSERT INTO manifest (place, name, expected) VALUES (?, ?, ?)",
+                [(place, _text(entry.name), entry.expected) for place, entry in enumerate(whole or entries)],
+            )
             # The stages of what is to be done again; `running` has told about them.
             self._connection.execute(f"DELETE FROM stages WHERE name NOT IN (SELECT name FROM models WHERE {_DONE})")
         self.write_lines()
@@ -129,6 +136,12 @@ class Store:
     def planned(self) -> dict[str, str]:
         """Name → expected status of every model of the plan, in order, done or not."""
         return dict(self._select("SELECT name, expected FROM models WHERE place IS NOT NULL ORDER BY place"))
+
+    def expected(self) -> dict[str, str]:
+        """Name → expected status of every model of the manifests, in order, part of the plan or not, done or not."""
+        if self._select("SELECT 1 FROM sqlite_master WHERE name = 'manifest'"):
+            return dict(self._select("SELECT name, expected FROM manifest ORDER BY place"))
+        return self.planned()
 
     def stage_started(self, name: str, attempt: int, stage: str, worker: str) -> None:
         """To be called before a stage begins."""

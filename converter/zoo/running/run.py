@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 from collections.abc import Iterator, Sequence
@@ -13,6 +14,7 @@ from typing import Any
 import psutil
 
 from converter.zoo.records.entry import Entry, Limits
+from converter.zoo.records.result import TIMED_OUT, Result
 from converter.zoo.results.content_key import content_keys
 from converter.zoo.results.store import DATABASE, Store
 from converter.zoo.running.cluster import Cluster, Perform
@@ -55,13 +57,20 @@ class Settings:
 
 
 def run_zoo(
-    entries: Sequence[Entry], settings: Settings, progress: Progress, *, perform: Perform = perform
+    entries: Sequence[Entry],
+    settings: Settings,
+    progress: Progress,
+    *,
+    whole: Sequence[Entry] | None = None,
+    perform: Perform = perform,
 ) -> dict[str, str]:
     """Convert every entry that has no result yet; the status of each, by name.
 
     Whatever one model does, the others go on. When this process is killed, at any moment, a run with `resume` ends with
     the same results as one that was not.
 
+    Args:
+        whole: all that the manifests have, where the entries are a part of it.
     Raises:
         UsageError: RUN is there and `resume` is not set, or is in use; the cluster cannot be reached.
         KeyboardInterrupt: after the children are gone; the run can be resumed.
@@ -72,8 +81,8 @@ def run_zoo(
         )
     keys = content_keys(entries, settings.limits)
     with Store(settings.out) as store:
-        store.plan(entries, keys)
-        done = store.done()
+        store.plan(entries, keys, whole)
+        done = {name: result for name, result in store.done().items() if not has_more_time(result, settings)}
         tasks = _tasks([entry for entry in entries if entry.name not in done], keys, settings)
         progress.begin(len(entries), done.values())
         if tasks:
@@ -87,6 +96,11 @@ def run_zoo(
                 _run(tasks, cluster, store, progress)
         store.write_lines()
         return {name: result.status for name, result in store.done().items()}
+
+
+def has_more_time(result: Result, settings: Settings) -> bool:
+    """Whether it ran out of a time that was shorter than it would be now."""
+    return result.status == TIMED_OUT and settings.timeout > math.ceil(result.seconds)
 
 
 def _run(tasks: Sequence[Task], cluster: Cluster, store: Store, progress: Progress) -> None:

@@ -58,9 +58,17 @@ def test_the_keys_are_those_of_the_design() -> None:
     values = full_report().to_dict()
     assert set(values) == KEYS
     assert values["inputs"] == [
-        {"name": "x", "shape": ["batch", 3, 32, 32], "dtype": "float32", "permutation": [0, 2, 3, 1]}
+        {
+            "name": "x",
+            "shape": ["batch", 3, 32, 32],
+            "dtype": "float32",
+            "permutation": [0, 2, 3, 1],
+            "keras_name": None,
+        }
     ]
-    assert values["outputs"] == [{"name": "logits", "shape": ["batch", 10], "dtype": "float32", "permutation": None}]
+    assert values["outputs"] == [
+        {"name": "logits", "shape": ["batch", 10], "dtype": "float32", "permutation": None, "keras_name": None}
+    ]
     assert values["stages"][0]["name"] == "load"
     assert set(values["stages"][0]) == {"name", "seconds", "ok"}
     (case,) = values["verification"]["cases"]

@@ -6,11 +6,14 @@ import json
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
 
+from converter.zoo.records.result import TIMED_OUT, VERIFIED, Result
+from converter.zoo.running.run import Settings, has_more_time
 from tests.conftest import Keraport
 from tests.zoo import needs
 from tests.zoo_runs import built_models, descendants, gone, lines, onnx_models, start, timeless, wait_until
@@ -76,6 +79,12 @@ def test_what_is_done_and_unchanged_is_not_done_again(tmp_path: Path, keraport: 
     second = lines(run)
     assert [name for name in first if first[name] != second[name]] == ["m1"]
     assert second["m1"]["report"]["verification"]["cases"] == first["m2"]["report"]["verification"]["cases"]
+    assert keraport(*arguments, "--resume", "--timeout", "900").code == 0
+    assert lines(run) == second
+    assert keraport("zoo", "check", run).code == 0
+    assert keraport(*arguments, "--resume", "--filter", "name:m0").code == 0
+    checked = keraport("zoo", "check", run)
+    assert checked.code == 3 and "m1" in checked.out and "missing" in checked.out
 
 
 def test_a_killed_run_ends_as_one_that_was_not(tmp_path: Path) -> None:
@@ -105,6 +114,14 @@ def test_a_killed_run_ends_as_one_that_was_not(tmp_path: Path) -> None:
 def lines_so_far(run: Path) -> list[str]:
     file = run / "results.jsonl"
     return file.read_text().splitlines() if file.exists() else []
+
+
+def test_what_ran_out_of_time_is_done_again_with_more(tmp_path: Path) -> None:
+    settings = Settings(tmp_path, timeout=60)
+    late = Result("m", TIMED_OUT, seconds=60.4)
+    assert not has_more_time(late, settings)
+    assert has_more_time(late, replace(settings, timeout=600))
+    assert not has_more_time(Result("m", VERIFIED, seconds=60.4), replace(settings, timeout=600))
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
