@@ -320,15 +320,16 @@ def run() -> None:
 
 
 def _explain(screen: Screen, error: Exception) -> int:
-    from passes.errors import ConversionError
+    from converter.terminal.causes import explained
 
     if os.environ.get("KERAPORT_DEBUG"):
         import traceback
 
         screen.progress.print("".join(traceback.format_exception(error)), markup=False)
-    if isinstance(error, ConversionError):
-        screen.error(error)
-        return error.exit_code
+    told = explained(error)
+    if told is not None:
+        screen.error(told)
+        return told.exit_code
     screen.bug(error)
     return USAGE
 

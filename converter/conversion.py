@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import tempfile
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,6 +20,7 @@ from converter.proof.compare import Tolerance
 from converter.report import OnStage, Report
 from converter.report.training import describe_training
 from converter.sources import InputSpec, Source, load
+from converter.temporary import temporary_folder
 from passes.errors import NotEquivalent, joined
 
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ def _place(stack: contextlib.ExitStack, output: str | Path | None, verify: bool)
     if output is None and not verify:
         return None
     if output is None:
-        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="keraport-"))
+        folder = stack.enter_context(temporary_folder("model"))
         output = Path(folder) / "model.keras"
     return stack.enter_context(Output(output, suffix=".keras"))
 

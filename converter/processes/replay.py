@@ -7,7 +7,6 @@ import contextlib
 import json
 import os
 import selectors
-import tempfile
 import threading
 import time
 from collections.abc import Sequence
@@ -19,6 +18,7 @@ import ml_dtypes
 import numpy as np
 
 from converter.processes.replay_link import Link, Started
+from converter.temporary import temporary_folder
 from passes.errors import ConversionError, LimitExceeded, NotEquivalent
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -121,7 +121,7 @@ class Replay:
         timeout: float,
     ) -> Replayed:
         self._wait_until_ready()
-        with tempfile.TemporaryDirectory(prefix="keraport-replay-") as folder:
+        with temporary_folder("replay") as folder:
             requests = []
             for place, arrays in enumerate(cases):
                 inputs, outputs = Path(folder) / f"in{place}.npz", Path(folder) / f"out{place}.npz"

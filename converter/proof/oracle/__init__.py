@@ -14,6 +14,7 @@ import onnxruntime as ort
 
 from converter.proof.oracle.bfloat16 import has_bfloat16, widen_bfloat16
 from converter.proof.oracle.faults import known_fault
+from converter.temporary import temporary_folder
 from passes.errors import BadSource
 from passes.lower import to_standard
 from passes.lower.attention_mask import is_faulty_attention
@@ -199,7 +200,7 @@ def _session(
     in_files = any(isinstance(tensor, ir.ExternalTensor) for tensor in tensors)
     if not in_files and sum(tensor.nbytes for tensor in tensors) <= INLINE_BYTES:
         return _load(ir.to_proto(model).SerializeToString(), options), None
-    folder = tempfile.TemporaryDirectory(prefix="keraport-oracle-")
+    folder = temporary_folder("oracle")
     path = Path(folder.name) / "model.onnx"
     ir.save(model, path, external_data="model.weights")
     return _load(str(path), options), folder

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -53,8 +55,8 @@ def capture(module: torch.nn.Module, call: Call) -> torch.export.ExportedProgram
 
 
 def _capture(module: torch.nn.Module, call: Call, *, strict: bool) -> torch.export.ExportedProgram:
-    # A size of 0 or 1 is no special case.
-    with torch.fx.experimental._config.patch(backed_size_oblivious=True):  # type: ignore[attr-defined]
+    # A size of 0 or 1 is no special case. Of what fails, torch prints the whole graph.
+    with contextlib.redirect_stderr(io.StringIO()), torch.fx.experimental._config.patch(backed_size_oblivious=True):  # type: ignore[attr-defined]
         return torch.export.export(
             module,
             call.args,

@@ -16,6 +16,7 @@ import torch
 from converter.sources.quiet import quiet
 from converter.sources.torch.call.examples import Call
 from converter.sources.torch.capture import Guard, capture, size_guards
+from converter.sources.torch.capture_errors import capture_failed, first_lines
 from converter.sources.torch.decompositions import attention_in_steps, pools_to_means
 from converter.sources.torch.guard_trials import is_needed
 from passes.errors import ExportFailed, NotExportable
@@ -49,10 +50,7 @@ def export(module: torch.nn.Module, call: Call) -> Exported:
         try:
             program = capture(module, call)
         except Exception as error:  # whatever the user's forward raises while it is traced
-            raise ExportFailed(
-                f"torch.export could not capture {type(module).__name__}. {type(error).__name__}: {first_lines(error)}",
-                hint="torch.export must be able to trace forward(): no control flow that depends on the data.",
-            ) from error
+            raise capture_failed(module, error) from error
         model = to_onnx(program, call.input_names, call.output_names)
     exported = settle_sizes(
         model, program, _symbol_names(model, call), lambda guard: is_needed(guard, module, call, model)
@@ -200,9 +198,3 @@ def _values(graph: ir.Graph) -> Iterator[ir.Value]:
     yield from graph.inputs
     for node in graph.all_nodes():
         yield from node.outputs
-
-
-def first_lines(error: BaseException, lines: int = 6, width: int = 800) -> str:
-    """The beginning of a message of torch, which may go on for pages."""
-    kept = [line for line in str(error).strip().splitlines() if line.strip()][:lines]
-    return " ".join(kept)[:width].rstrip(".")

@@ -8,7 +8,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import ClassVar
 
 from converter.processes import replay_link
 from converter.proof.verify import default_backend
+from converter.temporary import keep_folder
 
 REPLAY_SERVER = Path(replay_link.__file__).with_name("replay_server.py")
 
@@ -35,7 +35,7 @@ class Servers:
     _lock: ClassVar[threading.Lock] = threading.Lock()
 
     def __init__(self, packages: Sequence[str]) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="keraport-zoo-"))  # for this user only
+        self._folder = keep_folder("zoo")  # for this user only
         self.models, self.replays = self._folder / "models", self._folder / "replays"
         model_server = ["-P", "-X", "faulthandler", "-m", f"{__package__}.model_server"]
         self._processes = [

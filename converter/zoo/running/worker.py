@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import socket
-import tempfile
 import threading
 import traceback
 from collections.abc import Callable
@@ -16,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from converter.temporary import temporary_folder
 from converter.zoo.records.entry import Entry, Limits, folder_name
 from converter.zoo.records.result import Result
 from converter.zoo.results.content_key import code_key
@@ -60,7 +60,7 @@ def perform(task: Task) -> Result:
         return crashed(task, KeyboardInterrupt())
     where = f"{socket.gethostname()}:{os.getpid()}"
     send = _sender(task.attempt, where)
-    with tempfile.TemporaryDirectory(prefix="keraport-fetched-") as scratch:
+    with temporary_folder("fetched") as scratch:
         try:
             result = _perform(task, Path(scratch), send, stopped)
         except ConversionError as error:  # of the storage

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from converter.sources import Source, load
 from models import digits, mtcnn
-from passes.errors import BadSource, LimitExceeded, Unsupported, UsageError
+from passes.errors import BadSource, ExportFailed, LimitExceeded, Unsupported, UsageError
 from passes.opset import OPSET
 
 
@@ -249,15 +249,6 @@ def test_missing_and_contradicting_inputs() -> None:
         load(Two(), checkpoint="x.pt", random_weights=0)
 
 
-def test_control_flow_that_depends_on_the_data() -> None:
-    class Branch(nn.Module):
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return x * 2 if x.sum() > 0 else x
-
-    with pytest.raises(BadSource, match=r"torch\.export could not capture Branch"):
-        load(Branch(), inputs=["x=float32[4]"])
-
-
 def test_an_operator_without_an_onnx_form() -> None:
     class Odd(nn.Module):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -376,3 +367,30 @@ class Branching(nn.Module):
 def test_what_it_asserts_for_a_reason_is() -> None:
     (note,) = load(Branching().eval(), inputs=["x=float32[batch,length]"]).notes
     assert "takes another way, or fails" in note and "length <= 99" in note
+
+
+class Chooses(torch.nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = x * 2
+        if y.sum() > 0:  # the line to be told
+            return y + 1
+        return y - 1
+
+
+def test_a_way_that_depends_on_numbers_is_told_with_its_line(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(ExportFailed) as caught:
+        load(Chooses(), inputs=["x=float32[batch,3]"])
+    message = str(caught.value)
+    assert "depends on the numbers" in message and "`if y.sum() > 0:  # the line to be told`" in message
+    assert f"{__file__}:" in message and len(message) < 600 and "torch.where" in str(caught.value.hint)
+    streams = capfd.readouterr()
+    assert streams.out == streams.err == ""
+
+
+def test_what_else_cannot_be_captured_is_told_with_its_line() -> None:
+    class Numbers(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x * float(x.detach().numpy().sum())  # no tensor any more
+
+    with pytest.raises(ExportFailed, match=r"`return x \* float\(x\.detach\(\)\.numpy"):
+        load(Numbers(), inputs=["x=float32[4]"])
