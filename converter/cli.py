@@ -87,6 +87,7 @@ LayoutOption = Annotated[
     typer.Option("--layout", help="Axes of image inputs and outputs: the Keras way, or as in the source."),
 ]
 FoldBatchnorm = Annotated[bool, typer.Option("--fold-batchnorm", help="Fold BatchNorm into the layer before it.")]
+NoDropout = Annotated[bool, typer.Option("--no-dropout", help="Leave the source's Dropout layers out.")]
 ReportFile = Annotated[
     Path | None, typer.Option("--report", metavar="FILE.json", help="Write what was done, on failure too.")
 ]
@@ -111,6 +112,7 @@ def convert(
     ] = "list",
     backend: Annotated[Literal["keras"], typer.Option("--backend", help="What makes the model.")] = "keras",
     fold_batchnorm: FoldBatchnorm = False,
+    no_dropout: NoDropout = False,
     report_file: ReportFile = None,
     html_file: HtmlFile = None,
     no_verify: Annotated[bool, typer.Option("--no-verify", help="Do not compare with onnxruntime.")] = False,
@@ -148,6 +150,7 @@ def convert(
             outputs=outputs,
             backend=backend,
             fold_batchnorm=fold_batchnorm,
+            dropout=not no_dropout,
             verify=not no_verify,
             random_weights=random_weights,
             model_args=parse_model_args(model_args or ()),

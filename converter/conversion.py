@@ -72,6 +72,7 @@ def convert(
     outputs: str = "list",
     backend: str = "keras",
     fold_batchnorm: bool = False,
+    dropout: bool = True,
     verify: bool = True,
     inputs: Sequence[str | InputSpec] = (),
     random_weights: int | None = None,
@@ -97,6 +98,8 @@ def convert(
         structure: "modules" nests a model per module of the source, "flat" makes one model.
         outputs: "dict" for a model that returns a dictionary of its outputs by name.
         backend: "keras", or "onnx2tf" for the package of that name.
+        dropout: keep the Dropout layers of the source, which do nothing in inference; without them training goes on
+            without dropout.
         fold_batchnorm: fold BatchNormalization into the layer before it, for inference only.
         verify: reload the saved model in plain Keras, in a process of its own, and compare it with onnxruntime.
         inputs: specifications such as `x=float32[batch,3,224,224]`; a name is a dynamic dimension.
@@ -134,6 +137,7 @@ def convert(
                 outputs=outputs,
                 backend=backend,
                 fold_batchnorm=fold_batchnorm,
+                dropout=dropout,
                 verify=verify,
                 tolerance=tolerance,
             )
@@ -142,7 +146,9 @@ def convert(
         if verify:
             _start_replay()
         with report.stage("passes"):
-            prepared = prepare(loaded.model, layout=layout, fold_batchnorm=fold_batchnorm, keep_normalised=verify)
+            prepared = prepare(
+                loaded.model, layout=layout, fold_batchnorm=fold_batchnorm, dropout=dropout, keep_normalised=verify
+            )
             _describe(report, prepared.final)
         with report.stage("emit"):
             emission = _emit(prepared.final, options, loaded)

@@ -44,6 +44,7 @@ class Options:
     outputs: str = "list"
     backend: str = "keras"
     fold_batchnorm: bool = False
+    dropout: bool = True
     verify: bool = True
     tolerance: Tolerance | None = None
 

@@ -32,6 +32,7 @@ def prepare(
     *,
     layout: str = "channels_last",
     fold_batchnorm: bool = False,
+    dropout: bool = True,
     keep_normalised: bool = True,
     observer: Callable[[str, ir.Model], None] | None = None,
 ) -> Prepared:
@@ -53,7 +54,7 @@ def prepare(
         if observer is not None:
             observer(name, graph)
 
-    final = run_pipeline(model.clone(), layout=layout, fold_batchnorm=fold_batchnorm, observer=observe)
+    final = run_pipeline(model.clone(), layout=layout, fold_batchnorm=fold_batchnorm, dropout=dropout, observer=observe)
     if keep_normalised and not kept:
         raise ValueError(f"The pipeline has no pass {NORMALISED!r}, after which the oracle's graph is kept.")
     memory_budget.check_values(final)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import onnx_ir as ir
@@ -35,6 +36,7 @@ from passes.padding.split_pads import SplitPads
 from passes.shapes.infer import InferShapes
 from passes.simplify.constant_reshape_shape import ConstantReshapeShapes
 from passes.simplify.constant_resize_size import ConstantResizeSizes
+from passes.simplify.dropout import RemoveDropout
 from passes.simplify.identity_gather_nd import RemoveIdentityGathers
 from passes.simplify.keepdims import DropKeepdims
 from passes.simplify.no_ops import RemoveNoOps, RemoveZeroBias
@@ -68,7 +70,7 @@ NORMALIZING: list[type[ir.passes.PassBase]] = [
 """What makes a graph say everything once and in one way, in order."""
 
 
-def pipeline(*, layout: str = "channels_last", fold_batchnorm: bool = False) -> list[Stage]:
+def pipeline(*, layout: str = "channels_last", fold_batchnorm: bool = False, dropout: bool = True) -> list[Stage]:
     """The passes in order, by name, each made anew for one run."""
     return [
         ("RefusePrivate", RefusePrivate),  # first: what the passes write into a graph is theirs alone
@@ -78,6 +80,7 @@ def pipeline(*, layout: str = "channels_last", fold_batchnorm: bool = False) -> 
         ("FuseGroupNorm", FuseGroupNorm),
         ("FuseGelu", FuseGelu),
         ("FuseActivations", FuseActivations),
+        ("RemoveDropout", partial(RemoveDropout, everywhere=not dropout)),
         ("FuseAttention", FuseAttention),
         ("FusePads", FusePads),  # before SplitPads, which then sees the whole padding of a convolution
         # Before SplitPads, which may put a Pad and an Add between a ConvTranspose and its BatchNormalization.
@@ -99,6 +102,7 @@ def run_pipeline(
     *,
     layout: str = "channels_last",
     fold_batchnorm: bool = False,
+    dropout: bool = True,
     observer: Observer | None = None,
 ) -> ir.Model:
     """Run every pass on the model, in place where the pass is.
@@ -106,6 +110,7 @@ def run_pipeline(
     Args:
         layout: "channels_last", or "source" to keep the axes of the source at inputs and outputs.
         fold_batchnorm: fold BatchNormalization into the operator before it.
+        dropout: keep Dropout, which does nothing in inference.
         observer: called after each pass with its name and the graph as it stands.
     Raises:
         ConversionError: as the pass says it.
@@ -113,7 +118,7 @@ def run_pipeline(
     folder = os.environ.get("KERAPORT_DEBUG_DIR") if os.environ.get("KERAPORT_DEBUG") else None
     if folder:
         Path(folder).mkdir(parents=True, exist_ok=True)
-    for index, (name, make) in enumerate(pipeline(layout=layout, fold_batchnorm=fold_batchnorm)):
+    for index, (name, make) in enumerate(pipeline(layout=layout, fold_batchnorm=fold_batchnorm, dropout=dropout)):
         model = make()(model).model
         if observer is not None:
             observer(name, model)

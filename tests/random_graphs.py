@@ -137,6 +137,10 @@ class Drawing:
     def unary(self, x: Tensor) -> Tensor | None:
         return self.like(self.pick(UNARY), x)
 
+    def dropout(self, x: Tensor) -> Tensor | None:
+        """Which does nothing here, and is no reason to move an axis."""
+        return self.like("Dropout", x, self.constant(np.array(0.25, np.float32)))
+
     def bounded(self, x: Tensor) -> Tensor | None:
         return self.like(self.pick(BOUNDED), self.like("Sigmoid", x))
 
@@ -439,6 +443,8 @@ class Drawing:
 
     def einsum(self, x: Tensor) -> Tensor | None:
         """Sum over some axes, with the others in another order; or the same of a product with itself."""
+        if not x.rank:
+            return None
         letters = "abcde"[: x.rank]
         kept = self.draw(st.permutations(range(x.rank)))[: self.whole(1, x.rank)]
         batch = kept.index(x.batch) if x.batch in kept else None
@@ -483,7 +489,7 @@ OPERATIONS = (
     "transpose", "reshape", "unsqueeze", "squeeze", "unary", "binary", "concat", "slice", "split", "pad", "along",
     "reduce", "gather", "expand", "conv", "pool", "dense", "matmul", "norm", "einsum", "tile", "top_k", "stack",
     "expand_batch", "filled", "bounded", "ratio", "choice", "prelu", "arg_max", "gather_elements", "positions",
-    "conv_transpose", "batch_norm", "image_norm", "blocks", "resize", "grid_sample", "gemm", "attention",
+    "conv_transpose", "batch_norm", "image_norm", "blocks", "resize", "grid_sample", "gemm", "attention", "dropout",
 )  # fmt: skip
 
 

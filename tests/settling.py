@@ -13,7 +13,7 @@ from passes.errors import MODULE_KEY
 from passes.opset import OPSET
 from passes.order import NORMALIZING
 
-FOLDED_AWAY = frozenset({"Constant", "Dropout", "SplitToSequence", "SequenceAt", "SequenceConstruct", "CastLike"})
+FOLDED_AWAY = frozenset({"Constant", "SplitToSequence", "SequenceAt", "SequenceConstruct", "CastLike"})
 RANDOM = frozenset({"RandomNormal", "RandomUniform", "EyeLike"})
 
 

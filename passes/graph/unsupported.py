@@ -51,7 +51,7 @@ BY_PASSES: Mapping[str, str] = {
         "constants are computed",
     ),
     **dict.fromkeys(_names("ConstantOfShape Range"), "are counted on a tensor that has the size"),
-    "Dropout": "does nothing in inference",
+    "Dropout": "does nothing in inference, and is kept for training",
     **dict.fromkeys(_names("Flatten Squeeze Unsqueeze"), "become reshapes"),
     **dict.fromkeys(_names("GlobalAveragePool GlobalMaxPool"), "become reductions"),
     "If": "a branch is chosen where its condition is known",

@@ -67,6 +67,7 @@ PRIVATE: dict[str, PrivateOperator] = {
     "keraport::CentreCrop": _own(lower_centre_crop, 1, 1, "axes", "mode", "sizes", "surplus"),
     "keraport::Dense": _own(meanings.dense, 2, 3),
     "keraport::DotProductAttention": _own(meanings.attention, 3, 4, "is_causal", "scale"),
+    "keraport::Dropout": _own(meanings.dropout, 1, 1, "noise", "rate"),
     "keraport::Expand": _own(meanings.expand, 1, 2, "shape", "axis"),
     "keraport::OnesLike": _own(meanings.ones_like, 1, 1),
     "keraport::PadSame": _own(lower_pad_same, 1, 1, "axes", "dilations", "kernel_shape", "mode", "strides", "value"),

@@ -139,8 +139,9 @@ def _scatter(node: ir.Node, names: Names) -> None:
 
 @upgrade(12, "Dropout")
 def _dropout(node: ir.Node, names: Names) -> None:
-    """Below 12 there is no training mode left: the ratio plays no part."""
-    _take(node, "ratio")
+    """Below 12 the ratio is an attribute, and there is no training mode left."""
+    ratio = _take(node, "ratio")
+    _append(node, names, 1, np.array(0.5 if ratio is None else ratio, np.float32), "ratio")
 
 
 @upgrade(13, "Softmax LogSoftmax Hardmax")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import onnx_ir as ir
 
 from passes.graph.weight_views import WEIGHT_KEY
+from passes.simplify.dropout import is_idle, rate_of
 from passes.simplify.full_overwrite import written_over
 from passes.simplify.unused import RemoveUnused
 
@@ -70,8 +71,8 @@ def _does_nothing(node: ir.Node) -> bool:
         return len(node.inputs) == 1
     if node.op_type == "Clip":
         return all(bound is None for bound in node.inputs[1:])
-    if node.op_type == "Dropout":
-        return len(node.inputs) < 3 or node.inputs[2] is None or _constant_is(node, 2, False)
+    if node.op_type == "Dropout":  # another one is for who trains on
+        return is_idle(node) and not rate_of(node)
     if node.op_type in ("Cast", "CastLike"):
         return x.dtype == y.dtype and x.dtype is not None
     if node.op_type == "Transpose":

@@ -20,12 +20,13 @@ def test_python_examples_run_in_order(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {}
     blocks = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-    assert len(blocks) == 2
+    assert len(blocks) == 3
     for block in blocks:
         exec(compile(block, "README.md", "exec"), names)  # noqa: S102 - the README is ours
     assert names["result"].verified
     assert names["result"].report.transposes == 0
     assert names["model"].output_shape == (None, 16, 16, 16)
+    assert names["tuned"].output_shape == (None, 10) and names["stem"].name == "0"
 
 
 def test_the_options_exist(keraport: Keraport) -> None:

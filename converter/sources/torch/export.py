@@ -18,6 +18,7 @@ from converter.sources.torch.call.examples import Call
 from converter.sources.torch.capture import Guard, capture, size_guards
 from converter.sources.torch.capture_errors import capture_failed, first_lines
 from converter.sources.torch.decompositions import attention_in_steps, pools_to_means
+from converter.sources.torch.dropout import as_in_inference, depth_as_dropout, keep_dropout
 from converter.sources.torch.guard_trials import is_needed
 from passes.errors import ExportFailed, NotExportable
 from passes.opset import OPSET
@@ -48,7 +49,8 @@ def export(module: torch.nn.Module, call: Call) -> Exported:
     """
     with quiet(), torch.no_grad():
         try:
-            program = capture(module, call)
+            with depth_as_dropout(module):
+                program = capture(module, call)
         except Exception as error:  # whatever the user's forward raises while it is traced
             raise capture_failed(module, error) from error
         model = to_onnx(program, call.input_names, call.output_names)
@@ -74,6 +76,7 @@ def to_onnx(
     """
     pools_to_means(program)
     attention_in_steps(program)
+    has_dropout = keep_dropout(program)
     try:
         with quiet():
             result = torch.onnx.export(
@@ -94,6 +97,8 @@ def to_onnx(
         ) from error
     if result is None:
         raise ExportFailed("torch.onnx.export returned nothing.")
+    if has_dropout:
+        as_in_inference(result.model)
     _name_tied_weights(result.model, program.state_dict)
     _separate_outputs(result.model, output_names)
     return result.model

@@ -232,7 +232,7 @@ def scatter(opset: int) -> Graph:
 
 @case
 def dropout(opset: int) -> Graph:
-    """Outside of training it does nothing; the graph needs something else to have a node left."""
+    """The rate is kept, for who trains on."""
     if opset < 12:
         node = helper.make_node("Dropout", ["x"], ["t"], ratio=0.3)
         return Graph([node, one("Relu", ("t",))])

@@ -19,7 +19,7 @@ CONSTANTS = """
     int64[3] zeros = {0, 0, 0}, int64[3] ends = {9223372036854775807, 4, 6}, int64[3] ones = {1, 1, 1},
     int64[3] minus = {-1, -1, -1}, int64[3] lows = {-99, -99, -99}, int64[6] nopads = {0, 0, 0, 0, 0, 0},
     int64[6] shift = {0, 0, 1, 0, 0, -1}, int64[3] same = {-1, 4, 6}, int64[3] all = {0, 1, 2}, bool no = {0},
-    int64[1] last = {-1}, int64[1] far = {-99}, int64[1] two = {2}, float ratio = {0.5},
+    int64[1] last = {-1}, int64[1] far = {-99}, int64[1] two = {2}, float never = {0},
     int64 no_more = {0}, int64[1] six = {6}, int64[0] none = {}
 """
 
@@ -35,8 +35,8 @@ def inferred(body: str, *, x: str = X, outputs: str = "float[a, b, c] y") -> ir.
     [
         "Identity(r)",
         "Clip(r)",
-        "Dropout(r, ratio)",
-        "Dropout(r, ratio, no)",
+        "Dropout(r, never)",
+        "Dropout(r, never, no)",
         "Cast<to=1>(r)",
         "CastLike(r, x)",
         "Transpose<perm=[0, 1, 2]>(r)",
@@ -100,7 +100,7 @@ def test_an_output_read_on_keeps_its_readers() -> None:
     assert operators(check_pass(RemoveNoOps(), model, modified=True)) == ["Relu", "Neg"]
 
 
-@pytest.mark.parametrize("node", ["Identity(x)", "Cast<to=1>(x)", "Dropout(x)", "Concat<axis=0>(x)"])
+@pytest.mark.parametrize("node", ["Identity(x)", "Cast<to=1>(x)", "Dropout(x, never)", "Concat<axis=0>(x)"])
 def test_an_input_handed_on_is_an_identity(node: str) -> None:
     model = check_pass(RemoveNoOps(), inferred(f"y = {node}"), modified=not node.startswith("Identity"))
     assert operators(model) == ["Identity"]

@@ -117,4 +117,5 @@ ACTIVATIONS = {
 def _is_leaf_of_its_kind(node: ir.Node, module: str) -> bool:
     """Is the node what its module is about (an activation, a pool), so that it takes the module's own name?"""
     kind = node.metadata_props.get("keraport.class", "")
-    return node.op_type in ACTIVATIONS and kind.startswith("torch.nn.modules.")
+    known = kind.startswith("torch.nn.modules.") or kind.endswith((".StochasticDepth", ".DropPath"))
+    return node.op_type in ACTIVATIONS and known

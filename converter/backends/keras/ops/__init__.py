@@ -5,6 +5,7 @@ from converter.backends.keras.ops import (
     arithmetic,
     axes,
     convolution,
+    dropout,
     grid_sample,
     indexing,
     matrix,
@@ -18,6 +19,6 @@ from converter.backends.keras.ops import (
 )
 
 FAMILIES = (
-    activations, arithmetic, axes, convolution, grid_sample, indexing, matrix, normalization, padding, pooling,
+    activations, arithmetic, axes, convolution, dropout, grid_sample, indexing, matrix, normalization, padding, pooling,
     reduction, resize, scatter, sizes,
 )  # fmt: skip
