@@ -155,6 +155,7 @@ def convert(
             report.inputs = _named(report.inputs, emission.input_names)
             report.outputs = _named(report.outputs, emission.output_names, loaded.nameless)
             report.transposes, report.parameters = emission.transposes, emission.model.count_params()
+            report.weights = emission.origins
             describe_training(report, loaded, emission)
         conversion = Conversion(emission.model, report, emission.origins)
         if place is None:
@@ -165,7 +166,7 @@ def convert(
             with report.stage("verify"):
                 _verify(conversion, loaded, prepared, emission, place, options, output)
         if output is not None:
-            report.output = str(place.commit())
+            _written(report, place.commit())
     return conversion
 
 
@@ -255,8 +256,12 @@ def _verify(
     report.verification = verification.to_dict()
     if not verification.passed:
         if output is not None:
-            report.output = str(place.keep_unverified())
+            _written(report, place.keep_unverified())
         raise _not_equivalent(verification, report.output)
+
+
+def _written(report: Report, path: Path) -> None:
+    report.output, report.output_bytes = str(path), path.stat().st_size
 
 
 def _not_equivalent(verification: Verification, kept: str | None) -> NotEquivalent:

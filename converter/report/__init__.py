@@ -49,6 +49,8 @@ class Report:
         peak_memory_bytes: the most that this process has held so far.
         verification: `Verification.to_dict()`, or None where none took place.
         output: the file that was written.
+        output_bytes: its size.
+        weights: for every variable of the model where its numbers come from, as in `Conversion.weights`.
         notes: what a reader should know, for example that the batch could not be exported as dynamic.
         error: `ConversionError.to_dict()` of what stopped the conversion.
         on_stage: called with the report and a stage when the stage begins and when it ends.
@@ -66,6 +68,8 @@ class Report:
     peak_memory_bytes: int = 0
     verification: dict[str, Any] | None = None
     output: str | None = None
+    output_bytes: int | None = None
+    weights: dict[str, dict[str, Any]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     error: dict[str, str | None] | None = None
     on_stage: OnStage | None = field(default=None, repr=False)
@@ -109,7 +113,9 @@ class Report:
             "peak_memory_bytes": self.peak_memory_bytes,
             "verification": self.verification,
             "output": self.output,
+            "output_bytes": self.output_bytes,
             "notes": self.notes,
+            "weights": self.weights,
             "versions": versions(),
         }
         if self.error is not None:

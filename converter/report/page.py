@@ -26,6 +26,8 @@ def pages() -> Environment:
     environment.filters["number"] = _number
     environment.filters["size"] = _size
     environment.filters["shape"] = _shape
+    environment.filters["axes"] = _axes
+    environment.filters["worst"] = _worst
     return environment
 
 
@@ -49,3 +51,30 @@ def _size(nbytes: int) -> str:
 
 def _shape(dims: list[int | str]) -> str:
     return " × ".join(str(dim) for dim in dims) or "scalar"
+
+
+AXES = {
+    3: ("batch", "channels", "length"),
+    4: ("batch", "channels", "height", "width"),
+    5: ("batch", "channels", "depth", "height", "width"),
+}
+"""What the axes of a tensor with channels are, in the source's order."""
+
+
+def _axes(port: Mapping[str, Any]) -> str:
+    """The axes that the Keras tensor has, in words."""
+    permutation = port["permutation"]
+    if permutation is None:
+        return "as in the source"
+    words = AXES.get(len(permutation))
+    return ", ".join(words[axis] if words else str(axis) for axis in permutation)
+
+
+def _worst(verification: Mapping[str, Any] | None) -> str:
+    """The greatest error beside what was allowed there, of the output that used most of it."""
+    outputs = [output for case in (verification or {}).get("cases", ()) for output in case["outputs"]]
+    known = [output for output in outputs if output["max_abs"] is not None]
+    if not known:
+        return "–"
+    worst = max(known, key=lambda output: output["max_abs"] / (output["tolerance"]["allowed"] or 1e-30))
+    return f"{_number(worst['max_abs'])} of {_number(worst['tolerance']['allowed'])}"

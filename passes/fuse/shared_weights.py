@@ -80,11 +80,13 @@ class ShareWeights(ir.passes.InPlacePass):
 
 
 def _uses_by_weight(graph: ir.Graph) -> dict[str, list[Use]]:
-    """For each weight of the source, by its name, the operators that take it, in order."""
+    """For each weight of the source, by its name, the operators that take all of it, in order."""
     found: dict[str, list[Use]] = {}
     for node in graph:
         for place, value in enumerate(node.inputs):
-            source = None if value is None or value.const_value is None else recorded_view(value)
+            if value is None or value.const_value is None or not value.const_value.dtype.is_floating_point():
+                continue  # nobody trains whole numbers
+            source = recorded_view(value)
             if source is not None and not isinstance(source[1], str):
                 found.setdefault(source[0], []).append(Use(node, place, source[1]))
     return found

@@ -32,6 +32,8 @@ def load_module(
     """Export `module`. Its mode, and its weights, are afterwards what they were: new weights go into a copy."""
     check_module(module, options.max_bytes)
     notes: list[str] = []
+    if kind == "module" and module.training:
+        notes.append("The module was in training mode; it is converted as eval() has it.")
     description = description or f"{type(module).__module__}.{type(module).__qualname__}"
     if options.has_weights:
         module = _copy(module) if kind == "module" else module

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -27,6 +28,8 @@ KEYS = {
     "peak_memory_bytes",
     "verification",
     "output",
+    "output_bytes",
+    "weights",
     "notes",
     "versions",
 }
@@ -131,6 +134,15 @@ def test_what_fails_a_verification() -> None:
     rough = verification()
     rough.precision = [Precision("logits", 4e-6, 1e-6, 3e-6)]
     assert "further from float64 than onnxruntime's" in rough.reason
+
+
+def test_the_page_says_axes_in_words_and_how_to_go_on() -> None:
+    report = full_report()
+    report.output, report.output_bytes = "net.keras", 1_234_567
+    page = report.to_html()
+    assert "batch, height, width, channels" in page and "as in the source" in page
+    assert "1,234,567 bytes" in page and 'keras.models.load_model("net.keras")' in page
+    assert re.search(r"Greatest error, of allowed</dt><dd>0 of \d", page)
 
 
 @pytest.mark.parametrize("equal", [True, False])
