@@ -17,6 +17,7 @@ from converter.prepare import Prepared, prepare
 from converter.processes.exclusive import exclusive
 from converter.proof.cases import graph_inputs
 from converter.proof.compare import Tolerance
+from converter.proof.index_bounds import length_limits
 from converter.report import OnStage, Report
 from converter.report.training import describe_training
 from converter.sources import InputSpec, Source, load
@@ -150,6 +151,7 @@ def convert(
                 loaded.model, layout=layout, fold_batchnorm=fold_batchnorm, dropout=dropout, keep_normalised=verify
             )
             _describe(report, prepared.final)
+            report.notes += _limits_of_lengths(prepared.final)
         with report.stage("emit"):
             emission = _emit(prepared.final, options, loaded)
             report.inputs = _named(report.inputs, emission.input_names)
@@ -191,6 +193,12 @@ def _start_replay() -> None:
 def _describe(report: Report, final: ir.Model) -> None:
     report.count_operators(final)
     report.inputs, report.outputs = ports_of(graph_inputs(final)), ports_of(final.graph.outputs)
+
+
+def _limits_of_lengths(final: ir.Model) -> list[str]:
+    """In the source a longer sequence is an error; in Keras that depends on the backend."""
+    limits = length_limits(final.graph).items()
+    return [f"{size} is at most {most}: the source's table of positions ends there." for size, most in limits]
 
 
 def _emit(final: ir.Model, options: Options, loaded: Source) -> Emission:

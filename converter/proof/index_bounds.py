@@ -7,6 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 import onnx_ir as ir
 
+from passes.errors import operator
+
 KEEPS_VALUES = frozenset(
     {
         "Cast", "Concat", "Expand", "Flatten", "Gather", "Identity", "Reshape", "Slice", "Split", "Squeeze", "Tile",
@@ -35,6 +37,24 @@ def index_bounds(value: ir.Value) -> Iterator[int]:
                 if output not in seen:
                     seen.add(output)
                     pending.append((output, shift + (passed or 0)))
+
+
+def length_limits(final: ir.Graph) -> dict[str, int]:
+    """For each open size that positions are counted along, the rows of the smallest table that they index.
+
+    Args:
+        final: a graph that has been through all passes.
+    """
+    limits: dict[str, int] = {}
+    for node in final:
+        counted = node.outputs[0]
+        if operator(node) != "keraport::Positions" or not counted.shape:
+            continue
+        size = counted.shape[0]
+        bound = min(index_bounds(counted), default=None)
+        if bound is not None and isinstance(size, ir.SymbolicDim) and size.value is not None:
+            limits[size.value] = min(bound, limits.get(size.value, bound))
+    return limits
 
 
 def _bound(node: ir.Node, place: int) -> int | None:

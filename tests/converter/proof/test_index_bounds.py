@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
+import converter
 from converter.proof.cases import feeds, graph_inputs, plan
 from converter.proof.index_bounds import index_bounds
 from tests.harness import graph
@@ -43,3 +46,30 @@ def test_inputs_are_followed_to_the_table(name: str) -> None:
 def test_an_input_that_indexes_nothing_has_no_bound(body: str) -> None:
     model = graph(f"g (int64[b, 6] i) => (float y) <{TABLE}, int64 two = {{2}}, int64 zero = {{0}}> {{ {body} }}")
     assert not list(index_bounds(model.graph.inputs[0]))
+
+
+class Positions(nn.Module):
+    """A table of 20 rows from the third on, and a parameter that is cut to the length."""
+
+    def __init__(self, *, cut: bool) -> None:
+        super().__init__()
+        self.words = nn.Embedding(30, 8)
+        self.places = nn.Embedding(20, 8)
+        self.table = nn.Parameter(torch.rand(1, 16, 8)) if cut else None
+
+    def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        length = ids.shape[1]
+        y = self.words(ids) + self.places(torch.arange(length) + 2)
+        return y if self.table is None else y + self.table[:, :length]
+
+
+@pytest.mark.parametrize(("cut", "most"), [(False, 18), (True, 16)])
+def test_a_length_that_a_table_limits_is_said(cut: bool, most: int) -> None:
+    conversion = converter.convert(Positions(cut=cut).eval(), inputs=["ids=int64[batch,length]"])
+    assert conversion.verified
+    assert f"length is at most {most}: the source's table of positions ends there." in conversion.report.notes
+
+
+def test_a_length_that_nothing_limits_is_not_spoken_of() -> None:
+    conversion = converter.convert(nn.Embedding(9, 4), inputs=["ids=int64[batch,length]"], verify=False)
+    assert not any("at most" in note for note in conversion.report.notes)

@@ -33,7 +33,7 @@ def shapes(source: Source) -> list[list[int | str]]:
 
 
 def test_a_dynamic_batch() -> None:
-    source = load(digits.build(), inputs=[digits.INPUT], checkpoint=digits.CHECKPOINT)
+    source = load(digits.build().eval(), inputs=[digits.INPUT], checkpoint=digits.CHECKPOINT)
     assert source.model.opset_imports[""] == OPSET
     assert [str(spec) for spec in source.inputs] == [digits.INPUT]
     assert shapes(source) == [["batch", 10]] and source.notes == []
@@ -82,7 +82,7 @@ class Joined(nn.Module):
 
 
 def test_assumptions_about_sizes_are_noted() -> None:
-    source = load(Joined(), inputs=["x=float32[batch,3,h,w]"])
+    source = load(Joined().eval(), inputs=["x=float32[batch,3,h,w]"])
     (note,) = source.notes
     assert "sizes without: Eq(" in note and "h" in note and "w" in note
     assert source.model.graph.outputs[0].shape is not None
@@ -95,7 +95,7 @@ class FixedBatch(nn.Module):
 
 
 def test_a_batch_that_cannot_be_dynamic_is_fixed_and_noted() -> None:
-    source = load(FixedBatch(), inputs=["x=float32[batch,4,4]"])
+    source = load(FixedBatch().eval(), inputs=["x=float32[batch,4,4]"])
     assert str(source.inputs[0]) == "x=float32[1,4,4]"
     (note,) = source.notes
     assert note.startswith("The batch could not be exported as a dynamic dimension and is fixed at 1: ")
@@ -125,10 +125,15 @@ class Pairs(nn.Module):
 
 
 def test_a_batch_about_which_something_is_assumed_is_fixed() -> None:
-    source = load(Pairs(), inputs=["x=float32[batch,4]"])
+    source = load(Pairs().eval(), inputs=["x=float32[batch,4]"])
     assert str(source.inputs[0]) == "x=float32[2,4]"
     (note,) = source.notes
     assert note.startswith("The batch could not be exported as a dynamic dimension and is fixed at 2: forward() needs ")
+
+
+def test_a_module_in_training_mode_is_told() -> None:
+    source = load(FixedBatch().train(), inputs=["x=float32[2,4,4]"])
+    assert source.notes == ["The module was in training mode; it is converted as eval() has it."]
 
 
 def test_the_mode_and_the_weights_are_left_as_they_were() -> None:
