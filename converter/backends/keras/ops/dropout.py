@@ -9,6 +9,9 @@ from keras import layers
 
 from converter.backends.keras.build.registry import op
 
+MOST_SEED = 0x7FFF_FFFF
+"""On torch Keras (3.15) keeps the state of a seed as int32."""
+
 SPATIAL = {3: layers.SpatialDropout1D, 4: layers.SpatialDropout2D, 5: layers.SpatialDropout3D}
 
 
@@ -18,7 +21,7 @@ def dropout(x: Any, *, rate: float, noise: tuple[int, ...] | None = None, name: 
 
     The seed goes by the name, so that a conversion gives the same file each time.
     """
-    seed, rank = crc32(name.encode()), len(x.shape)
+    seed, rank = crc32(name.encode()) & MOST_SEED, len(x.shape)
     if noise is not None and tuple(noise) == (0, rank - 1) and rank in SPATIAL:
         return SPATIAL[rank](round(rate, 7), seed=seed, name=name, dtype=x.dtype)(x)
     shape = None if noise is None else [x.shape[axis] if axis in noise else 1 for axis in range(rank)]

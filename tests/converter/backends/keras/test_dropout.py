@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 import converter
+from converter.processes.replay import Replay
 from passes.errors import ConversionError
 from tests.zoo import needs
 
@@ -68,6 +69,16 @@ def test_rates_and_places(tmp_path: Path) -> None:
     }
     assert tuple(found["depth"].noise_shape) == (None, 1, 1, 1)
     assert conversion.report.parameters == sum(p.numel() for p in module.parameters())
+
+
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_the_file_loads_on_every_backend(backend: str, tmp_path: Path) -> None:
+    """Names whose checksums are above and below 2³¹."""
+    module = nn.Sequential(*(nn.Dropout(0.1) for _ in range(8)), nn.Linear(4, 2)).eval()
+    conversion = converter.convert(module, tmp_path / "net.keras", inputs=["x=float32[batch,4]"])
+    x = np.random.default_rng(0).random((2, 4), "float32")
+    ((found,),) = Replay.warm(backend).run(tmp_path / "net.keras", [[x]])
+    np.testing.assert_allclose(found, np.asarray(conversion.model(x)), rtol=1e-5, atol=1e-6)
 
 
 def test_what_is_left_out_in_training() -> None:
