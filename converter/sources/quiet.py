@@ -24,3 +24,9 @@ def quiet() -> Iterator[None]:
         finally:
             for logger, level in zip(loggers, levels, strict=True):
                 logger.setLevel(level)
+
+
+def first_lines(error: BaseException, lines: int = 6, width: int = 800) -> str:
+    """The beginning of a message of torch, which may go on for pages."""
+    kept = [line for line in str(error).strip().splitlines() if line.strip()][:lines]
+    return " ".join(kept)[:width].rstrip(".")

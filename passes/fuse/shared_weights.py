@@ -72,11 +72,12 @@ class ShareWeights(ir.passes.InPlacePass):
             for name, uses in _uses_by_weight(model.graph).items()
             if len({use.form for use in uses}) > 1 and all(use.is_free for use in uses)
         }
-        names = Names(model) if unlike else None
+        if not unlike:
+            return ir.passes.PassResult(model, False)
+        names = Names(model)
         for name, uses in unlike.items():
-            assert names is not None
             _share(name, uses, names)
-        return ir.passes.PassResult(model, bool(unlike))
+        return ir.passes.PassResult(model, True)
 
 
 def _uses_by_weight(graph: ir.Graph) -> dict[str, list[Use]]:

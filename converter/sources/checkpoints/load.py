@@ -14,6 +14,8 @@ from passes.errors import BadSource
 MAX_LISTED = 10
 MAX_DEPTH = 4
 MAX_PARTS = 16
+"""Prefixes under which a module's weights are looked for: each is a walk over all keys of a stranger's file."""
+
 PREFIXES = ("module.", "_orig_mod.", "model.", "net.", "ema.", "ema_model.")
 """What DataParallel, torch.compile and training frameworks put before the names."""
 
@@ -33,15 +35,16 @@ def load_checkpoint(
         BadSource: the file cannot be read safely, or its keys do not fit the module; they are named.
     """
     content = read_checkpoint(path, trust=trust, max_bytes=max_bytes)
-    expected = module.state_dict()
-    found = [(place, strip_prefixes(state, expected)) for place, state in state_dicts(content)]
-    candidates = [part for place, state in found for part in _parts(place, state, _without_counters(expected))]
+    whole = module.state_dict()
+    expected = _without_counters(whole)
+    found = [(place, strip_prefixes(state, whole)) for place, state in state_dicts(content)]
+    candidates = [part for place, state in found for part in _parts(place, state, expected)]
     if not candidates:
         raise BadSource(f"The checkpoint {path.name} holds no state_dict.", hint=f"It holds: {_held(content)}.")
-    fits = [len(_without_counters(expected).keys() & state.keys()) for _, state in candidates]
+    fits = [len(expected.keys() & state.keys()) for _, state in candidates]
     place, state = candidates[fits.index(max(fits))]
     state = _without_counters(state)
-    check_fit(_without_counters(expected), state, f"The checkpoint {path.name}", type(module).__name__)
+    check_fit(expected, state, f"The checkpoint {path.name}", type(module).__name__)
     try:
         module.load_state_dict(state, strict=False)
     except RuntimeError as error:  # a module with its own way of loading
@@ -103,15 +106,13 @@ def _head_hint(expected: Mapping[str, Any], state: Mapping[str, Any]) -> str | N
     """What to add where all that does not fit is the number of classes."""
     if expected.keys() != state.keys():
         return None
-    sizes = {
-        (tuple(expected[key].shape[:1]), tuple(state[key].shape[:1]))
-        for key in expected
-        if state[key].shape != expected[key].shape
-    }
-    others = all(expected[key].shape[1:] == state[key].shape[1:] for key in expected)
-    if len(sizes) != 1 or not others:
+    pairs = [(expected[key].shape, state[key].shape) for key in expected if state[key].shape != expected[key].shape]
+    if any(not mine or not theirs or mine[1:] != theirs[1:] for mine, theirs in pairs):
         return None
-    (classes,) = sizes.pop()[1]
+    sizes = {(mine[0], theirs[0]) for mine, theirs in pairs}
+    if len(sizes) != 1:
+        return None
+    ((_, classes),) = sizes
     return f"It was saved with {classes} classes: add --model-arg num_classes={classes}."
 
 
@@ -136,10 +137,11 @@ def _parts(
     if first is None or expected.keys() <= state.keys():
         return [(place, state)]
     prefixes = [key.removesuffix(first) for key in state if key.endswith("." + first)]
-    parts = {
-        prefix: {key.removeprefix(prefix): state[key] for key in state if key.startswith(prefix)} for prefix in prefixes
-    }
-    whole = [(f"{place}.{prefix}".strip("."), part) for prefix, part in parts.items() if expected.keys() <= part.keys()]
+    whole = []
+    for prefix in prefixes[:MAX_PARTS]:
+        part = {key.removeprefix(prefix): tensor for key, tensor in state.items() if key.startswith(prefix)}
+        if expected.keys() <= part.keys():
+            whole.append((f"{place}.{prefix}".strip("."), part))
     return sorted(whole, key=lambda part: "ema" in part[0]) or [(place, state)]
 
 

@@ -7,11 +7,8 @@ from pathlib import Path
 import torch
 
 from converter.sources.checkpoints.program_checks import check_program
-from converter.sources.quiet import quiet
+from converter.sources.quiet import first_lines, quiet
 from passes.errors import BadSource
-
-WIDTH = 800
-"""Characters of a message of torch, which may go on for pages."""
 
 
 def read_program(path: Path, *, trust: bool = False) -> torch.export.ExportedProgram:
@@ -25,5 +22,5 @@ def read_program(path: Path, *, trust: bool = False) -> torch.export.ExportedPro
         with quiet():
             return torch.export.load(path)
     except Exception as error:  # torch raises whatever the damaged part breaks
-        said = " ".join(line for line in str(error).strip().splitlines()[:6] if line.strip())[:WIDTH].rstrip(".")
-        raise BadSource(f"The program {path.name} cannot be read: {type(error).__name__}: {said}") from error
+        said = f"{type(error).__name__}: {first_lines(error)}"
+        raise BadSource(f"The program {path.name} cannot be read: {said}") from error

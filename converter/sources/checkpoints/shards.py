@@ -35,20 +35,22 @@ def read_shards(path: Path, read: Read) -> Any:
         BadSource: a shard is missing, lies outside of the folder, or holds a tensor that another holds too.
         LimitExceeded: there are more than MAX_SHARDS.
     """
-    if path.is_dir():
-        found = _in_folder(path)
-        return read_shards(found, read) if isinstance(found, Path) and is_sharded(found) else _joined(found, path, read)
-    names = sorted(set(_weight_map(path).values()))
+    files = _of_folder(path) if path.is_dir() else _of_index(path)
+    return _joined(files, path, read)
+
+
+def _of_index(index: Path) -> list[Path]:
+    names = sorted(set(_weight_map(index).values()))
     for name in names:
         if Path(name).name != name or name in (".", ".."):
-            raise BadSource(f"The index {path.name} names a file outside of its folder: {name!r}.")
-    return _joined([path.parent / name for name in names], path, read)
+            raise BadSource(f"The index {index.name} names a file outside of its folder: {name!r}.")
+    return [index.parent / name for name in names]
 
 
-def _in_folder(folder: Path) -> Path | list[Path]:
+def _of_folder(folder: Path) -> list[Path]:
     indices = sorted(folder.glob(f"*{INDEX_SUFFIX}"), key=lambda path: ("safetensors" not in path.name, path.name))
     if indices:
-        return indices[0]
+        return _of_index(indices[0])
     for name in WEIGHTS:
         if (folder / name).is_file():
             return [folder / name]
@@ -61,8 +63,7 @@ def _in_folder(folder: Path) -> Path | list[Path]:
     return shards
 
 
-def _joined(files: Path | list[Path], path: Path, read: Read) -> Any:
-    files = [files] if isinstance(files, Path) else files
+def _joined(files: list[Path], path: Path, read: Read) -> Any:
     if len(files) > MAX_SHARDS:
         raise LimitExceeded(f"{path.name} has {len(files):,} shards; at most {MAX_SHARDS:,} are read.")
     if len(files) == 1:

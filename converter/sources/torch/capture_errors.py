@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from converter.sources.quiet import first_lines
 from passes.errors import ExportFailed
 
 _OTHERS = (str(Path(torch.__file__).parent), str(Path(__file__).parents[2]), "<")
@@ -33,12 +34,6 @@ def capture_failed(module: torch.nn.Module, error: Exception) -> ExportFailed:
         f"torch.export could not capture {name}. {type(error).__name__}: {first_lines(error, lines=3, width=400)}.{at}",
         hint="torch.export must be able to trace forward(): tensors in, tensors out, torch's own operators between.",
     )
-
-
-def first_lines(error: BaseException, lines: int = 6, width: int = 800) -> str:
-    """The beginning of a message of torch, which may go on for pages."""
-    kept = [line for line in str(error).strip().splitlines() if line.strip()][:lines]
-    return " ".join(kept)[:width].rstrip(".")
 
 
 def _place(error: BaseException) -> str | None:

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 import onnx_ir as ir
 import torch
 
-from converter.sources.quiet import quiet
+from converter.sources.quiet import first_lines, quiet
 from converter.sources.torch.call.examples import Call
 from converter.sources.torch.capture import Guard, capture, size_guards
-from converter.sources.torch.capture_errors import capture_failed, first_lines
+from converter.sources.torch.capture_errors import capture_failed
 from converter.sources.torch.decompositions import attention_in_steps, pools_to_means
 from converter.sources.torch.dropout import as_in_inference, depth_as_dropout, keep_dropout
 from converter.sources.torch.guard_trials import is_needed

@@ -1,8 +1,6 @@
 """A `forward` that takes tensors in a list, a tuple or a dictionary, as one that takes them one by one.
 
-    forward(images, batch)  with  images.0, images.1, batch.mask    →    forward(images_0, images_1, batch_mask)
-
-The submodules, parameters and buffers are the module's own, under their own names: an export shows the same paths.
+forward(images, batch)  with  images.0, images.1, batch.mask    →    forward(images_0, images_1, batch_mask)
 """
 
 from __future__ import annotations
@@ -19,6 +17,7 @@ from torch.utils import _pytree
 from converter.input_spec import InputSpec
 from converter.sources.torch.call import signature
 from converter.sources.torch.call.output_names import path_name
+from converter.sources.torch.call.wrapping import wrapped
 from passes.errors import UsageError
 
 Tree = Any
@@ -43,7 +42,7 @@ class Nested(torch.nn.Module):
         given = dict(self.__dict__["_signature"].bind(*args, **kwargs).arguments)
         leaves = {name: given.pop(keyword) for name, keyword in signature.aliases(self).items()}
         for parameter, tree in self.trees.items():
-            given[parameter] = _map(tree, lambda leaf: leaves[leaf] if isinstance(leaf, Leaf) else leaf)
+            given[parameter] = _pytree.tree_map(lambda leaf: leaves[leaf] if isinstance(leaf, Leaf) else leaf, tree)
         bound = inspect.signature(inner.forward).bind_partial()
         bound.arguments.update({name: given[name] for name in bound.signature.parameters if name in given})
         return inner(*bound.args, **bound.kwargs)
@@ -95,8 +94,8 @@ def _of_examples(
         places = [Leaf(f"{name}.{path_name(path)}") if _is_tensor(leaf) else leaf for path, leaf in leaves]
         trees[name] = _pytree.tree_unflatten(places, spec)
         tensors.update({place: leaf for place, (_, leaf) in zip(places, leaves, strict=True) if _is_tensor(leaf)})
-    wrapped = _nested(module, trees)
-    return wrapped, specs, {signature.aliases(wrapped).get(name, name): value for name, value in tensors.items()}
+    flat = _nested(module, trees)
+    return flat, specs, {signature.aliases(flat).get(name, name): value for name, value in tensors.items()}
 
 
 def _nested(module: torch.nn.Module, trees: dict[str, Tree]) -> Nested:
@@ -114,18 +113,7 @@ def _nested(module: torch.nn.Module, trees: dict[str, Tree]) -> Nested:
     if any(parameter.default is not inspect.Parameter.empty for parameter in given):
         given = [p if p.kind is p.VAR_KEYWORD else p.replace(kind=p.KEYWORD_ONLY) for p in given]
     own_signature = inspect.Signature(given)
-    itself = inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)
-
-    def forward(self: Nested, /, *args: Any, **kwargs: Any) -> Any:
-        return Nested.forward(self, *args, **kwargs)
-
-    # A class of its own: tracers read the signature of the class's function.
-    forward.__signature__ = inspect.Signature([itself, *given])  # type: ignore[attr-defined]
-    result: Nested = type(type(module).__name__, (Nested,), {"forward": forward})()
-    held = {name: value for name, value in module.__dict__.items() if not name.endswith("_hooks") and name != "forward"}
-    result.__dict__.update(held, _module=module, _signature=own_signature, trees=trees)
-    result.__dict__[signature.ALIASES] = keywords
-    return result
+    return wrapped(module, Nested, given, _signature=own_signature, trees=trees, **{signature.ALIASES: keywords})
 
 
 def _plant(tree: dict[str, Any], path: Sequence[str], leaf: Leaf) -> None:
@@ -152,10 +140,6 @@ def _free(leaf: str, taken: set[str]) -> str:
     while name in taken:
         name += "_"
     return name
-
-
-def _map(tree: Tree, function: Any) -> Tree:
-    return _pytree.tree_map(function, tree)
 
 
 def _is_tensor(value: Any) -> bool:

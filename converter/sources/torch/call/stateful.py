@@ -1,7 +1,4 @@
-"""A module whose state goes in and out: each buffer that `forward` writes to is one more input and one more output.
-
-The submodules, parameters and buffers are the module's own, under their own names: an export shows the same paths.
-"""
+"""A module whose state goes in and out: each buffer that `forward` writes to is one more input and one more output."""
 
 from __future__ import annotations
 
@@ -15,6 +12,7 @@ import torch
 
 from converter.input_spec import InputSpec
 from converter.sources.torch.call.examples import Argument, Call
+from converter.sources.torch.call.wrapping import wrapped
 
 OUTPUT_SUFFIX = "_out"
 """In ONNX no input and output share a name."""
@@ -54,17 +52,7 @@ def stateful(module: torch.nn.Module, states: Sequence[str]) -> Stateful:
     keywords = _keywords(states, set(signature.parameters))
     given = [p for p in signature.parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
     more = [inspect.Parameter(keyword, inspect.Parameter.KEYWORD_ONLY) for keyword in keywords.values()]
-    itself = inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)
-
-    def forward(self: Stateful, /, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
-        return Stateful.forward(self, *args, **kwargs)
-
-    # A class of its own: tracers read the signature of the class's function.
-    forward.__signature__ = inspect.Signature([itself, *given, *more])  # type: ignore[attr-defined]
-    result: Stateful = type(type(module).__name__, (Stateful,), {"forward": forward})()
-    own = {name: value for name, value in module.__dict__.items() if not name.endswith("_hooks") and name != "forward"}
-    result.__dict__.update(own, _module=module, keywords=keywords)
-    return result
+    return wrapped(module, Stateful, [*given, *more], keywords=keywords)
 
 
 def with_states(module: Stateful, call: Call) -> Call:

@@ -366,3 +366,9 @@ def test_weights_without_an_architecture_are_shown(tmp_path: Path) -> None:
     torch.save({"state_dict": torch.nn.Linear(4, 3).state_dict()}, tmp_path / "weights.pt")
     with pytest.raises(UsageError, match=r"They are weight \[3, 4\], bias \[3\]\."):
         load(tmp_path / "weights.pt")
+
+
+def test_a_number_instead_of_a_list_is_a_misfit_and_no_bug(tmp_path: Path) -> None:
+    torch.save({"weight": torch.tensor(1.0)}, tmp_path / "scale.pt")
+    with pytest.raises(BadSource, match="1 misshapen: weight"):
+        load_checkpoint(torch.nn.PReLU(3), tmp_path / "scale.pt")
