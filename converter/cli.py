@@ -17,6 +17,7 @@ from converter.terminal.screen import Screen
 from converter.zoo.cli import app as zoo
 
 if TYPE_CHECKING:
+    from converter.example_files import ExampleFiles
     from converter.report import Report
     from converter.sources import Source
 
@@ -86,6 +87,20 @@ LayoutOption = Annotated[
     Literal["channels_last", "source"],
     typer.Option("--layout", help="Axes of image inputs and outputs: the Keras way, or as in the source."),
 ]
+StructureOption = Annotated[
+    Literal["modules", "flat"], typer.Option("--structure", help="A nested model per module, or one flat model.")
+]
+Examples = Annotated[
+    list[Path] | None,
+    typer.Option("--example", metavar="FILE", help="Inputs of your own: .npz by name, .npy or an image per input."),
+]
+Normalise = Annotated[
+    Literal["0-1", "0-255", "imagenet"], typer.Option("--normalise", help="What the pixels of --example images become.")
+]
+VerifyOn = Annotated[
+    str | None,
+    typer.Option("--verify-on", metavar="BACKENDS", help="Keras backends to verify on: tensorflow,jax,torch."),
+]
 FoldBatchnorm = Annotated[bool, typer.Option("--fold-batchnorm", help="Fold BatchNorm into the layer before it.")]
 NoDropout = Annotated[bool, typer.Option("--no-dropout", help="Leave the source's Dropout layers out.")]
 ReportFile = Annotated[
@@ -103,9 +118,7 @@ def convert(
     checkpoint: Checkpoint = None,
     inputs: Inputs = None,
     layout: LayoutOption = "channels_last",
-    structure: Annotated[
-        Literal["modules", "flat"], typer.Option("--structure", help="A nested model per module, or one flat model.")
-    ] = "modules",
+    structure: StructureOption = "modules",
     outputs: Annotated[
         Literal["list", "dict"],
         typer.Option("--outputs", help="What the model returns: outputs by place or by name."),
@@ -115,6 +128,9 @@ def convert(
     no_dropout: NoDropout = False,
     report_file: ReportFile = None,
     html_file: HtmlFile = None,
+    examples: Examples = None,
+    normalise: Normalise = "0-1",
+    verify_on: VerifyOn = None,
     no_verify: Annotated[bool, typer.Option("--no-verify", help="Do not compare with onnxruntime.")] = False,
     random_weights: RandomWeights = None,
     model_args: ModelArgs = None,
@@ -152,6 +168,8 @@ def convert(
             fold_batchnorm=fold_batchnorm,
             dropout=not no_dropout,
             verify=not no_verify,
+            verify_on=_backends(verify_on),
+            example_files=_example_files(examples, normalise),
             random_weights=random_weights,
             model_args=parse_model_args(model_args or ()),
             trust=trust,
@@ -180,6 +198,9 @@ def verify(
     inputs: Inputs = None,
     report_file: ReportFile = None,
     html_file: HtmlFile = None,
+    examples: Examples = None,
+    normalise: Normalise = "0-1",
+    verify_on: VerifyOn = None,
     random_weights: RandomWeights = None,
     model_args: ModelArgs = None,
     trust: Trust = False,
@@ -190,11 +211,11 @@ def verify(
     screen = Screen()
     _check_outputs(report_file, html_file)
     from converter.proof.saved_model import verify_saved
+    from converter.proof.verify import example_arrays
     from converter.report import Report
-    from passes.errors import NotEquivalent, UsageError
+    from passes.errors import NotEquivalent
 
-    if not model.is_file():
-        raise UsageError(f"The model {str(model)!r} does not exist.")
+    _check_model(model)
     report = Report(source=reference, on_stage=screen.stage)
     try:
         with report.stage("load"):
@@ -210,7 +231,10 @@ def verify(
             )
             report.source, report.notes = loaded.description, list(loaded.notes)
         with report.stage("verify"):
-            verification, (report.inputs, report.outputs) = verify_saved(model, loaded)
+            given = example_arrays(loaded, _example_files(examples, normalise))
+            verification, (report.inputs, report.outputs) = verify_saved(
+                model, loaded, examples=given, backends=_backends(verify_on), trust=trust
+            )
             report.verification = verification.to_dict()
             if not verification.passed:
                 raise NotEquivalent(verification.reason)
@@ -220,6 +244,60 @@ def verify(
     files = _write_reports(report, report_file, html_file)
     screen.converted(report, [("Model", str(model)), *files])
     return 0
+
+
+@app.command()
+def diff(
+    model: Annotated[Path, typer.Argument(metavar="MODEL.keras", help="The converted model.", show_default=False)],
+    reference: Annotated[str, typer.Argument(metavar="REFERENCE", help=SOURCE_HELP, show_default=False)],
+    checkpoint: Checkpoint = None,
+    inputs: Inputs = None,
+    layout: LayoutOption = "channels_last",
+    structure: StructureOption = "modules",
+    fold_batchnorm: FoldBatchnorm = False,
+    no_dropout: NoDropout = False,
+    examples: Examples = None,
+    normalise: Normalise = "0-1",
+    repro: Annotated[
+        Path | None, typer.Option("--repro", metavar="DIR", help="Write the smallest graph that fails there.")
+    ] = None,
+    random_weights: RandomWeights = None,
+    model_args: ModelArgs = None,
+    trust: Trust = False,
+    max_bytes: MaxBytes = None,
+    state: State = "refuse",
+    as_json: Annotated[bool, typer.Option("--json", help="Print every value as JSON.")] = False,
+) -> int:
+    """Compare every value of REFERENCE with MODEL's, and name the guilty layer. Exit code 3 if there is one.
+
+    Give the options that the model was converted with.
+    """
+    screen = Screen()
+    from converter.options import Options
+    from converter.proof.saved_diff import diff_saved
+    from converter.proof.verify import example_arrays
+    from converter.terminal.quiet_tensorflow import import_backend
+
+    _check_model(model)
+    loaded = _load(
+        reference,
+        checkpoint=checkpoint,
+        inputs=inputs or (),
+        random_weights=random_weights,
+        model_args=model_args,
+        trust=trust,
+        max_bytes=max_bytes,
+        state=state,
+    )
+    import_backend()
+    options = Options(layout=layout, structure=structure, fold_batchnorm=fold_batchnorm, dropout=not no_dropout)
+    given = example_arrays(loaded, _example_files(examples, normalise))
+    found = diff_saved(model, loaded, options, examples=given, repro=repro, trust=trust)
+    if as_json:
+        screen.results.print_json(json.dumps(found.to_dict()))
+    else:
+        screen.compared(found)
+    return 3 if found.guilty or found.victims or found.missing else 0
 
 
 @app.command()
@@ -343,6 +421,23 @@ def _load(source: str, *, model_args: list[str] | None, **told: Any) -> Source:
     from converter.sources import load
 
     return load(source, model_args=parse_model_args(model_args or ()), **told)
+
+
+def _check_model(model: Path) -> None:
+    from passes.errors import UsageError
+
+    if not model.is_file():
+        raise UsageError(f"The model {str(model)!r} does not exist.")
+
+
+def _example_files(files: list[Path] | None, normalise: str) -> ExampleFiles | None:
+    from converter.example_files import ExampleFiles
+
+    return ExampleFiles(tuple(files), normalise) if files else None
+
+
+def _backends(names: str | None) -> tuple[str, ...]:
+    return tuple(name.strip() for name in (names or "").split(",") if name.strip())
 
 
 def _check_outputs(report_file: Path | None, html_file: Path | None) -> None:

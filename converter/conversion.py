@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     import keras
 
     from converter.backends.keras.emit import Emission
+    from converter.example_files import ExampleFiles
     from converter.proof.verdict import Verification
 
 
@@ -75,6 +77,8 @@ def convert(
     fold_batchnorm: bool = False,
     dropout: bool = True,
     verify: bool = True,
+    verify_on: Sequence[str] = (),
+    example_files: ExampleFiles | None = None,
     inputs: Sequence[str | InputSpec] = (),
     random_weights: int | None = None,
     model_args: Mapping[str, Any] | None = None,
@@ -103,6 +107,8 @@ def convert(
             without dropout.
         fold_batchnorm: fold BatchNormalization into the layer before it, for inference only.
         verify: reload the saved model in plain Keras, in a process of its own, and compare it with onnxruntime.
+        verify_on: Keras backends to verify on: "tensorflow", "jax", "torch"; by default the one in KERAS_BACKEND.
+        example_files: example inputs as files.
         inputs: specifications such as `x=float32[batch,3,224,224]`; a name is a dynamic dimension.
         random_weights: draw the weights of a factory or a named model from this seed.
         model_args: what a factory, or the builder of a named model, is called with: {"num_classes": 10}.
@@ -140,6 +146,8 @@ def convert(
                 fold_batchnorm=fold_batchnorm,
                 dropout=dropout,
                 verify=verify,
+                verify_on=verify_on,
+                example_files=example_files,
                 tolerance=tolerance,
             )
             loaded = load(source, options)
@@ -236,14 +244,15 @@ def _verify(
     output: str | Path | None,
 ) -> None:
     """Compare the saved file with onnxruntime; keep a wrong one beside its place and say where it goes wrong first."""
-    from converter.proof.first_difference import locate
+    from converter.proof.first_difference import Tracing, locate
     from converter.proof.oracle import Oracle
-    from converter.proof.verify import example_arrays, verify
+    from converter.proof.verify import example_arrays, verify_on_all
 
     report = conversion.report
     oracle = Oracle.for_source(loaded.path or loaded.model, prepared.normalised, graph=loaded.model)
-    examples = example_arrays(loaded, options.example_inputs)
-    verification = verify(
+    examples = example_arrays(loaded, options.example_files or options.example_inputs)
+    verification = verify_on_all(
+        options.verify_on,
         place.temporary,
         source=loaded,
         oracle=oracle,
@@ -251,21 +260,32 @@ def _verify(
         outputs=report.outputs,
         examples=examples,
         tolerance=options.tolerance,
+        normalised=prepared.normalised,
+        find_guilty=partial(_find_guilty, prepared.final, emission),
     )
     if not verification.passed:
         verification.first_difference = locate(
             verification,
             loaded,
             oracle,
-            emission.trace,
+            Tracing(emission.trace, emission.isolated),
             layout=options.layout,
             fold_batchnorm=options.fold_batchnorm,
+            dropout=options.dropout,
         )
     report.verification = verification.to_dict()
     if not verification.passed:
         if output is not None:
             _written(report, place.keep_unverified())
         raise _not_equivalent(verification, report.output)
+
+
+def _find_guilty(final: ir.Model, emission: Emission, feeds: Mapping[str, Any]) -> dict[str, Any] | None:
+    from converter.proof.diff import Values
+
+    values = Values(final, feeds)
+    guilty = values.guilty(emission.isolated(values.known))
+    return None if guilty is None else guilty.to_dict()
 
 
 def _written(report: Report, path: Path) -> None:

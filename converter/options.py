@@ -11,7 +11,11 @@ from converter.input_spec import InputSpec, parse_inputs
 from passes.errors import Unsupported, UsageError
 
 if TYPE_CHECKING:
+    from converter.example_files import ExampleFiles
     from converter.proof.compare import Tolerance
+
+BACKENDS = ("tensorflow", "jax", "torch")
+"""Of Keras."""
 
 CHOICES = {
     "layout": ("channels_last", "source"),
@@ -46,6 +50,8 @@ class Options:
     fold_batchnorm: bool = False
     dropout: bool = True
     verify: bool = True
+    verify_on: Sequence[str] = ()
+    example_files: ExampleFiles | None = None
     tolerance: Tolerance | None = None
 
     def __post_init__(self) -> None:
@@ -53,6 +59,9 @@ class Options:
             value = getattr(self, option)
             if value not in choices:
                 raise UsageError(f"{option} must be one of {', '.join(choices)}. Received: {value!r}.")
+        unknown = sorted(set(self.verify_on) - set(BACKENDS))
+        if unknown:
+            raise UsageError(f"Keras has no backend {unknown[0]!r}.", hint=f"It has {', '.join(BACKENDS)}.")
         if self.backend != "keras":
             raise Unsupported(
                 f"The backend {self.backend!r} does not exist yet. Supported: keras.", hint="Leave --backend out."

@@ -9,7 +9,10 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
-from converter.proof.index_bounds import index_bounds
+from converter.proof.index_bounds import compared_sizes, index_bounds
+from passes.dims.bounds import substitute
+from passes.dims.parse import parse
+from passes.dims.polynomial import Dim
 from passes.errors import UsageError
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -30,15 +33,17 @@ class Sizes:
     other: int
 
 
-ATTEMPTS = (Sizes(64, 8), Sizes(224, 64), Sizes(320, 512), Sizes(1024, 4096))
-"""In this order, until the source runs: networks want multiples of 32, and at least their receptive field."""
+ATTEMPTS = (Sizes(64, 8), Sizes(224, 64), Sizes(320, 512), Sizes(1024, 4096), Sizes(1024, 16384))
+"""In this order, until the source runs and its outputs move: networks want multiples of 32, and at least their
+receptive field."""
 
 
 @dataclass(frozen=True)
 class Case:
     """One trial: a number for every dynamic dimension, and a seed. `examples` are taken as they are.
 
-    Where `continues`, the state that goes in is the one that came out of the trial before.
+    Where `continues`, the state that goes in is the one that came out of the trial before. Floats are drawn `scale`
+    times as large as usual.
     """
 
     seed: int
@@ -46,6 +51,7 @@ class Case:
     note: str = ""
     examples: Mapping[str, Array] = field(default_factory=dict)
     continues: bool = False
+    scale: float = 1.0
 
 
 def graph_inputs(model: ir.Model) -> list[ir.Value]:
@@ -131,11 +137,20 @@ def plan(
     return cases
 
 
-def feeds(inputs: Sequence[ir.Value], case: Case, examples: Mapping[str, Array] | None = None) -> dict[str, Array]:
+def feeds(
+    inputs: Sequence[ir.Value],
+    case: Case,
+    examples: Mapping[str, Array] | None = None,
+    lengths: Mapping[str, Dim] | None = None,
+) -> dict[str, Array]:
     """Arrays for a trial, the same for the same seed.
 
-    Floats are N(0, 1), integers small and valid as indices, booleans fair. Where an example exists, an input that is no
-    float and whose shape does not change keeps the example's value: a sampling rate or a mode is no random number.
+    Floats are N(0, 1), integers small and valid as indices, booleans fair but neither all true nor all false. Where an
+    example exists, an input that is no float and whose shape does not change keeps the example's value: a sampling rate
+    or a mode is no random number.
+
+    Args:
+        lengths: for integer inputs that say how long each row of another input is, how long it may be.
     """
     generator = np.random.default_rng(case.seed)
     result: dict[str, Array] = {}
@@ -157,21 +172,57 @@ def feeds(inputs: Sequence[ir.Value], case: Case, examples: Mapping[str, Array] 
             and (value.dtype.is_integer() or dtype.kind == "b" or not shape)
         ):
             result[name] = example
+        elif most := _most((lengths or {}).get(name), case.dims):
+            result[name] = _lengths(generator, shape, dtype, most)
         else:
-            result[name] = _sample(generator, shape, dtype, _index_bound(value, example))
+            result[name] = _sample(generator, shape, dtype, _index_bound(value, example), case.scale)
     return result
 
 
-def _sample(generator: np.random.Generator, shape: tuple[int, ...], dtype: np.dtype[Any], bound: int) -> Array:
+def lengths_of(graph: ir.Graph) -> dict[str, Dim]:
+    """The inputs that are lengths of others' rows, and the size that each is a part of.
+
+    Args:
+        graph: with shapes that are known.
+    """
+    found: dict[str, Dim] = {}
+    for value in graph.inputs:
+        if value.dtype is not None and value.dtype.is_integer():
+            sizes = [size for size in compared_sizes(value) if isinstance(size, int) or size.value is not None]
+            if sizes and not any(index_bounds(value)):
+                size = sizes[0]
+                found[value.name or ""] = size if isinstance(size, int) else parse(str(size.value))
+    return found
+
+
+def _most(size: Dim | None, dims: Mapping[str, int]) -> int:
+    """The size at these dimensions, 0 where it is not known."""
+    number = 0 if size is None else substitute(size, dims)
+    return number if isinstance(number, int) else 0
+
+
+def _lengths(generator: np.random.Generator, shape: tuple[int, ...], dtype: np.dtype[Any], most: int) -> Array:
+    """The first row is as long as rows can be, the others at least half as long."""
+    drawn = generator.integers(max(1, most // 2), most + 1, shape)
+    drawn.reshape(-1)[:1] = most
+    return drawn.astype(dtype)
+
+
+def _sample(
+    generator: np.random.Generator, shape: tuple[int, ...], dtype: np.dtype[Any], bound: int, scale: float
+) -> Array:
     if dtype.kind == "b":
-        return generator.random(shape) < 0.5
+        fair = generator.random(shape) < 0.5
+        if fair.size > 1 and fair.all() == fair.any():
+            fair.reshape(-1)[0] ^= True
+        return fair
     if dtype.kind in "iu":
         return generator.integers(0, bound, shape).astype(dtype)
     if dtype.kind == "c":
         return (generator.standard_normal(shape) + 1j * generator.standard_normal(shape)).astype(dtype)
     if dtype.kind in "OUS":
         raise UsageError("Inputs of text cannot be made up.", hint="Pass example_inputs.")
-    return np.asarray(generator.standard_normal(shape)).astype(dtype)
+    return np.asarray(scale * generator.standard_normal(shape)).astype(dtype)
 
 
 def _index_bound(value: ir.Value, example: Array | None) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -45,6 +45,11 @@ class Comparison:
         max_abs: the greatest difference where both are finite.
         max_rel: max_abs over the greatest magnitude in the reference, the ratio that `rtol` bounds.
         rtol, atol, allowed: the tolerance, and what it comes to for this reference.
+        by: what the verdict rests on: "tolerance", the output's own "spread" where that is small, or the oracle's
+            "uncertainty".
+        uncertainty: how far the oracle's own answers are apart; None where nobody had to ask.
+        ill_conditioned: rounding alone does as much: this case says nothing about the output.
+        spread: greatest minus smallest number of the reference, None for what is no float.
     """
 
     name: str
@@ -57,11 +62,15 @@ class Comparison:
     rtol: float
     atol: float
     allowed: float
+    by: str = "tolerance"
+    uncertainty: float | None = None
+    ill_conditioned: bool = False
+    spread: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         values = asdict(self)
-        for key in ("max_abs", "max_rel"):
-            if not np.isfinite(values[key]):
+        for key in ("max_abs", "max_rel", "uncertainty", "spread"):
+            if values[key] is not None and not np.isfinite(values[key]):
                 values[key] = None
         values["shape"] = list(self.shape)
         values["tolerance"] = {key: values.pop(key) for key in ("rtol", "atol", "allowed")}
@@ -107,14 +116,13 @@ def compare(reference: Array, result: Array, tolerance: Tolerance | None = None,
         return replace(found, reason=f"infinities differ at {int(np.sum(a[infinite] != b[infinite]))} positions")
     finite = ~(nan_a | infinite)
     a, b = a[finite], b[finite]
-    difference = np.abs(b - a)
-    max_abs = float(difference.max(initial=0.0))
-    magnitude = float(np.abs(a).max(initial=0.0))
+    max_abs, magnitude = largest(np.abs(b - a)), largest(np.abs(a))
     allowed = tolerance.atol + tolerance.rtol * magnitude
     max_rel = max_abs / magnitude if magnitude else (0.0 if max_abs == 0.0 else float("inf"))
     passed = max_abs <= allowed
     reason = "" if passed else f"max|difference| is {max_abs:.3g}, allowed {allowed:.3g}"
-    return replace(found, passed=passed, reason=reason, max_abs=max_abs, max_rel=max_rel, allowed=allowed)
+    moves = float(a.max() - a.min()) if tolerance != EXACT and a.size and a.dtype.kind == "f" else None
+    return replace(found, passed=passed, reason=reason, max_abs=max_abs, max_rel=max_rel, allowed=allowed, spread=moves)
 
 
 def compare_all(
@@ -122,17 +130,44 @@ def compare_all(
     reference: Sequence[Array],
     result: Sequence[Array],
     tolerance: Tolerance | None = None,
+    tolerances: Mapping[str, Tolerance] | None = None,
 ) -> tuple[list[Comparison], str]:
     """Every output against its reference; none, and the reason, where there are more or fewer.
 
-    `tolerance` is for floating-point outputs, instead of the one of their dtype; all others stay exact.
+    `tolerance` is for floating-point outputs, instead of the one of their dtype, and `tolerances` for those that it
+    names; all others stay exact.
     """
     if len(reference) != len(result):
         return [], f"{len(result)} outputs, expected {len(reference)}"
+    told = tolerances or {}
     return [
-        compare(a, b, None if tolerance_for(a.dtype) == EXACT else tolerance, name=name)
+        compare(a, b, None if tolerance_for(a.dtype) == EXACT else tolerance or told.get(name), name=name)
         for name, a, b in zip(names, reference, result, strict=True)
     ], ""
+
+
+def largest(magnitudes: Array) -> float:
+    """The greatest finite number, 0 where there is none."""
+    finite = magnitudes[np.isfinite(magnitudes)]
+    return float(finite.max(initial=0.0))
+
+
+def by_spread(comparison: Comparison, share: float) -> Comparison:
+    """The verdict where an output hardly moves: the tolerance then goes by its spread, not by its magnitude.
+
+    Args:
+        share: where the spread is this many times the allowance or more, nothing changes.
+    """
+    if not comparison.passed or comparison.spread is None or comparison.spread > share * comparison.allowed:
+        return comparison
+    allowed = max(comparison.rtol * comparison.spread, float(np.finfo(np.float32).tiny))
+    if comparison.max_abs <= allowed:
+        return replace(comparison, by="spread", allowed=allowed)
+    reason = (
+        f"max|difference| is {comparison.max_abs:.3g} in an output that moves by {comparison.spread:.3g} only, "
+        f"allowed {allowed:.3g}"
+    )
+    return replace(comparison, passed=False, by="spread", allowed=allowed, reason=reason)
 
 
 def _widest(array: Array) -> Array:

@@ -1,8 +1,9 @@
-"""Where a conversion goes wrong first: the pass that changed the outcome, else the layer that computes otherwise."""
+"""Where a conversion goes wrong: the pass that changed the outcome, else the layer that computes otherwise."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,26 +11,39 @@ import onnx_ir as ir
 
 from converter.ports import ports_of, to_source
 from converter.prepare import prepare
-from converter.proof.compare import Comparison, compare
+from converter.proof.compare import Comparison, compare, tolerance_for
+from converter.proof.diff import Traced, Values
 from converter.proof.oracle import Oracle
 from converter.proof.verdict import Verification
 from converter.sources import Source
-from passes.errors import BadSource
+from passes.errors import MODULE_KEY, BadSource, describe
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Observer = Callable[[str, ir.Model], None]
-Traced = tuple[str, str, str, str, Array]
-"""ONNX value name, layer name, module path, description of the node, what Keras computed for it."""
+
+
+@dataclass(frozen=True)
+class Tracing:
+    """What a model computes, value by value.
+
+    Attributes:
+        cumulative: takes the model's inputs: each layer is given what the ones before it made.
+        isolated: takes what the oracle computes, by value: each layer is given that.
+    """
+
+    cumulative: Callable[[list[Array]], Iterable[Traced]]
+    isolated: Callable[[Mapping[str, Array]], Iterable[Traced]]
 
 
 def locate(
     verification: Verification,
     source: Source,
     oracle: Oracle,
-    trace: Callable[[list[Array]], Iterable[Traced]],
+    tracing: Tracing,
     *,
     layout: str = "channels_last",
     fold_batchnorm: bool = False,
+    dropout: bool = True,
 ) -> dict[str, Any] | None:
     """`first_difference` for a conversion that failed its verification; None where no output was wrong, because the
     export differs from its module or the precision is too low."""
@@ -38,9 +52,11 @@ def locate(
         return None
 
     def run_passes(observer: Observer) -> ir.Model:
-        return prepare(source.model, layout=layout, fold_batchnorm=fold_batchnorm, observer=observer).final
+        return prepare(
+            source.model, layout=layout, fold_batchnorm=fold_batchnorm, dropout=dropout, observer=observer
+        ).final
 
-    return first_difference(feeds, oracle.run(feeds), run_passes=run_passes, trace=trace)
+    return first_difference(feeds, oracle.run(feeds), run_passes=run_passes, tracing=tracing)
 
 
 def first_difference(
@@ -48,7 +64,7 @@ def first_difference(
     expected: Sequence[Array],
     *,
     run_passes: Callable[[Observer], ir.Model],
-    trace: Callable[[list[Array]], Iterable[Traced]],
+    tracing: Tracing,
 ) -> dict[str, Any]:
     """Find it for one set of inputs that is known to come out wrong.
 
@@ -57,40 +73,67 @@ def first_difference(
         expected: what the oracle says about the source.
         run_passes: runs the pipeline on a fresh copy of the source, calls the observer after every pass, and returns
             the final graph.
-        trace: computes the emitted model value by value, in order; takes its inputs, axes as the model has them.
+        tracing: of the emitted model.
 
     Returns:
-        {"stage": "pass", "pass": ...} or {"stage": "layer", "layer": ..., "node": ..., "module": ...}, with "value",
-        "reason" and "max_abs". {"stage": "model", "reason": ...} where the model stops, {"stage": "saved file"} where
-        the model in memory agrees everywhere.
+        {"stage": "pass", "pass": ...}, with the "node" and "module" after the pass that compute another number first
+        where that can be told, or {"stage": "layer", ...} as `ValueDifference` has it: the layer that is wrong though
+        its inputs are right, else the first one that is wrong as errors flow. Both with "value", "reason" and
+        "max_abs". {"stage": "model", "reason": ...} where the model stops, {"stage": "saved file"} where the model in
+        memory agrees everywhere.
     """
     found: list[dict[str, Any]] = []
+    before: list[ir.Model] = []
 
     def observe(name: str, model: ir.Model) -> None:
         if found:
             return
         wrong = _outputs_differ(model, feeds, expected)
         if wrong is not None:
-            found.append({"stage": "pass", "pass": name, **_details(wrong)})
+            place = _changed(before[0], model, feeds) if before else {}
+            found.append({"stage": "pass", "pass": name, **place, **_details(wrong)})
+        before[:] = [model.clone()]
 
     final = run_passes(observe)
     if found:
         return found[0]
-    turned = _turned(final, feeds)
-    values = Oracle(final).values(turned)
-    # Nested models are traced one by one: the order of the graph says what came first.
-    order = {value.name: place for place, node in enumerate(final.graph) for value in node.outputs}
+    values = Values(final, feeds)
     try:
-        traced = [item for item in trace(list(turned.values())) if item[0] in values and item[0] in order]
+        flowing = list(tracing.cumulative(list(values.inputs.values())))
+        compared = values.differences(tracing.isolated(values.known), flowing)
     except Exception as error:  # noqa: BLE001 - Keras raises what it likes, and the report says what
         return {"stage": "model", "value": None, "reason": f"{type(error).__name__}: {error}", "max_abs": None}
-    for value, layer, module, node, array in sorted(traced, key=lambda item: order[item[0]]):
-        comparison = compare(values[value], array, name=value)
-        if not comparison.passed:
-            place = {"stage": "layer", "layer": layer, "node": node, "module": module}
-            return {**place, **_details(comparison)}
+    guilty = next((item for item in compared if not item.isolated.passed), None)
+    if guilty is not None:
+        return {"view": "isolated", **guilty.to_dict()}
+    victim = next((item for item in compared if item.cumulative is not None and not item.cumulative.passed), None)
+    if victim is not None and victim.cumulative is not None:
+        return {"view": "cumulative", **victim.to_dict(), **_details(victim.cumulative)}
     reason = "the model in memory agrees, the saved one does not"
     return {"stage": "saved file", "value": None, "reason": reason, "max_abs": None}
+
+
+def _changed(before: ir.Model, after: ir.Model, feeds: Mapping[str, Array]) -> dict[str, Any]:
+    """The first node of a stage that computes other numbers than the stage before has under the same name.
+
+    Axes may have been moved on purpose: only the sorted numbers are compared.
+    """
+    try:
+        old = Oracle(before).values(_turned(before, feeds))
+        new = Oracle(after).values(_turned(after, feeds))
+    except BadSource:
+        return {}
+    for node in after.graph:
+        for value in node.outputs:
+            if value.name in old and value.name in new and not _same_numbers(old[value.name], new[value.name]):
+                return {"node": describe(node), "module": node.metadata_props.get(MODULE_KEY, ""), "at": value.name}
+    return {}
+
+
+def _same_numbers(a: Array, b: Array) -> bool:
+    if a.size != b.size or a.dtype != b.dtype or a.dtype.kind in "OUS":
+        return a.size == b.size
+    return compare(np.sort(a, axis=None), np.sort(b, axis=None), tolerance_for(a.dtype)).passed
 
 
 def _turned(model: ir.Model, feeds: Mapping[str, Array]) -> dict[str, Array]:

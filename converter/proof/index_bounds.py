@@ -1,4 +1,6 @@
-"""How large an integer input may be: it is followed to the tables that it picks rows of."""
+"""How large an integer input may be: it is followed to the tables that it picks rows of, and to what it is compared
+with.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +18,8 @@ KEEPS_VALUES = frozenset(
     }
 )  # fmt: skip
 """Operators whose outputs hold numbers of their first input, and no others."""
+
+COMPARISONS = frozenset({"Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual"})
 
 MOST_STEPS = 200
 """Values that are looked at, at most: an input that is read everywhere is no index."""
@@ -57,6 +61,32 @@ def length_limits(final: ir.Graph) -> dict[str, int]:
     return limits
 
 
+def compared_sizes(value: ir.Value) -> Iterator[ir.SymbolicDim | int]:
+    """The sizes whose positions 0, 1, 2, … this value is compared with: it is the length of something in a batch."""
+    pending, seen = [value], {value}
+    while pending and len(seen) <= MOST_STEPS:
+        for node, place in pending.pop().uses():
+            if node.op_type in COMPARISONS and node.domain == "":
+                yield from _counted(node.inputs[1 - place])
+            elif _shift(node, place) == 0:
+                fresh = [output for output in node.outputs if output not in seen]
+                seen.update(fresh)
+                pending.extend(fresh)
+
+
+def _counted(value: ir.Value | None) -> Iterator[ir.SymbolicDim | int]:
+    """The size that a Range counts, when that is what this value holds."""
+    for _ in range(MOST_STEPS):
+        node = None if value is None else value.producer()
+        if node is None:
+            return
+        if operator(node) == "Range" and node.outputs[0].shape:
+            yield node.outputs[0].shape[0]
+        if node.op_type not in KEEPS_VALUES:
+            return
+        value = node.inputs[0]
+
+
 def _bound(node: ir.Node, place: int) -> int | None:
     """What an operator allows at this input: the size of the axis that it indexes, or its greatest number."""
     if node.op_type in ("Gather", "GatherElements") and place == 1:
@@ -65,12 +95,21 @@ def _bound(node: ir.Node, place: int) -> int | None:
         axis = node.attributes.get_int("axis", 0)
         size = shape[axis] if shape is not None and -len(shape) <= axis < len(shape) else None
         return size if isinstance(size, int) else None
+    if node.op_type == "Equal":
+        return _compared(node.inputs[1 - place])
     if node.op_type == "OneHot" and place == 0:
         return _number(node.inputs[1])
     if node.op_type == "Clip" and place == 0 and len(node.inputs) > 2:
         most = _number(node.inputs[2])
         return None if most is None else most + 1
     return None
+
+
+def _compared(other: ir.Value | None) -> int | None:
+    """A comparison with many numbers at once is a one-hot by hand: the numbers are what it knows."""
+    constant = None if other is None else ir.convenience.get_const_tensor(other)
+    most = _number(other)
+    return most + 1 if constant is not None and constant.size > 2 and most is not None else None
 
 
 def _shift(node: ir.Node, place: int) -> int | None:

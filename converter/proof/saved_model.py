@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -17,33 +19,48 @@ from converter.processes.replay import Replay
 from converter.proof.cases import graph_inputs
 from converter.proof.oracle import Oracle
 from converter.proof.verdict import Verification
-from converter.proof.verify import default_backend, verify
+from converter.proof.verify import default_backend, verify_on_all
 from converter.sources import Source
-from passes.errors import NotEquivalent
+from passes.errors import BadSource, NotEquivalent
 
 Array = np.ndarray[Any, np.dtype[Any]]
+SAFE_KERAS = (3, 15)
+ADVISORIES = "CVE-2025-1550, 2025-8747, 2025-9906, 2026-0897, 2026-1669, 2026-12479"
+
 Ports = tuple[list[Port], list[Port]]
 
 
 @exclusive()
 def verify_saved(
-    saved: Path, source: Source, *, examples: Mapping[str, Array] | None = None, backend: str | None = None
+    saved: Path,
+    source: Source,
+    *,
+    examples: Mapping[str, Array] | None = None,
+    backends: Sequence[str] = (),
+    trust: bool = False,
 ) -> tuple[Verification, Ports]:
     """Verify a saved model, in the layout that its input shapes allow; where they allow both, in the one that passes.
+
+    Args:
+        backends: Keras backends, by default the one in KERAS_BACKEND.
+        trust: open the model with a Keras that has known holes.
 
     Returns:
         The verification, and the inputs and outputs in the layout that was found.
 
     Raises:
+        BadSource: this Keras must not open a file from elsewhere.
         NotEquivalent: the model takes other inputs than the reference.
         ConversionError: the reference cannot be brought through the passes.
     """
-    backend = backend or default_backend()
+    if not trust:
+        refuse_unsafe_keras()
+    backends = backends or [default_backend()]
     prepared = prepare(source.model)
     oracle = Oracle.for_source(source.path or source.model, prepared.normalised, graph=source.model)
     turned = _ports(prepared.final)
     as_in_source: Ports = ([_unturned(p) for p in turned[0]], [_unturned(p) for p in turned[1]])
-    shapes = [shape for _, shape in Replay.warm(backend).replay(saved, []).inputs]
+    shapes = [shape for _, shape in Replay.warm(backends[0]).replay(saved, []).inputs]
     possible = [ports for ports in (turned, as_in_source) if _fits(ports[0], shapes)]
     if not possible:
         wanted = ", ".join(f"{port.name} {_text(port.shape)}" for port in as_in_source[0])
@@ -53,13 +70,34 @@ def verify_saved(
         )
     tried: list[tuple[Verification, Ports]] = []
     for ports in possible:
-        found = verify(
-            saved, source=source, oracle=oracle, inputs=ports[0], outputs=ports[1], examples=examples, backend=backend
+        found = verify_on_all(
+            backends,
+            saved,
+            source=source,
+            oracle=oracle,
+            inputs=ports[0],
+            outputs=ports[1],
+            examples=examples,
+            normalised=prepared.normalised,
         )
         tried.append((found, ports))
         if found.passed or ports == possible[-1]:
             break
     return next((pair for pair in tried if pair[0].passed), tried[0])
+
+
+def refuse_unsafe_keras() -> None:
+    """Conversions load only what they have just saved; what somebody has sent is loaded with a sound Keras.
+
+    Raises:
+        BadSource: this one has known holes.
+    """
+    found = metadata.version("keras")
+    if tuple(int(part) for part in re.findall(r"\d+", found)[:2]) < SAFE_KERAS:
+        raise BadSource(
+            f"Keras {found} can be made to run code, or to read other files, by a .keras file: {ADVISORIES}.",
+            hint="pip install 'keras>=3.15', or give --trust for a file of your own.",
+        )
 
 
 def _ports(final: ir.Model) -> Ports:

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from converter.ports import Port, to_source
-from converter.proof.compare import compare_all, rmse
+from converter.ports import to_source
+from converter.proof.compare import rmse
+from converter.proof.judge import Judge
 from converter.proof.trials import Trial
-from converter.proof.verdict import CaseResult, Precision, Verification
+from converter.proof.verdict import Precision, Verification
 from converter.sources import Source, memory_budget
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -21,7 +22,7 @@ DOUBLE_SHARE = 4
 
 
 def ask_module(
-    source: Source, ports: Sequence[Port], trial: Trial, from_keras: Sequence[Array] | None, result: Verification
+    source: Source, judge: Judge, trial: Trial, from_keras: Sequence[Array] | None, result: Verification
 ) -> None:
     """Compare onnxruntime with the module, and both onnxruntime and Keras with the module in float64.
 
@@ -29,7 +30,7 @@ def ask_module(
 
     Args:
         source: with a `torch_module`.
-        ports: the outputs.
+        judge: knows the outputs.
         trial: the inputs, and what onnxruntime says.
         from_keras: what Keras says, None where it stopped.
         result: is filled in.
@@ -42,8 +43,8 @@ def ask_module(
         result.notes.append(f"The module does not run on these inputs, so the export was not compared: {error}")
         return
     # The module is the truth here: what the export made of it is judged.
-    judged = compare_all([port.name for port in ports], found, trial.expected)
-    result.export = CaseResult(trial.shapes, trial.case.seed, trial.case.note, *judged, oracle="the module itself")
+    ports = judge.ports
+    result.export = judge.export(trial, found)
     if from_keras is None or len(from_keras) != len(ports):
         return
     if 2 * parameter_bytes(source) > memory_budget.machine_memory() // DOUBLE_SHARE:

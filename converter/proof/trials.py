@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from converter.proof.cases import ATTEMPTS, Case, Sizes, base_sizes, feeds, graph_inputs, plan
+from converter.example_files import ExampleFiles
+from converter.proof.cases import ATTEMPTS, Case, Sizes, base_sizes, dynamic_axes, feeds, graph_inputs, plan
+from converter.proof.noise import spread
 from converter.proof.oracle import Oracle
 from converter.sources import Source
+from passes.dims.polynomial import Dim
 from passes.errors import BadSource, UsageError
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -18,6 +22,13 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 STEPS = 4
 SEED_OF_STEPS = 100
+
+REDRAWN = (1.0, 0.3, 3.0, 1.0)
+SEED_OF_REDRAWN = 1000
+
+SCALES = (0.1, 10.0)
+SEED_OF_SCALES = 200
+"""What floats are multiplied by when a case is drawn again, and the seeds."""
 
 
 @dataclass(frozen=True)
@@ -34,28 +45,78 @@ class Trial:
         return {name: np.shape(array) for name, array in self.feeds.items()}
 
 
-def make_trials(source: Source, oracle: Oracle, examples: Mapping[str, Array], notes: list[str]) -> list[Trial]:
-    """Every case that the source itself runs.
+@dataclass(frozen=True)
+class Trials:
+    """What makes the trials of one source.
 
-    Args:
+    Attributes:
         source: as loaded.
         oracle: for it.
+        lengths: of `lengths_of`.
+    """
+
+    source: Source
+    oracle: Oracle
+    lengths: Mapping[str, Dim] = field(default_factory=dict)
+
+    def at(self, case: Case, examples: Mapping[str, Array] | None = None) -> Trial:
+        """The trial of a case.
+
+        Raises:
+            BadSource: onnxruntime does not run the source so.
+        """
+        given = feeds(graph_inputs(self.source.model), case, examples, self.lengths)
+        answer = self.oracle.ask(given)
+        return Trial(case, given, answer.outputs, answer.by)
+
+    def redrawn(self, trial: Trial) -> Iterator[Trial]:
+        """The same sizes with other numbers."""
+        for attempt, scale in enumerate(REDRAWN):
+            note = f"drawn again, for the inputs of seed {trial.case.seed} are ill-conditioned"
+            seed = SEED_OF_REDRAWN * (attempt + 1) + trial.case.seed
+            with suppress(BadSource):
+                yield self.at(Case(seed, trial.case.dims, note, scale=scale))
+
+    def moving(self, trial: Trial) -> Iterator[Trial]:
+        """The same sizes with much smaller and much larger numbers: a saturated output moves then."""
+        for place, scale in enumerate(SCALES):
+            with suppress(BadSource):
+                yield self.at(Case(SEED_OF_SCALES + place, trial.case.dims, f"inputs × {scale:g}", scale=scale))
+
+
+def make_trials(
+    making: Trials, examples: Mapping[str, Array], notes: list[str], *, proving: Callable[[Trial], bool]
+) -> list[Trial]:
+    """Every case that the source itself runs, at sizes at which its outputs are whole and move.
+
+    Args:
+        making: the source and its oracle.
         examples: the user's own inputs; without any, those that the module was exported with give the sizes.
         notes: what could not be tried is added here.
+        proving: whether every output of a trial moves by enough to be compared.
 
     Raises:
         UsageError: the examples do not fit the source.
         BadSource: onnxruntime runs the source in no case at all.
     """
+    source = making.source
     given = _fitting(source, examples, notes)
     known = given or _of_export(source)
     refusals: list[str] = []
+    first: tuple[list[Trial], list[str]] | None = None
     for sizes in ATTEMPTS:
-        trials, refused = _attempt(source, oracle, given, known, sizes)
+        trials, refused = _attempt(making, given, known, sizes)
         refusals = refusals or refused
-        if trials:
-            notes.extend(refused)
-            return [*trials, *_steps(source, oracle, trials[0].case)] if source.states else trials
+        if trials and _moves(trials, source):
+            first = trials, refused
+            break
+        first = first or ((trials, refused) if trials else None)
+    if first is not None:
+        trials, refused = first
+        notes.extend(refused)
+        if not any(map(proving, trials)):
+            trials += [trial for trial in making.moving(trials[0]) if proving(trial)]
+        return [*trials, *_steps(making, trials[0].case)] if source.states else trials
     raise BadSource(
         f"onnxruntime runs the source at no size that was tried. {refusals[0] if refusals else ''}".strip(),
         hint="Pass example inputs from Python, or fix the dynamic sizes with --input.",
@@ -71,6 +132,8 @@ def example_arrays(source: Source, example_inputs: Any) -> dict[str, Array]:
     if example_inputs is None:
         return {}
     names = [value.name or "" for value in graph_inputs(source.model)]
+    if isinstance(example_inputs, ExampleFiles):
+        return _states(source) | example_inputs.arrays(graph_inputs(source.model))
     if isinstance(example_inputs, Mapping):
         unknown = sorted({name for name, _ in _named_tensors(example_inputs)} - set(names))
         if unknown:
@@ -89,18 +152,25 @@ def example_arrays(source: Source, example_inputs: Any) -> dict[str, Array]:
     return {name: _as_array(value) for name, value in zip(names, tensors, strict=True)}
 
 
+def _moves(trials: Sequence[Trial], source: Source) -> bool:
+    """Whether larger sizes would show nothing new: there are none, or each output has different numbers."""
+    sizes = [role for role in dynamic_axes(graph_inputs(source.model)).values() if role != "batch"]
+    answers = zip(*(trial.expected for trial in trials), strict=True)
+    return not sizes or all(any(array.size and spread(array) > 0 for array in output) for output in answers)
+
+
 def _attempt(
-    source: Source, oracle: Oracle, examples: Mapping[str, Array], known: Mapping[str, Array], sizes: Sizes
+    making: Trials, examples: Mapping[str, Array], known: Mapping[str, Array], sizes: Sizes
 ) -> tuple[list[Trial], list[str]]:
     """The cases that run, and what was said about those that do not. None counts where the plain size fails."""
-    values = graph_inputs(source.model)
+    values = graph_inputs(making.source.model)
     trials: list[Trial] = []
     refused: list[str] = []
     for case in plan(values, known, use_examples=bool(examples), sizes=sizes):
-        given = feeds(values, case, examples)
         try:
-            trials.append(_trial(case, given, oracle))
+            trials.append(making.at(case, examples))
         except BadSource as error:
+            given = feeds(values, case, examples, making.lengths)
             shapes = ", ".join(f"{name} {np.shape(array)}" for name, array in given.items())
             refused.append(f"The source itself does not run at {shapes}: {error.message}")
             if not trials:
@@ -108,21 +178,15 @@ def _attempt(
     return trials, refused
 
 
-def _trial(case: Case, given: dict[str, Array], oracle: Oracle) -> Trial:
-    answer = oracle.ask(given)
-    return Trial(case, given, answer.outputs, answer.by)
-
-
-def _steps(source: Source, oracle: Oracle, first: Case) -> list[Trial]:
+def _steps(making: Trials, first: Case) -> list[Trial]:
     """Calls in a row: each is given the state that the one before has left."""
-    values = graph_inputs(source.model)
+    source = making.source
     outputs = [value.name or "" for value in source.model.graph.outputs]
     state = _states(source)
     trials: list[Trial] = []
     for step in range(STEPS):
         case = Case(SEED_OF_STEPS + step, first.dims, f"step {step + 1}", state, continues=step > 0)
-        given = feeds(values, case)
-        trials.append(_trial(case, given, oracle))
+        trials.append(making.at(case))
         found = dict(zip(outputs, trials[-1].expected, strict=True))
         state = {name: found[output] for name, output in source.states.items()}
     return trials

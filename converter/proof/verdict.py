@@ -29,6 +29,12 @@ class CaseResult:
     def passed(self) -> bool:
         return not self.failure and all(output.passed for output in self.outputs)
 
+    @property
+    def ill_conditioned(self) -> bool:
+        """Nothing is known to be wrong, and what differs differs by rounding: the case says nothing."""
+        wrong = [output for output in self.outputs if not output.passed]
+        return not self.failure and bool(wrong) and all(output.ill_conditioned for output in wrong)
+
     def to_dict(self) -> dict[str, Any]:
         return {
             "shape": {name: list(shape) for name, shape in self.shape.items()},
@@ -36,6 +42,7 @@ class CaseResult:
             "note": self.note,
             "oracle": self.oracle,
             "passed": self.passed,
+            "ill_conditioned": self.ill_conditioned,
             "failure": self.failure,
             "outputs": [output.to_dict() for output in self.outputs],
         }
@@ -64,6 +71,23 @@ class Precision:
         }
 
 
+@dataclass(frozen=True)
+class Inner:
+    """Every value of the graph compared as well, each layer by itself: `why` that had to be, and the layer that is
+    `guilty`, as first_difference.py tells it; None where each computes what it should."""
+
+    why: str
+    guilty: dict[str, Any] | None
+    feeds: Mapping[str, Array] = field(default_factory=dict, repr=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"why": self.why, "passed": self.guilty is None, "guilty": self.guilty}
+
+
+ENOUGH = 2
+"""Cases that are well-conditioned, of those that were planned."""
+
+
 @dataclass
 class Verification:
     """Whether a saved model computes what its source does.
@@ -78,6 +102,9 @@ class Verification:
         first_difference: where the two part ways, see first_difference.py; None where they agree.
         counterexample: inputs that come out wrong, axes as in the source; not part of the report.
         notes: trials that could not be made, and why.
+        inner: set where the outputs alone do not decide.
+        unproven: outputs that hardly move in any case, and why that proves little about them.
+        others: the same on other Keras backends.
     """
 
     oracle: str
@@ -87,15 +114,20 @@ class Verification:
     precision: list[Precision] = field(default_factory=list)
     first_difference: dict[str, Any] | None = None
     notes: list[str] = field(default_factory=list)
+    inner: Inner | None = None
+    unproven: dict[str, str] = field(default_factory=dict)
+    others: list[Verification] = field(default_factory=list)
     counterexample: Mapping[str, Array] | None = field(default=None, repr=False)
 
     @property
     def passed(self) -> bool:
-        """Every case equal, and at least one."""
+        """Every case equal, and at least one; cases that are ill-conditioned do not count."""
         return (
-            bool(self.cases)
-            and all(case.passed for case in self.cases)
-            and (self.export is None or self.export.passed)
+            self._conditioned
+            and all(case.passed or case.ill_conditioned for case in self.cases)
+            and (self.inner is None or self.inner.guilty is None)
+            and all(other.passed for other in self.others)
+            and (self.export is None or self.export.passed or self.export.ill_conditioned)
             and all(precision.passed for precision in self.precision)
         )
 
@@ -107,14 +139,18 @@ class Verification:
     @property
     def reason(self) -> str:
         """The first thing that failed, in a sentence; "" when nothing did."""
+        if self.inner is not None and self.inner.guilty is not None:
+            return f"{self.inner.why} One layer by itself computes otherwise: {self.inner.guilty['reason']}."
         for case in self.cases:
+            if case.ill_conditioned:
+                continue
             where = ", ".join(f"{name} {tuple(shape)}" for name, shape in case.shape.items())
             if case.failure:
                 return f"Keras stops at inputs {where}: {case.failure}"
             for output in case.outputs:
                 if not output.passed:
                     return f"Output {output.name!r} at inputs {where}: {output.reason}."
-        for output in self.export.outputs if self.export is not None else []:
+        for output in self.export.outputs if self.export is not None and not self.export.ill_conditioned else []:
             if not output.passed:
                 return f"PyTorch's export differs from the module itself at output {output.name!r}: {output.reason}."
         for precision in self.precision:
@@ -123,7 +159,17 @@ class Verification:
                     f"Output {precision.output!r} is further from float64 than onnxruntime's: rmse "
                     f"{precision.rmse_keras:.3g} against {precision.rmse_oracle:.3g}, allowed {precision.allowed:.3g}."
                 )
-        return "" if self.cases else "No case could be tried."
+        for other in self.others:
+            if not other.passed:
+                return f"On {other.backend}: {other.reason}"
+        if not self.cases:
+            return "No case could be tried."
+        return "" if self._conditioned else "Too few cases are well-conditioned: rounding alone moves the outputs."
+
+    @property
+    def _conditioned(self) -> bool:
+        sound = sum(case.passed for case in self.cases)
+        return sound >= min(ENOUGH, sum(not case.ill_conditioned for case in self.cases) or 1)
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -136,6 +182,9 @@ class Verification:
             "export": None if self.export is None else self.export.to_dict(),
             "precision": [precision.to_dict() for precision in self.precision],
             "first_difference": self.first_difference,
+            "inner": None if self.inner is None else self.inner.to_dict(),
+            "unproven": self.unproven,
+            "others": [other.to_dict() for other in self.others],
             "notes": self.notes,
         }
 

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx_ir as ir
 
-from converter.ports import Port, to_keras, to_source
+from converter.ports import Port, to_keras
 from converter.processes.replay import Carry, Replay
-from converter.proof.compare import Comparison, Tolerance, compare, compare_all, tolerance_for
+from converter.proof.cases import lengths_of
+from converter.proof.compare import Comparison, Tolerance, compare, tolerance_for
+from converter.proof.judge import Judge, accepted, look_inside
 from converter.proof.oracle import Oracle
+from converter.proof.precision import tolerances_of
 from converter.proof.torch_reference import ask_module
-from converter.proof.trials import Trial, example_arrays, make_trials
-from converter.proof.verdict import CaseResult, Verification
+from converter.proof.trials import Trial, Trials, example_arrays, make_trials
+from converter.proof.verdict import CaseResult, Inner, Verification
 from converter.sources import Source
 from passes.errors import NotEquivalent
 
@@ -30,6 +34,18 @@ def default_backend() -> str:
     return os.environ.get("KERAS_BACKEND", "tensorflow")
 
 
+def verify_on_all(backends: Sequence[str], saved: Path, **told: Any) -> Verification:
+    """`verify` on each of these Keras backends, by default on one; the first one's verification has the others."""
+    first, *rest = backends or [default_backend()]
+    result = verify(saved, backend=first, **told)
+    result.others = [verify(saved, backend=backend, **told) for backend in rest]
+    return result
+
+
+FindGuilty = Callable[[Mapping[str, Array]], dict[str, Any] | None]
+"""Inputs → the layer that computes otherwise when it is given what it should be given; None where there is none."""
+
+
 def verify(
     saved: Path,
     *,
@@ -40,6 +56,8 @@ def verify(
     examples: Mapping[str, Array] | None = None,
     backend: str | None = None,
     tolerance: Tolerance | None = None,
+    normalised: ir.Model | None = None,
+    find_guilty: FindGuilty | None = None,
 ) -> Verification:
     """Replay a saved model in plain Keras, in a process of its own, and compare it with the oracle.
 
@@ -51,6 +69,8 @@ def verify(
         examples: inputs to use as they are in one more case, and for values that cannot be made up.
         backend: Keras's, by default the one in KERAS_BACKEND.
         tolerance: for floating-point outputs, instead of the one of their dtype.
+        normalised: of `prepare`: shapes and dtypes on the way tell which inputs are lengths, and how exact outputs are.
+        find_guilty: asked where rounding, or an output that hardly moves, leaves the outputs to prove too little.
 
     Raises:
         BadSource: onnxruntime runs the source in no case at all.
@@ -58,20 +78,39 @@ def verify(
     """
     backend = backend or default_backend()
     result = Verification("", backend)
-    trials = make_trials(source, oracle, examples or {}, result.notes)
+    known = (normalised or source.model).graph
+    making = Trials(source, oracle, lengths_of(known))
+    judge = Judge(oracle, outputs, tolerance, tolerances_of(known))
+    trials = make_trials(making, examples or {}, result.notes, proving=judge.proves)
     result.oracle = _oracles([trial.by for trial in trials])
-    outcomes = _replayed(saved, inputs, outputs, source.states, trials, backend)
-    for trial, outcome in zip(trials, outcomes, strict=True):
-        judged = _judge(trial, outputs, outcome, tolerance)
-        result.cases.append(judged)
-        if result.counterexample is None and not judged.passed:
-            result.counterexample = trial.feeds
+
+    def replayed(asked: Sequence[Trial]) -> list[list[Array] | str]:
+        return _replayed(saved, inputs, outputs, source.states, asked, backend)
+
+    outcomes = replayed(trials)
+    judged = [(trial, judge.case(trial, outcome)) for trial, outcome in zip(trials, outcomes, strict=True)]
+    again = [other for trial, case in judged if case.ill_conditioned for other in making.redrawn(trial)]
+    if again:
+        judged += [(trial, judge.case(trial, outcome)) for trial, outcome in zip(again, replayed(again), strict=True)]
+    result.unproven = judge.unproven([trial for trial, _ in judged])
+    result.inner = look_inside(judged, result.unproven, find_guilty)
+    if result.inner is not None and result.inner.guilty is None:
+        judged = [(trial, accepted(case)) for trial, case in judged]
+    result.cases = [case for _, case in judged]
+    result.counterexample = _counterexample(judged, result.inner)
     if source.torch_module is not None:
         # The last case before the other image sizes: the largest batch.
         place = max(range(len(trials)), key=lambda i: (not trials[i].case.note, i))
         outcome = outcomes[place]
-        ask_module(source, outputs, trials[place], None if isinstance(outcome, str) else outcome, result)
+        ask_module(source, judge, trials[place], None if isinstance(outcome, str) else outcome, result)
     return result
+
+
+def _counterexample(judged: Sequence[tuple[Trial, CaseResult]], inner: Inner | None) -> Mapping[str, Array] | None:
+    if inner is not None and inner.guilty is not None:
+        return inner.feeds
+    wrong = (trial.feeds for trial, case in judged if not case.passed and not case.ill_conditioned)
+    return next(wrong, None)
 
 
 def _oracles(answers: Sequence[str]) -> str:
@@ -112,12 +151,3 @@ def _carry(inputs: Sequence[Port], outputs: Sequence[Port], states: Mapping[str,
             turn = [int(back[axis]) for axis in port.permutation or range(rank)]
             found.append((place, places[output.name], turn))
     return found
-
-
-def _judge(trial: Trial, ports: Sequence[Port], outcome: list[Array] | str, tolerance: Tolerance | None) -> CaseResult:
-    case = trial.case
-    if isinstance(outcome, str):
-        return CaseResult(trial.shapes, case.seed, case.note, [], outcome, oracle=trial.by)
-    found = to_source(ports, outcome) if len(outcome) == len(ports) else outcome
-    judged = compare_all([port.name for port in ports], trial.expected, found, tolerance)
-    return CaseResult(trial.shapes, case.seed, case.note, *judged, oracle=trial.by)

@@ -13,6 +13,8 @@ from rich.table import Table
 
 if TYPE_CHECKING:
     from converter.inspect_source import Inspection
+    from converter.proof.diff import ValueDifference
+    from converter.proof.saved_diff import Diff
     from converter.report import Report, Stage
     from passes.errors import ConversionError
 
@@ -77,6 +79,26 @@ class Screen:
             known = [f"{key} {value}" for key, value in first.items() if value is not None and value != ""]
             self.progress.print(f"  first difference: {escape(', '.join(known))}")
 
+    def compared(self, found: Diff) -> None:
+        """The guilty layer of a saved model, and what follows from it."""
+        rows = [("Values", f"{len(found.values)} compared, each layer by itself and as errors flow")]
+        guilty = found.guilty
+        if guilty is not None:
+            rows.append(("Guilty", f"layer {guilty.layer}, {guilty.node}"))
+            rows.append(("", guilty.isolated.reason + (f", worst at {guilty.worst}" if guilty.worst else "")))
+            if guilty.line:
+                rows.append(("Source line", guilty.line))
+        rows.extend(("Victim", f"layer {v.layer}, {v.node}: {_reason(v)}") for v in found.victims[:SHOWN])
+        if len(found.victims) > SHOWN:
+            rows.append(("", f"and {len(found.victims) - SHOWN} more"))
+        if found.missing:
+            rows.append(("Missing", f"{len(found.missing)} values, {', '.join(found.missing[:SHOWN])}"))
+        if guilty is None and not found.victims and not found.missing:
+            rows.append(("Guilty", "no layer"))
+        if found.repro is not None:
+            rows.append(("Repro", f"{found.repro}: python repro.py"))
+        self._grid(rows)
+
     def inspected(self, found: Inspection) -> None:
         opsets = ", ".join(f"{domain or 'ai.onnx'} {version}" for domain, version in found.opsets.items())
         rows = [("Source", found.source), ("Opset", opsets)]
@@ -119,6 +141,10 @@ def _verdict(verification: Mapping[str, Any]) -> str:
     worst, count = verification["max_abs"], len(verification["cases"])
     error = "outputs equal" if worst is None else f"greatest error {worst:.2e}"
     return f"yes: {error} over {count} case{'s' if count != 1 else ''}, on {verification['backend']}"
+
+
+def _reason(value: ValueDifference) -> str:
+    return "" if value.cumulative is None else value.cumulative.reason
 
 
 def _counts(operators: Mapping[str, int]) -> str:

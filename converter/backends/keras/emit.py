@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import traceback
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -20,9 +21,10 @@ from converter.backends.keras.build.registry import OPERATORS, attributes_of
 from converter.backends.keras.build.weights import Variables, Weight, collecting
 from converter.backends.keras.nesting.calls import fixed_sizes
 from converter.backends.keras.nesting.groups import Again, Group
+from converter.backends.keras.nesting.isolated import isolated, part, rebound
 from converter.backends.keras.nesting.levels import Level, as_list, count_transposes, one_or_all, trace
 from converter.backends.keras.nesting.structure import group_by_module, one_group
-from passes.errors import ConversionError, Unsupported, describe, operator
+from passes.errors import ConversionError, NotEquivalent, Unsupported, describe, operator
 from passes.graph.unsupported import refusal
 
 REFUSING = frozenset({"keras", "tensorflow", "jax", "jaxlib", "torch"})
@@ -57,6 +59,31 @@ class Emission:
     def trace(self, inputs: list[np.ndarray]) -> Iterator[tuple[str, str, str, str, np.ndarray]]:
         """Run the model level by level: (value, layer, module, node, numbers) for each node of the graph."""
         yield from trace(self.top, dict(zip(self.top.inputs, inputs, strict=True)))
+
+    def isolated(self, known: Mapping[str, np.ndarray]) -> Iterator[tuple[str, str, str, str, np.ndarray]]:
+        """The same, each layer given what is known instead of what the layers before it make."""
+        yield from isolated(self.top, known)
+
+    def with_layers_of(self, model: keras.Model) -> tuple[Emission, list[ir.Value]]:
+        """The same levels in a model that was loaded from a file, and the values that it has no layers for."""
+        missing: list[ir.Value] = []
+        return replace(self, model=model, top=rebound(self.top, model, missing)), missing
+
+    def part(self, node: ir.Node) -> tuple[keras.Model, list[ir.Value]] | None:
+        """The layer of a node as a model of its own, and the values that it takes."""
+        return part(self.top, node)
+
+
+def load(path: Path) -> keras.Model:
+    """A saved model, without anything that could run code.
+
+    Raises:
+        NotEquivalent: Keras does not load it.
+    """
+    try:
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:  # Keras raises what it likes
+        raise NotEquivalent(f"Keras does not load {str(path)!r}: {_first_line(error)}") from error
 
 
 def unsupported(graph: ir.Graph) -> list[Unsupported]:

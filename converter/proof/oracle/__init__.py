@@ -58,6 +58,7 @@ class Oracle:
         self._source = model
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._fallback: ir.Model | Oracle | None = None
+        self._unoptimised: Oracle | None = None
         if isinstance(model, ir.Model):
             self._output_types = [_numpy_type(value) for value in model.graph.outputs]
             self._session = self._open(_runnable(model))
@@ -104,6 +105,17 @@ class Oracle:
     @property
     def output_names(self) -> list[str]:
         return [value.name for value in self._session.get_outputs()]
+
+    @property
+    def unoptimised(self) -> Oracle:
+        """The same graph without onnxruntime's own fusions, which round otherwise; loaded once, when it is asked for.
+
+        Raises:
+            BadSource: onnxruntime does not load the graph so.
+        """
+        if self._unoptimised is None:
+            self._unoptimised = Oracle(self._source, threads=self.threads, optimise=False)
+        return self._unoptimised
 
     def run(self, feeds: Mapping[str, Array]) -> list[Array]:
         """The outputs in the graph's order; raises as `ask`."""

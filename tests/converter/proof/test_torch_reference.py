@@ -12,6 +12,8 @@ import torch
 from converter.ports import Port
 from converter.proof import torch_reference
 from converter.proof.cases import Case
+from converter.proof.judge import Judge
+from converter.proof.oracle import Oracle
 from converter.proof.torch_reference import ask_module
 from converter.proof.trials import Trial
 from converter.proof.verdict import Verification
@@ -31,9 +33,8 @@ def source_of(module: torch.nn.Module, *names: str, examples: tuple[Any, ...] | 
 def ask(module: torch.nn.Module, by_oracle: np.ndarray, by_keras: np.ndarray | None) -> Verification:
     result = Verification("", "")
     trial = Trial(Case(0, {}), {"x": X}, [by_oracle])
-    ask_module(
-        source_of(module), [Port("y", ("batch", 4), "float32")], trial, None if by_keras is None else [by_keras], result
-    )
+    judge = Judge(Oracle(MODEL), [Port("y", ("batch", 4), "float32")])
+    ask_module(source_of(module), judge, trial, None if by_keras is None else [by_keras], result)
     return result
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from converter.proof.oracle import Oracle
-from converter.proof.trials import example_arrays, make_trials
+from converter.proof.trials import Trials, example_arrays, make_trials
 from converter.sources import Source
 from passes.errors import BadSource, UsageError
 from tests.harness import graph
@@ -20,7 +20,8 @@ def source_of(text: str, **fields: Any) -> Source:
 
 
 def shapes(source: Source, notes: list[str] | None = None, **examples: np.ndarray) -> list[tuple[int, ...]]:
-    trials = make_trials(source, Oracle(source.model), examples, [] if notes is None else notes)
+    making = Trials(source, Oracle(source.model))
+    trials = make_trials(making, examples, [] if notes is None else notes, proving=lambda trial: True)
     return [next(iter(trial.shapes.values())) for trial in trials]
 
 

@@ -1,0 +1,91 @@
+"""How much of a difference is the oracle's own: its rounding, and what a rounding of the inputs does to the outputs.
+
+Measured, never assumed: onnxruntime computes the same inputs without its optimisations, and inputs that lie one unit in
+the last place away; PyTorch computes them in float64 where there is a module that can.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from converter.proof.compare import Comparison, largest
+from converter.proof.oracle import Oracle
+from passes.errors import BadSource
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Exact = Callable[[Mapping[str, Array]], Sequence[Array]]
+
+TIMES = 3.0
+"""A difference may be this many times what was measured: the measurement is a sample of what rounding does."""
+
+MOST = 0.01
+"""Of an output's size: a case in which rounding does more than this proves nothing about the layers."""
+
+NUDGES = 2
+
+ULPS = 8
+"""Roundings of the output itself."""
+
+PROVING = 100.0
+"""An output proves something where it moves by this many times what it may differ by."""
+
+
+def uncertainty(oracle: Oracle, feeds: Mapping[str, Array], expected: Sequence[Array]) -> list[float]:
+    """For each output, how far the oracle's own other answers are from `expected`; 0 for what is no float."""
+    answers: list[Sequence[Array]] = []
+    for ask, given in (
+        (oracle.unoptimised, feeds),
+        *((oracle, nudged(feeds, seed)) for seed in range(NUDGES)),
+    ):
+        try:
+            answers.append(ask.run(given))
+        except BadSource:  # then this one says nothing
+            continue
+    return [
+        max((apart(reference, answer[place]) for answer in answers), default=0.0)
+        for place, reference in enumerate(expected)
+    ]
+
+
+def nudged(feeds: Mapping[str, Array], seed: int) -> dict[str, Array]:
+    """Every float moved by one unit in the last place, up or down: all one way would be another mean, and no more."""
+    generator = np.random.default_rng(seed)
+    return {
+        name: np.nextafter(array, np.where(generator.random(array.shape) < 0.5, np.inf, -np.inf).astype(array.dtype))
+        if array.dtype.name in ("float32", "float64")
+        else array
+        for name, array in feeds.items()
+    }
+
+
+def apart(a: Array, b: Array) -> float:
+    """The greatest difference where both are finite floats of one shape; 0 for anything else."""
+    if a.dtype.kind != "f" or a.shape != b.shape:
+        return 0.0
+    return largest(np.abs(np.asarray(a, np.float64) - np.asarray(b, np.float64)))
+
+
+def weighed(comparison: Comparison, reference: Array, noise: float) -> Comparison:
+    """The verdict on an output that differs by more than its tolerance, once the oracle's uncertainty is known."""
+    size = largest(np.abs(np.asarray(reference, np.float64))) if reference.dtype.kind == "f" else 0.0
+    allowed = TIMES * noise + ULPS * float(np.finfo(reference.dtype).eps) * size if size else 0.0
+    found = replace(comparison, uncertainty=noise)
+    if not np.isfinite(comparison.max_abs) or comparison.max_abs > allowed:
+        return found
+    if TIMES * noise > MOST * size:
+        reason = f"ill-conditioned: the oracle itself moves by {noise:.3g} when its inputs are rounded"
+        return replace(found, ill_conditioned=True, reason=reason)
+    return replace(found, passed=True, reason="", by="uncertainty", allowed=allowed)
+
+
+def spread(array: Array) -> float:
+    """Greatest minus smallest of the finite numbers; infinite for what is no float, which is compared exactly."""
+    if array.dtype.kind != "f" and array.dtype.name != "bfloat16":
+        return float("inf")
+    finite = np.asarray(array, np.float64)
+    finite = finite[np.isfinite(finite)]
+    return float(finite.max() - finite.min()) if finite.size else 0.0

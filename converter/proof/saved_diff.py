@@ -1,0 +1,122 @@
+"""A `.keras` file against its source, value by value: which layer is guilty."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+
+from converter.options import Options
+from converter.prepare import prepare
+from converter.processes.exclusive import exclusive
+from converter.proof.cases import feeds, graph_inputs, lengths_of, plan
+from converter.proof.diff import ValueDifference, Values
+from converter.proof.repro import write_repro
+from converter.proof.saved_model import refuse_unsafe_keras
+from converter.sources import Source
+from passes.errors import NotEquivalent, joined
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+@dataclass(frozen=True)
+class Diff:
+    """Every value of a graph that a saved model computes too.
+
+    Attributes:
+        values: in the graph's order.
+        missing: values of the graph that the model has not.
+        repro: where the smallest graph that fails was written.
+    """
+
+    values: Sequence[ValueDifference]
+    missing: Sequence[str]
+    repro: Path | None = None
+
+    @property
+    def guilty(self) -> ValueDifference | None:
+        """The first layer that is wrong though its inputs are right."""
+        return next((value for value in self.values if not value.isolated.passed), None)
+
+    @property
+    def victims(self) -> list[ValueDifference]:
+        """What is wrong as errors flow, right by itself."""
+        return [v for v in self.values if v.isolated.passed and v.cumulative is not None and not v.cumulative.passed]
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "guilty": None if self.guilty is None else self.guilty.to_dict(),
+            "victims": [value.to_dict() for value in self.victims],
+            "values": [value.to_dict() for value in self.values],
+            "missing": list(self.missing),
+            "repro": None if self.repro is None else str(self.repro),
+        }
+
+
+@exclusive()
+def diff_saved(
+    saved: Path,
+    source: Source,
+    options: Options,
+    *,
+    examples: Mapping[str, Array] | None = None,
+    repro: Path | None = None,
+    trust: bool = False,
+) -> Diff:
+    """Compare a model that keraport made with its source, all values of the graph.
+
+    Args:
+        options: those that the model was made with: layout, structure, fold_batchnorm, dropout.
+        examples: what goes in; made up without.
+        repro: the folder for the smallest graph that fails, if something does.
+        trust: open the model with a Keras that has known holes.
+
+    Raises:
+        BadSource: this Keras must not open a file from elsewhere.
+        NotEquivalent: it is not a model that keraport made of this source.
+        Unsupported: the source cannot be converted.
+    """
+    if not trust:
+        refuse_unsafe_keras()
+    from converter.backends.keras.emit import emit, load, unsupported
+
+    prepared = prepare(
+        source.model, layout=options.layout, fold_batchnorm=options.fold_batchnorm, dropout=options.dropout
+    )
+    problems = unsupported(prepared.final.graph)
+    if problems:
+        raise joined(problems)
+    made = emit(
+        prepared.final,
+        structure=options.structure,
+        name=source.name,
+        nameless=source.nameless,
+        trainable=source.trainable,
+    )
+    loaded, missing = made.with_layers_of(load(saved))
+    names = [value.name for value in missing]
+    if not loaded.top.nodes and not loaded.top.children:
+        raise NotEquivalent(
+            "The model has no layer of the names that a conversion of this source gives.",
+            hint="Give the options that it was converted with, or compare outputs only, with `keraport verify`.",
+        )
+    values = Values(prepared.final, _inputs(source, prepared.normalised, examples or {}))
+    flowing = loaded.trace(list(values.inputs.values())) if not missing else ()
+    diff = Diff(values.differences(loaded.isolated(values.known), flowing), [str(name) for name in names])
+    if repro is None or diff.guilty is None:
+        return diff
+    part = loaded.part(values.nodes[diff.guilty.value])
+    if part is None:
+        return diff
+    return Diff(diff.values, diff.missing, write_repro(repro, diff.guilty, values, part))
+
+
+def _inputs(source: Source, normalised: ir.Model, examples: Mapping[str, Array]) -> dict[str, Array]:
+    """The inputs of the first case of a verification."""
+    inputs = graph_inputs(source.model)
+    case = plan(inputs, examples, use_examples=bool(examples))[0]
+    return feeds(inputs, case, examples, lengths_of(normalised.graph))
