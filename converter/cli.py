@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from typer.exceptions import TyperException
 
+from converter.golden.cli import app as golden
 from converter.sources import refuse_missing
 from converter.terminal.screen import Screen
 from converter.zoo.cli import app as zoo
@@ -29,6 +30,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.add_typer(golden, name="golden")
 app.add_typer(zoo, name="zoo")
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import onnx_ir as ir
 
 from converter.atomic_output import Output
+from converter.emission import emit_model
 from converter.options import Options
 from converter.ports import Port, ports_of
 from converter.prepare import Prepared, prepare
@@ -23,7 +24,7 @@ from converter.report import OnStage, Report
 from converter.report.training import describe_training
 from converter.sources import InputSpec, Source, load
 from converter.temporary import temporary_folder
-from passes.errors import NotEquivalent, joined
+from passes.errors import NotEquivalent
 
 if TYPE_CHECKING:
     import keras
@@ -161,7 +162,7 @@ def convert(
             _describe(report, prepared.final)
             report.notes += _limits_of_lengths(prepared.final)
         with report.stage("emit"):
-            emission = _emit(prepared.final, options, loaded)
+            emission = emit_model(prepared.final, options, loaded)
             report.inputs = _named(report.inputs, emission.input_names)
             report.outputs = _named(report.outputs, emission.output_names, loaded.nameless)
             report.transposes, report.parameters = emission.transposes, emission.model.count_params()
@@ -207,23 +208,6 @@ def _limits_of_lengths(final: ir.Model) -> list[str]:
     """In the source a longer sequence is an error; in Keras that depends on the backend."""
     limits = length_limits(final.graph).items()
     return [f"{size} is at most {most}: the source's table of positions ends there." for size, most in limits]
-
-
-def _emit(final: ir.Model, options: Options, loaded: Source) -> Emission:
-    """Build the Keras model, once it is known that every operator has a function."""
-    from converter.backends.keras.emit import emit, unsupported
-
-    problems = unsupported(final.graph)
-    if problems:
-        raise joined(problems)
-    return emit(
-        final,
-        structure=options.structure,
-        name=loaded.name,
-        outputs=options.outputs,
-        nameless=loaded.nameless,
-        trainable=loaded.trainable,
-    )
 
 
 def _named(ports: Sequence[Port], names: Sequence[str], nameless: Collection[str] = ()) -> list[Port]:

@@ -17,7 +17,7 @@ from converter.proof.oracle import Oracle
 from passes.errors import BadSource
 
 Array = np.ndarray[Any, np.dtype[Any]]
-Exact = Callable[[Mapping[str, Array]], Sequence[Array]]
+Measure = Callable[[Array, Array], float]
 
 TIMES = 3.0
 """A difference may be this many times what was measured: the measurement is a sample of what rounding does."""
@@ -34,8 +34,14 @@ PROVING = 100.0
 """An output proves something where it moves by this many times what it may differ by."""
 
 
-def uncertainty(oracle: Oracle, feeds: Mapping[str, Array], expected: Sequence[Array]) -> list[float]:
-    """For each output, how far the oracle's own other answers are from `expected`; 0 for what is no float."""
+def uncertainty(
+    oracle: Oracle, feeds: Mapping[str, Array], expected: Sequence[Array], measure: Measure | None = None
+) -> list[float]:
+    """For each output, how far the oracle's own other answers are from `expected`; 0 for what is no float.
+
+    Args:
+        measure: of how far two arrays are apart; by default the greatest difference.
+    """
     answers: list[Sequence[Array]] = []
     for ask, given in (
         (oracle.unoptimised, feeds),
@@ -46,7 +52,7 @@ def uncertainty(oracle: Oracle, feeds: Mapping[str, Array], expected: Sequence[A
         except BadSource:  # then this one says nothing
             continue
     return [
-        max((apart(reference, answer[place]) for answer in answers), default=0.0)
+        max(((measure or apart)(reference, answer[place]) for answer in answers), default=0.0)
         for place, reference in enumerate(expected)
     ]
 

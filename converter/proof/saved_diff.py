@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
+from converter.emission import emit_model
 from converter.options import Options
 from converter.prepare import prepare
 from converter.processes.exclusive import exclusive
@@ -18,7 +19,7 @@ from converter.proof.diff import ValueDifference, Values
 from converter.proof.repro import write_repro
 from converter.proof.saved_model import refuse_unsafe_keras
 from converter.sources import Source
-from passes.errors import NotEquivalent, joined
+from passes.errors import NotEquivalent
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -82,21 +83,12 @@ def diff_saved(
     """
     if not trust:
         refuse_unsafe_keras()
-    from converter.backends.keras.emit import emit, load, unsupported
+    from converter.backends.keras.emit import load
 
     prepared = prepare(
         source.model, layout=options.layout, fold_batchnorm=options.fold_batchnorm, dropout=options.dropout
     )
-    problems = unsupported(prepared.final.graph)
-    if problems:
-        raise joined(problems)
-    made = emit(
-        prepared.final,
-        structure=options.structure,
-        name=source.name,
-        nameless=source.nameless,
-        trainable=source.trainable,
-    )
+    made = emit_model(prepared.final, options, source)
     loaded, missing = made.with_layers_of(load(saved))
     names = [value.name for value in missing]
     if not loaded.top.nodes and not loaded.top.children:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from converter.ports import to_source
 from converter.proof.compare import rmse
 from converter.proof.judge import Judge
+from converter.proof.noise import TIMES, uncertainty
 from converter.proof.trials import Trial
 from converter.proof.verdict import Precision, Verification
 from converter.sources import Source, memory_budget
@@ -58,6 +60,16 @@ def ask_module(
     if len(exact) == len(ports):
         for port, truth, a, b in zip(ports, exact, trial.expected, to_source(ports, from_keras), strict=True):
             _measure(port.name, truth, a, b, result)
+    result.precision = [
+        precision if precision.passed else _measured_again(precision, judge, trial) for precision in result.precision
+    ]
+
+
+def _measured_again(precision: Precision, judge: Judge, trial: Trial) -> Precision:
+    """What onnxruntime itself does when its inputs are rounded is allowed too: one run of it may be lucky."""
+    place = [port.name for port in judge.ports].index(precision.output)
+    own = uncertainty(judge.oracle, trial.feeds, trial.expected, rmse)[place]
+    return replace(precision, allowed=max(precision.allowed, TIMES * own))
 
 
 def _measure(name: str, truth: Array, by_oracle: Array, by_keras: Array, result: Verification) -> None:

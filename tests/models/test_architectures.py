@@ -25,12 +25,8 @@ ALWAYS = (
     "torchvision:efficientnet_b0",
     "torchvision:shufflenet_v2_x1_0",
     "torchvision:squeezenet1_1",
-    "torchvision:mnasnet1_0",
     "torchvision:swin_t",
     "torchvision:deeplabv3_mobilenet_v3_large",
-    "timm:tf_mixnet_s",
-    "timm:mobilenetv3_small_100",
-    "timm:ghostnet_100",
     "timm:resnest14d",
     "timm:vit_tiny_patch16_224",
 )
@@ -53,6 +49,10 @@ MORE = (
     "timm:repvgg_a0",
     "timm:hrnet_w18_small",
     "timm:nfnet_l0",
+    "torchvision:mnasnet1_0",
+    "timm:tf_mixnet_s",
+    "timm:mobilenetv3_small_100",
+    "timm:ghostnet_100",
 )
 """Of the kinds above, or large: `make test-all`."""
 

@@ -56,6 +56,12 @@ class Emission:
         """How many operations of the model move axes, nested models included."""
         return count_transposes(self.model)
 
+    def compute(self, inputs: list[np.ndarray]) -> list[np.ndarray]:
+        """The outputs in the graph's order; inputs in the graph's order."""
+        results = self.model(one_or_all(inputs), training=False)
+        named = [results[name] for name in self.output_names] if isinstance(results, dict) else as_list(results)
+        return [keras.ops.convert_to_numpy(result) for result in named]
+
     def trace(self, inputs: list[np.ndarray]) -> Iterator[tuple[str, str, str, str, np.ndarray]]:
         """Run the model level by level: (value, layer, module, node, numbers) for each node of the graph."""
         yield from trace(self.top, dict(zip(self.top.inputs, inputs, strict=True)))

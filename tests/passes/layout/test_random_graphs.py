@@ -77,6 +77,7 @@ def test_through_to_keras(model: onnx.ModelProto, layout: str) -> None:
     check_onnx(model, sizes=SIZES, layout=layout)
 
 
+@pytest.mark.slow
 def test_every_rule_is_drawn() -> None:
     drawn: set[str] = set()
 

@@ -68,7 +68,14 @@ def test_source_layout_keeps_the_axes() -> None:
     assert conversion.report.transposes == 1
 
 
-@pytest.mark.parametrize("name", ["torchvision:resnet18", "torchvision:convnext_tiny", "timm:vit_tiny_patch16_224"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "torchvision:resnet18",
+        pytest.param("torchvision:convnext_tiny", marks=pytest.mark.slow),
+        "timm:vit_tiny_patch16_224",
+    ],
+)
 def test_three_backends(name: str, tmp_path: Path) -> None:
     source = load(name, random_weights=2)
     output = tmp_path / "model.keras"

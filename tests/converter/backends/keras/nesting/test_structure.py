@@ -50,7 +50,7 @@ print([item.path if isinstance(item, Group) else item.op_type for item in group_
 
 def test_which_groups_go_does_not_depend_on_hashes() -> None:
     found = set()
-    for seed in range(6):
+    for seed in range(3):
         environment = {**os.environ, "PYTHONHASHSEED": str(seed), "PYTHONPATH": str(Path(__file__).parents[5])}
         run = subprocess.run(
             [sys.executable, "-c", INTERLOCKED], env=environment, capture_output=True, text=True, check=True

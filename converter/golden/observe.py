@@ -1,0 +1,137 @@
+"""One model on its whole way, everybody's outputs for the same inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from converter.emission import emit_model
+from converter.options import Options
+from converter.ports import Port, ports_of, to_keras, to_source
+from converter.prepare import prepare
+from converter.processes.exclusive import exclusive
+from converter.processes.replay import Replay
+from converter.proof.cases import graph_inputs, lengths_of
+from converter.proof.compare import Tolerance
+from converter.proof.noise import uncertainty
+from converter.proof.oracle import Oracle
+from converter.proof.precision import tolerances_of
+from converter.proof.trials import Trials, example_arrays, make_trials
+from converter.proof.verify import default_backend
+from converter.sources import Source, load
+from converter.temporary import temporary_folder
+from passes.errors import NotEquivalent
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Feeds = Mapping[str, Array]
+
+MODULE, EXACT, ORACLE, MEMORY = "torch", "float64", "onnxruntime", "keras"
+"""Who is asked; a file loaded again is `reloaded:BACKEND`."""
+
+
+def reloaded(backend: str) -> str:
+    return f"reloaded:{backend}"
+
+
+@dataclass
+class Observation:
+    """Everybody's outputs for one case.
+
+    Attributes:
+        feeds: the inputs by name, axes as in the source.
+        answers: by who was asked: the outputs, axes as in the source.
+        uncertainty: of onnxruntime, for each output.
+    """
+
+    note: str
+    feeds: Feeds
+    answers: dict[str, list[Array]] = field(default_factory=dict)
+    uncertainty: list[float] = field(default_factory=list)
+
+
+@dataclass
+class Observed:
+    """A model, as it was found. `tolerances` are those of outputs whose dtype does not tell."""
+
+    source: Source
+    outputs: list[str]
+    cases: list[Observation]
+    tolerances: dict[str, Tolerance] = field(default_factory=dict)
+
+
+@exclusive()
+def observe(
+    text: str, options: Options, *, feeds: Sequence[Feeds] | None = None, backends: Sequence[str] = ()
+) -> Observed:
+    """Convert a model and ask everybody.
+
+    Args:
+        text: the source as on the command line.
+        feeds: what goes in; drawn as for a verification without.
+        backends: Keras backends for the file that is loaded again.
+
+    Raises:
+        ConversionError: as `convert`.
+    """
+    loaded = load(text, options)
+    prepared = prepare(
+        loaded.model, layout=options.layout, fold_batchnorm=options.fold_batchnorm, dropout=options.dropout
+    )
+    emission = emit_model(prepared.final, options, loaded)
+    oracle = Oracle.for_source(loaded.path or loaded.model, prepared.normalised, graph=loaded.model)
+    inputs, outputs = ports_of(graph_inputs(prepared.final)), ports_of(prepared.final.graph.outputs)
+    if feeds is None:
+        making = Trials(loaded, oracle, lengths_of(prepared.normalised.graph))
+        examples = example_arrays(loaded, options.example_files or options.example_inputs)
+        trials = make_trials(making, examples, [], proving=lambda trial: True)
+        # What a step takes from the one before it is in its inputs.
+        cases = [Observation(trial.case.note or f"seed {trial.case.seed}", trial.feeds) for trial in trials]
+    else:
+        cases = [Observation("", given) for given in feeds]
+    for case in cases:
+        case.answers[ORACLE] = oracle.run(case.feeds)
+        case.uncertainty = uncertainty(oracle, case.feeds, case.answers[ORACLE])
+        made = emission.compute(to_keras(inputs, [case.feeds[port.name] for port in inputs]))
+        case.answers[MEMORY] = to_source(outputs, made)
+    _ask_module(loaded, cases)
+    with temporary_folder("golden") as folder:
+        saved = Path(folder) / "model.keras"
+        emission.model.save(saved)
+        for backend in backends or [default_backend()]:
+            _ask_file(saved, backend, cases, inputs, outputs, emission.output_names)
+    return Observed(loaded, [port.name for port in outputs], cases, tolerances_of(prepared.normalised.graph))
+
+
+def _ask_module(loaded: Source, cases: Sequence[Observation]) -> None:
+    """The module itself, and in float64 where it runs so."""
+    if loaded.torch_module is None:
+        return
+    from converter.sources.torch.reference import Reference
+
+    for who, double in ((MODULE, False), (EXACT, True)):
+        try:
+            reference = Reference(loaded, double=double)
+            for case in cases:
+                case.answers[who] = reference.run(case.feeds)
+        except Exception:  # noqa: BLE001 - the module may insist on sizes or types of its own; then it says nothing
+            for case in cases:
+                case.answers.pop(who, None)
+
+
+def _ask_file(
+    saved: Path,
+    backend: str,
+    cases: Sequence[Observation],
+    inputs: Sequence[Port],
+    outputs: Sequence[Port],
+    names: Sequence[str],
+) -> None:
+    arrays = [to_keras(inputs, [case.feeds[port.name] for port in inputs]) for case in cases]
+    for case, outcome in zip(cases, Replay.warm(backend).replay(saved, arrays, outputs=names).cases, strict=True):
+        if isinstance(outcome, str):
+            raise NotEquivalent(f"The saved model stops in plain Keras on {backend}: {outcome}")
+        case.answers[reloaded(backend)] = to_source(outputs, outcome)

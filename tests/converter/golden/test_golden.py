@@ -1,0 +1,198 @@
+"""Goldens: what drifts is blamed on the right leg, what is damaged is named, what is killed leaves a sound store."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import onnx_ir as ir
+import pytest
+
+import converter.golden.golden as golden
+from converter.golden.golden import check, record, update
+from converter.golden.observe import EXACT, MEMORY, MODULE, ORACLE, reloaded
+from converter.golden.store import Store, digests_of
+from converter.options import Options
+from passes.errors import BadSource, LimitExceeded, Unsupported, UsageError
+from tests.conftest import Keraport
+from tests.harness import graph
+
+DIGITS = Options(checkpoint="models/digits.safetensors", inputs=("image=float32[batch,1,8,8]",))
+DENSE = "g (float[batch,3] x) => (float[batch,2] y) <float[3,2] w = {1,2,3,4,5,6}> { y = MatMul(x, w) }"
+
+
+@pytest.fixture
+def dense(tmp_path: Path) -> str:
+    path = tmp_path / "dense.onnx"
+    ir.save(graph(DENSE), path)
+    return str(path)
+
+
+@pytest.fixture
+def kept(tmp_path: Path, dense: str) -> Store:
+    store = Store(tmp_path / "store")
+    assert record(store, "dense", dense, Options())["status"] == "verified"
+    return store
+
+
+def test_nothing_has_changed(kept: Store) -> None:
+    found = check(kept, "dense")
+    assert (found.outcome, found.findings) == ("ok", [])
+
+
+def test_a_module_keeps_all_of_its_witnesses(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    entry = record(store, "digits", "models.digits:build", DIGITS)
+    assert set(entry["cases"][0]["arrays"]) == {"inputs", MODULE, EXACT, ORACLE, MEMORY, reloaded("tensorflow")}
+    assert entry["options"]["inputs"] == ["image=float32[batch,1,8,8]"]
+    assert entry["environment"]["keras"]
+    assert check(store, "digits").outcome == "ok"
+
+
+@pytest.mark.parametrize(
+    ("who", "leg"),
+    [
+        (ORACLE, "torch ↔ onnxruntime"),
+        (MEMORY, "onnxruntime ↔ Keras in memory"),
+        (reloaded("tensorflow"), "Keras in memory ↔ reloaded file on tensorflow"),
+    ],
+)
+def test_a_drift_is_blamed_on_its_leg(kept: Store, who: str, leg: str) -> None:
+    """The record is one of an older version, in which one witness had answered otherwise."""
+    entry = kept.read("dense")
+    for case in entry["cases"]:
+        arrays = [array + np.float32(0.1) for array in kept.get(case["arrays"][who])]
+        case["arrays"][who] = kept.put(arrays)
+    kept.write("dense", entry)
+    found = check(kept, "dense")
+    assert found.outcome == "FAIL"
+    assert {finding.leg for finding in found.findings} == {leg}
+
+
+def test_an_error_that_grows_is_told(kept: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = kept.read("dense")
+    right = golden.observe
+
+    def worse(*arguments: object, **told: object) -> object:
+        made = right(*arguments, **told)  # type: ignore[arg-type]
+        for case in made.cases:
+            case.answers[MEMORY] = [array + np.float32(3e-5) * abs(array).max() for array in case.answers[MEMORY]]
+            case.answers[reloaded("tensorflow")] = case.answers[MEMORY]
+        return made
+
+    monkeypatch.setattr(golden, "observe", worse)
+    found = check(kept, "dense")
+    assert entry["status"] == "verified"
+    assert found.outcome == "ok"
+    assert {(finding.level, finding.leg) for finding in found.findings} == {("warn", "onnxruntime ↔ Keras in memory")}
+
+
+def test_what_failed_and_is_fixed_stops_a_check_too(kept: Store) -> None:
+    entry = kept.read("dense")
+    kept.write("dense", {**entry, "status": "unsupported", "cases": []})
+    assert check(kept, "dense").outcome == "FIXED"
+    update(kept, "dense", agree=lambda found: True)
+    assert check(kept, "dense").outcome == "ok"
+
+
+def test_what_was_verified_and_fails_now(kept: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*arguments: object, **told: object) -> object:
+        raise Unsupported("No longer.")
+
+    monkeypatch.setattr(golden, "observe", refuse)
+    found = check(kept, "dense")
+    assert (found.outcome, found.message) == ("FAIL", "No longer.")
+
+
+def test_a_model_that_takes_too_much_is_not_kept(tmp_path: Path, dense: str) -> None:
+    store = Store(tmp_path / "small")
+    with pytest.raises(LimitExceeded, match="takes"):
+        record(store, "dense", dense, Options(), limit=100)
+    assert store.names() == []
+
+
+def test_a_name_stays_with_its_source(kept: Store, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="is of"):
+        record(kept, "dense", "other.onnx", Options())
+
+
+def test_every_bit_that_flips_is_told(kept: Store) -> None:
+    files = [path for path in kept.folder.rglob("*") if path.is_file()]
+    draw = random.Random(0)
+    for _ in range(200):
+        path = draw.choice(files)
+        content = path.read_bytes()
+        place, bit = draw.randrange(len(content)), draw.randrange(8)
+        path.write_bytes(content[:place] + bytes([content[place] ^ 1 << bit]) + content[place + 1 :])
+        with pytest.raises(BadSource) as caught:
+            everything(kept)
+        assert path.name in caught.value.message
+        path.write_bytes(content)
+    everything(kept)
+
+
+def test_a_truncated_file_is_named_and_the_rest_is_checked(kept: Store, dense: str, keraport: Keraport) -> None:
+    record(kept, "other", dense, Options())
+    path = kept.folder / "models" / "other.json"
+    path.write_bytes(path.read_bytes()[:100])
+    ran = keraport("golden", "check", "--store", kept.folder)
+    assert ran.code == 3
+    assert "ok       dense" in ran.out
+    assert "DAMAGED  other" in ran.out
+
+
+WRITER = """
+import sys
+import numpy as np
+from converter.golden.store import Store
+store = Store(__import__("pathlib").Path(sys.argv[1]))
+print("ready", flush=True)
+for i in range(10**6):
+    digest = store.put([np.full((50, 50), i, np.float32), np.arange(i % 7)])
+    store.write(f"model{i % 5}", {"status": "verified", "cases": [{"arrays": {"inputs": digest}}], "i": i})
+"""
+
+
+def test_writers_that_are_killed_leave_a_sound_store(tmp_path: Path) -> None:
+    draw = random.Random(1)
+    environment = {**os.environ, "PYTHONPATH": os.getcwd()}
+    for _ in range(5):
+        writers = [
+            subprocess.Popen([sys.executable, "-c", WRITER, tmp_path], stdout=subprocess.PIPE, env=environment)
+            for _ in range(2)
+        ]
+        for writer in writers:
+            assert writer.stdout is not None
+            writer.stdout.readline()
+        time.sleep(draw.random() / 5)
+        for writer in writers:
+            writer.send_signal(signal.SIGKILL)
+            writer.wait()
+        everything(Store(tmp_path))
+
+
+def everything(store: Store) -> None:
+    for name in store.names():
+        for digest in digests_of(store.read(name)):
+            store.get(digest)
+
+
+def test_the_command_line(keraport: Keraport, small_onnx: Path, tmp_path: Path) -> None:
+    store = tmp_path / "goldens"
+    ran = keraport("golden", "record", small_onnx, "--store", store)
+    assert (ran.code, ran.err) == (0, "")
+    assert "small.onnx: verified, 5 cases" in ran.out
+    ran = keraport("golden", "check", "--store", store, "--json")
+    assert ran.code == 0
+    assert json.loads(ran.out)[0]["outcome"] == "ok"
+    assert keraport("golden", "update", "--store", store, "--yes").out == ""
+    ran = keraport("golden", "check", "--store", tmp_path / "nowhere")
+    assert ran.code == 1
+    assert "There are no goldens" in ran.err
