@@ -18,6 +18,7 @@ from passes.fuse.dense import FuseDense
 from passes.fuse.gelu import FuseGelu
 from passes.fuse.group_norm import FuseGroupNorm
 from passes.fuse.layer_norm import FuseLayerNorm
+from passes.fuse.recurrent import FuseRecurrent
 from passes.fuse.shared_weights import ShareWeights
 from passes.graph.weight_views import MarkWeights
 from passes.layout import Layout
@@ -46,7 +47,7 @@ Stage = tuple[str, Callable[[], ir.passes.PassBase]]
 Observer = Callable[[str, ir.Model], None]
 
 
-NORMALIZING: list[type[ir.passes.PassBase]] = [
+SETTLING: list[type[ir.passes.PassBase]] = [
     InlineFunctions,  # first: the passes below look at one sorted graph, in which weights are constants
     ModulePaths,  # before any rewrite, so that errors name modules and new nodes inherit them
     MarkWeights,  # before folding: what is computed is no weight of the source
@@ -61,20 +62,29 @@ NORMALIZING: list[type[ir.passes.PassBase]] = [
     ExplicitAxes,
     ConstantReshapeShapes,  # before what is unused goes: it sets shape arithmetic free
     ConstantResizeSizes,
+]
+"""What writes everything in one way, in order."""
+
+CLEARING: list[type[ir.passes.PassBase]] = [
     RemoveNoOps,  # "does nothing" is a matter of shapes
     RemoveZeroBias,
     RemoveIdentityGathers,  # additions of zero are gone, behind which positions hide
     RemoveUnused,
     NameFixPass,  # last: whatever was made has a name of its own
 ]
-"""What makes a graph say everything once and in one way, in order."""
+"""What takes out what is then superfluous, in order."""
+
+NORMALIZING = [*SETTLING, *CLEARING]
+"""What makes a graph say everything once and in one way."""
 
 
 def pipeline(*, layout: str = "channels_last", fold_batchnorm: bool = False, dropout: bool = True) -> list[Stage]:
     """The passes in order, by name, each made anew for one run."""
     return [
         ("RefusePrivate", RefusePrivate),  # first: what the passes write into a graph is theirs alone
-        *((each.__name__, each) for each in NORMALIZING),
+        *((each.__name__, each) for each in SETTLING),
+        ("FuseRecurrent", FuseRecurrent),  # while the parameters are there of which an exporter has made its weights
+        *((each.__name__, each) for each in CLEARING),
         # After shapes, which tell a norm over the last axes from others; before everything that changes axes.
         ("FuseLayerNorm", FuseLayerNorm),
         ("FuseGroupNorm", FuseGroupNorm),

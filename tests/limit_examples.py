@@ -4,6 +4,17 @@ from __future__ import annotations
 
 HEADER = '<ir_version: 10, opset_import: ["" : {opset}]>\n{text}'
 WINDOW = "g (float[batch,6] x) => (float[batch,6] y) <int64 n = {{6}}> {{ w = {operator}(n) y = Mul(x, w) }}"
+NET = """g (float[5,batch,2] x) => (float[5,1,batch,3] y)
+        <float[1,{gates},2] w = {{{w}}}, float[1,{gates},3] r = {{{r}}}> {{
+        y = {operator}<hidden_size=3{more}>(x, w, r) }}"""
+
+
+def net(operator: str, gates: int, more: str = "") -> str:
+    """A recurrent operator with three units."""
+    w, r = (", ".join(["0.25"] * (gates * 3 * size)) for size in (2, 3))
+    return NET.format(operator=operator, gates=3 * gates, w=w, r=r, more=more)
+
+
 LIST = "g (float[batch,4] x) => (float[batch,4] y) <int64 zero = {0}> "
 HEADS = "float[batch,2,5,4] q, float[batch,2,5,4] k, float[batch,2,5,4] v"
 
@@ -23,6 +34,9 @@ CONVERTED = {
     "EyeLike": """g (float[batch,2] x) => (float[batch,2] y) <float[2,2] e = {0, 0, 0, 0}> {
         i = EyeLike(e) y = MatMul(x, i) }""",
     "Flatten": "g (float[batch,2,3] x) => (float[batch,6] y) { y = Flatten(x) }",
+    "GRU": net("GRU", 3),
+    "LSTM": net("LSTM", 4),
+    "RNN": net("RNN", 1),
     "GlobalAveragePool": "g (float[batch,2,3,4] x) => (float[batch,2,1,1] y) { y = GlobalAveragePool(x) }",
     "GlobalMaxPool": "g (float[batch,2,3,4] x) => (float[batch,2,1,1] y) { y = GlobalMaxPool(x) }",
     "HammingWindow": WINDOW.format(operator="HammingWindow"),
@@ -55,8 +69,6 @@ CONVERTED = {
 """A graph for each operator of BY_PASSES; converted models equal onnxruntime."""
 
 REFUSED = {
-    "LSTM": """g (float[5,batch,1] x, float[1,4,1] w, float[1,4,1] r) => (float[5,1,batch,1] y) {
-        y = LSTM<hidden_size=1>(x, w, r) }""",
     "NonZero": "g (float[2,3] x) => (int64[2,n] y) { y = NonZero(x) }",
     "Loop": """g (float[2] x) => (float[2] y) <int64 n = {3}, bool c = {1}> { y = Loop(n, c, x) <
         body = b (int64 i, bool ci, float[2] v) => (bool co, float[2] vo) { co = Identity(ci) vo = Relu(v) }> }""",
@@ -93,6 +105,7 @@ PARTS = {
     "tf_crop_and_resize": """g (float[1,3,4,4] x) => (float[1,3,8,8] y)
         <float[8] roi = {0, 0, 0, 0, 1, 1, 1, 1}, float[4] s = {1, 1, 2, 2}> {
         y = Resize<coordinate_transformation_mode="tf_crop_and_resize", mode="linear">(x, roi, s) }""",
+    "recurrent form": net("LSTM", 4, ", clip=0.5"),
     "far reflections": """g (float[1,3,4,4] x) => (float[1,3,14,4] y) <int64[8] p = {0, 0, 5, 0, 0, 0, 5, 0}> {
         y = Pad<mode="reflect">(x, p) }""",
 }  # fmt: skip

@@ -54,6 +54,7 @@ BY_PASSES: Mapping[str, str] = {
     "Dropout": "does nothing in inference, and is kept for training",
     **dict.fromkeys(_names("Flatten Squeeze Unsqueeze"), "become reshapes"),
     **dict.fromkeys(_names("GlobalAveragePool GlobalMaxPool"), "become reductions"),
+    **dict.fromkeys(_names("GRU LSTM RNN"), "become the layers of these names, the batch first"),
     "If": "a branch is chosen where its condition is known",
     "Attention": "becomes a dot-product attention by heads",
     "Swish": "becomes x · sigmoid(αx)",
@@ -68,7 +69,6 @@ BY_PASSES: Mapping[str, str] = {
 """Operators without a function of their own, and what becomes of them."""
 
 REFUSED: tuple[Refused, ...] = (
-    Refused("Recurrent layers", _names("GRU LSTM RNN"), "not written yet"),
     Refused(
         "Results whose size depends on the numbers",
         _names("Compress NonMaxSuppression NonZero Unique"),
@@ -153,6 +153,10 @@ PARTS: Mapping[str, Part] = {
         "fix the sizes with --input",
     ),
     "far reflections": Part("Pad that reflects more than the axis has", "backends differ there"),
+    "recurrent form": Part(
+        "LSTM, GRU or RNN with clip, peepholes, coupled gates, or activations that Keras has not",
+        "Keras' layers compute the usual form",
+    ),
     "sparse": Part("Sparse initializers", "no layer takes them"),
 }
 """By a short name, under which tests/limit_examples.py has a graph that is refused for it."""

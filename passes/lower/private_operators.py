@@ -15,6 +15,7 @@ import onnx_ir as ir
 from passes.errors import describe, operator
 from passes.graph.builder import Names
 from passes.lower import meanings
+from passes.lower.recurrent import recurrent
 from passes.lower.run_time_pads import lower_centre_crop, lower_pad_same
 from passes.opset import OPSET
 
@@ -71,6 +72,15 @@ PRIVATE: dict[str, PrivateOperator] = {
     "keraport::Expand": _own(meanings.expand, 1, 2, "shape", "axis"),
     "keraport::OnesLike": _own(meanings.ones_like, 1, 1),
     "keraport::PadSame": _own(lower_pad_same, 1, 1, "axes", "dilations", "kernel_shape", "mode", "strides", "value"),
+    **{
+        f"keraport::{kind}": PrivateOperator(
+            4,
+            None,
+            frozenset({"activations", "direction", "hidden_size", "return_sequences", "return_state", "reset_after"}),
+            recurrent,
+        )
+        for kind in ("GRU", "LSTM", "RNN")
+    },
     "keraport::Positions": _own(meanings.positions, 1, 1, "axis", "to"),
     "keraport::ReversibleEmbedding": _own(meanings.reversible_embedding, 2, 2, "reverse"),
     "keraport::Silu": _own(meanings.silu, 1, 1),

@@ -65,11 +65,14 @@ LAYERS = {
     "Conv",
     "ConvTranspose",
     "Dense",
+    "GRU",
     "Gather",
     "GroupNormalization",
     "InstanceNormalization",
+    "LSTM",
     "LayerNormalization",
     "PRelu",
+    "RNN",
     "RMSNormalization",
     "ReversibleEmbedding",
 }
@@ -82,7 +85,7 @@ def _owner_of_weights(node: ir.Node) -> str | None:
         source = recorded_view(value) if value is not None and value.const_value is not None else None
         if source and "." in source[0]:
             module, _, weight = source[0].rpartition(".")
-            part = re.sub(r"_?(weight|bias|kernel|table)$", "", weight)
+            part = re.sub(r"_?(weight|bias|kernel|table)(_[ih]h_l\d+(_reverse)?)?$", "", weight)
             return f"{module}.{part}" if part and weight != part else module
     return None
 

@@ -122,6 +122,7 @@ def with_weights(
     *,
     is_weight: bool = True,
     call: Mapping[str, Any] | None = None,
+    owners: Mapping[str, keras.layers.Layer] | None = None,
     **sources: Source,
 ) -> Any:
     """Build the layer on x with these numbers and call it.
@@ -130,6 +131,7 @@ def with_weights(
         is_weight: whether the layer is one that has such weights, or holds a constant for want of a better one: where
             the source does not say what it trains, constants are not trained.
         call: what else the layer is called with.
+        owners: the layers inside of it that make variables, by what stands before their names in `sources`.
         layer: a new layer. Where the same layer with the same weights exists already, that one is called: a module
             that the source calls twice is one layer here.
         sources: for each variable of the layer a weight; or (weight, permutation); or (weight, steps), the steps of a
@@ -144,30 +146,43 @@ def with_weights(
     key = (variables.level, _identity(layer, given))
     if key in variables.layers:
         return variables.layers[key](x, **arguments)
-    create = layer.add_weight
-    placed: set[str] = set()
     _set_trainable(layer, given, variables, is_weight=is_weight)
-
-    def add_weight(*args: Any, **kwargs: Any) -> Any:
-        source = given.get(kwargs.get("name", ""))
-        if source is not None:
-            placed.add(kwargs["name"])
-            kwargs["initializer"] = _initializer(layer, kwargs["name"], source)
-        with _short_names():
-            return create(*args, **kwargs)
-
-    layer.add_weight = add_weight
+    makers = owners or {"": layer}
+    placed: dict[int, str] = {}
+    for prefix, owner in makers.items():
+        owner.add_weight = _placing(owner, prefix, given, placed)
     try:
         y = layer(x, **arguments)
     finally:
-        del layer.add_weight
-    if placed != given.keys():
-        missing = ", ".join(sorted(given.keys() - placed))
+        for owner in makers.values():
+            del owner.add_weight
+    if set(placed.values()) != given.keys():
+        missing = ", ".join(sorted(given.keys() - set(placed.values())))
         raise ValueError(f"The layer {layer.name!r} ({type(layer).__name__}) made no variable of: {missing}.")
     variables.layers[key] = layer
     for variable in layer.variables:
-        _record(variables, variable, given.get(variable.name))
+        _record(variables, variable, given.get(placed.get(id(variable), "")))
     return y
+
+
+def _placing(
+    owner: keras.layers.Layer, prefix: str, given: Mapping[str, Source], placed: dict[int, str]
+) -> Callable[..., Any]:
+    """The owner's `add_weight`, with the numbers that are given for the name; what it makes is noted in `placed`."""
+    create = owner.add_weight
+
+    def add_weight(*args: Any, **kwargs: Any) -> Any:
+        name = prefix + kwargs.get("name", "")
+        source = given.get(name)
+        if source is not None:
+            kwargs["initializer"] = _initializer(owner, name, source)
+        with _short_names():
+            variable = create(*args, **kwargs)
+        if source is not None:
+            placed[id(variable)] = name
+        return variable
+
+    return add_weight
 
 
 def _set_trainable(

@@ -11,7 +11,7 @@ from converter.backends.keras.ops import (
     matrix,
     normalization,
     padding,
-    pooling,
+    recurrent,
     reduction,
     resize,
     scatter,
@@ -19,6 +19,6 @@ from converter.backends.keras.ops import (
 )
 
 FAMILIES = (
-    activations, arithmetic, axes, convolution, dropout, grid_sample, indexing, matrix, normalization, padding, pooling,
-    reduction, resize, scatter, sizes,
+    activations, arithmetic, axes, convolution, dropout, grid_sample, indexing, matrix, normalization, padding,
+    recurrent, reduction, resize, scatter, sizes,
 )  # fmt: skip

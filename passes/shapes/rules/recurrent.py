@@ -1,0 +1,22 @@
+"""Recurrent nets: outputs of every step, and the states after the last one."""
+
+from __future__ import annotations
+
+import onnx_ir as ir
+
+from passes.shapes.rules.registry import NoRule, Shapes, Site, rule
+
+
+@rule("GRU LSTM RNN")
+def _recurrent(node: ir.Node, site: Site) -> Shapes:
+    x, recurrent = site.shape(0), site.shape(2)
+    if len(x) != 3 or len(recurrent) != 3:
+        raise NoRule
+    directions, hidden = recurrent[0], recurrent[2]
+    if node.attributes.get_int("layout", 0):
+        batch, length = x[0], x[1]
+        every, last = (batch, length, directions, hidden), (batch, directions, hidden)
+    else:
+        length, batch = x[0], x[1]
+        every, last = (length, directions, batch, hidden), (directions, batch, hidden)
+    return [every, *[last] * (len(node.outputs) - 1)]
