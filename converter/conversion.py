@@ -258,6 +258,7 @@ def _verify(
             dropout=options.dropout,
         )
     report.verification = verification.to_dict()
+    report.notes += [f"Output {name!r} is unproven. {why}" for name, why in verification.unproven.items()]
     if not verification.passed:
         if output is not None:
             _written(report, place.keep_unverified())

@@ -14,16 +14,18 @@ import numpy as np
 import onnx_ir as ir
 
 from converter.ports import ports_of
-from converter.proof.compare import Comparison, Tolerance, by_spread, compare
-from converter.proof.noise import PROVING, uncertainty, weighed
+from converter.proof.compare import Comparison, Tolerance, compare
+from converter.proof.noise import uncertainty, weighed
 from converter.proof.oracle import Oracle
 from passes.errors import BadSource, operator
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Traced = tuple[str, str, str, str, Array]
 """Value, layer, module path, description of the node, what Keras computed."""
-ALONE = Tolerance(1e-5, 1e-6)
-"""One layer by itself rounds a few times only: the formulas of two GELUs differ by more."""
+ALONE = Tolerance(1e-5, 5e-7)
+"""One layer by itself rounds a few times only: the formulas of two GELUs differ by more. onnxruntime's sigmoid is no
+better than a few 1e-8, however small its results are.
+"""
 
 SOURCE_KEY = "pkg.torch.onnx.stack_trace"
 """Node metadata under which PyTorch's exporter keeps the source lines."""
@@ -119,7 +121,7 @@ class Values:
     def _judged(self, node: ir.Node, value: str, array: Array, reference: Array) -> Comparison:
         """The verdict on a layer by itself: rounding inside of it counts as the oracle's own does."""
         alone = ALONE if reference.dtype == np.float32 else None
-        found = by_spread(compare(reference, array, alone, name=value), PROVING)
+        found = compare(reference, array, alone, name=value)
         if found.passed or not np.isfinite(found.max_abs):
             return found
         try:

@@ -18,7 +18,7 @@ from fractions import Fraction
 from functools import lru_cache
 from math import ceil
 
-from passes.dims.polynomial import Atom, Dim, Expr, Monomial, call, floor_divide, symbol, symbols, terms_of
+from passes.dims.polynomial import Atom, Dim, Expr, Monomial, call, floor_divide, from_terms, symbol, symbols, terms_of
 
 Terms = Mapping[Monomial, Fraction]
 _DEEPEST = 8
@@ -113,14 +113,25 @@ def maximum(a: Dim, b: Dim) -> Dim:
     """The greater of two dimensions."""
     smaller = _smaller(a, b)
     if smaller is None:
-        return call("Max", tuple(sorted((a, b), key=str)))
+        return _call_shifted("Max", a, b)
     return b if smaller is a else a
 
 
 def minimum(a: Dim, b: Dim) -> Dim:
     """The smaller of two dimensions."""
     smaller = _smaller(a, b)
-    return call("Min", tuple(sorted((a, b), key=str))) if smaller is None else smaller
+    return _call_shifted("Min", a, b) if smaller is None else smaller
+
+
+def _call_shifted(function: str, a: Dim, b: Dim) -> Dim:
+    """Max(256 - s, 0) as Max(256, s) - s: s and what pads it to 256 are then Max(256, s), however that is written."""
+    less: dict[Monomial, int] = {}
+    for dim in (a, b):
+        for monomial, factor in terms_of(dim).items():
+            if monomial and factor < 0:
+                less[monomial] = max(less.get(monomial, 0), -factor)
+    shift: Dim = from_terms(less)
+    return call(function, tuple(sorted((a + shift, b + shift), key=str))) - shift
 
 
 def _smaller(a: Dim, b: Dim) -> Dim | None:

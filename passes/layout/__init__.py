@@ -19,7 +19,17 @@ import onnx_ir as ir
 from passes.dims.product import dims_of
 from passes.errors import Unsupported, describe, operator
 from passes.layout.image_inputs import image_inputs
-from passes.layout.rules import along_axes, dropout, elementwise, expanding, positions, products, renaming, spatial
+from passes.layout.rules import (
+    along_axes,
+    dropout,
+    elementwise,
+    expanding,
+    padding,
+    positions,
+    products,
+    renaming,
+    spatial,
+)
 from passes.layout.walk.axes_view import View, channels_first_axes, channels_last
 from passes.layout.walk.registry import RULES
 from passes.layout.walk.walk import Walk
@@ -30,7 +40,7 @@ PERMUTATION_KEY = "keraport.permutation"
 DONE_KEY = "keraport.layout"
 """Metadata key of a model that has been through this pass."""
 
-RULE_FILES = (along_axes, dropout, elementwise, expanding, positions, products, renaming, spatial)
+RULE_FILES = (along_axes, dropout, elementwise, expanding, padding, positions, products, renaming, spatial)
 
 
 class Layout(ir.passes.InPlacePass):

@@ -157,28 +157,6 @@ def sliced_axes(node: ir.Node) -> list[int]:
     return [int(axis) % rank for axis in (range(count) if axes is None else axes)]
 
 
-@rule("Pad")
-def pad(walk: Walk, node: ir.Node) -> None:
-    x, pads, axes = operand(node, 0), constant_of(operand(node, 1)), constant_of(optional(node, 3))
-    if pads is None or (optional(node, 3) is not None and axes is None):
-        default(walk, node)
-        return
-    rank = len(dims_of(x))
-    half = len(pads) // 2
-    padded = [int(a) % rank for a in (range(half) if axes is None else axes)]
-    pairs = zip(padded, zip(pads[:half], pads[half:], strict=True), strict=True)
-    amounts = {axis: pair for axis, pair in pairs if any(pair)}
-    view, base_axes = on_single_axes(walk, x, list(amounts))
-    dims = list(dims_of(view.base))
-    all_pads = np.zeros((2, len(dims)), np.int64)
-    for (axis, pair), base_axis in zip(amounts.items(), base_axes, strict=True):
-        all_pads[:, base_axis] = pair
-        dims[base_axis] = dims_of(node.outputs[0])[axis]
-    inputs = [view.base, walk.constant(all_pads.ravel()), walk.plain(optional(node, 2))]
-    out = walk.emit("Pad", inputs, dims, {"mode": node.attributes.get_string("mode", "constant")})
-    walk.views[node.outputs[0]] = View(out, view.axes)
-
-
 @rule("Gather")
 def gather(walk: Walk, node: ir.Node) -> None:
     """Of a live tensor by constant indices, a scalar takes the axis away and a vector keeps it. Of a constant table,

@@ -14,6 +14,7 @@ from passes.dims.product import ONE, Dim, dims_of
 from passes.errors import Unsupported, describe
 from passes.layout.rules.along_axes import default
 from passes.layout.walk.axes_view import View, plain
+from passes.layout.walk.made_sizes import anchor_for
 from passes.layout.walk.registry import rule
 from passes.layout.walk.walk import Walk, constant_of, operand
 
@@ -64,7 +65,7 @@ def _expanded(walk: Walk, value: ir.Value, target: Sequence[Dim]) -> ir.Value | 
     if not open_places:
         return walk.emit("Expand", [value], target, {"shape": _sizes(target, None), "axis": 0}, domain="keraport")
     for place in open_places:
-        anchor = walk.anchored(target[place])
+        anchor = anchor_for(walk, target[place])
         if anchor is None:
             return None
         like, axis = anchor

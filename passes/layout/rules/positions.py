@@ -13,8 +13,9 @@ from passes.dims.polynomial import Expr
 from passes.dims.product import Dim, dims_of
 from passes.errors import Unsupported, describe
 from passes.graph.builder import sizes_of
-from passes.layout.rules.along_axes import default, slice_at_numbers, sliced_axes
-from passes.layout.walk.axes_view import plain
+from passes.layout.rules.along_axes import default, on_single_axes, slice_at_numbers, sliced_axes
+from passes.layout.walk.axes_view import View, plain
+from passes.layout.walk.made_sizes import anchor_for
 from passes.layout.walk.registry import rule
 from passes.layout.walk.walk import Walk, constant_of, operand, optional
 
@@ -39,11 +40,17 @@ def _positions(walk: Walk, size: Dim, dtype: ir.DataType = ir.DataType.INT64) ->
     """0, 1, 2, …; None where no live tensor has this size."""
     if size.is_static:
         return walk.constant(np.arange(size.coefficient), dtype.numpy())
-    anchor = walk.anchored(size)
+    anchor = anchor_for(walk, size)
     if anchor is None:
         return None
     like, axis = anchor
-    return walk.emit("Positions", [like], [size], {"axis": axis, "to": dtype.value}, domain="keraport")
+    attributes = {"axis": axis, "to": dtype.value}
+    return walk.emit("Positions", [like], [size], attributes, domain="keraport", like=_counter(walk, dtype))
+
+
+def _counter(walk: Walk, dtype: ir.DataType = ir.DataType.INT64) -> ir.Value:
+    """What positions are called, and their type, in a node that gives something else."""
+    return ir.Value(name=f"{walk.node.outputs[0].name}_positions", type=ir.TensorType(dtype))
 
 
 @rule("Slice")
@@ -57,21 +64,24 @@ def slice_(walk: Walk, node: ir.Node) -> None:
     elif (starts < 0).any() or (steps is not None and (steps != 1).any()):
         default(walk, node)
     else:
-        out = walk.materialise(walk.view(operand(node, 0)))
-        for axis, start in zip(sliced_axes(node), starts.tolist(), strict=True):
-            out = _cut(walk, node, out, axis, start)
-        walk.views[node.outputs[0]] = plain(out)
+        axes = sliced_axes(node)
+        view, base_axes = on_single_axes(walk, operand(node, 0), axes)
+        out = view.base
+        for axis, base_axis, start in zip(axes, base_axes, starts.tolist(), strict=True):
+            out = _cut(walk, node, out, (axis, base_axis), start)
+        walk.views[node.outputs[0]] = View(out, view.axes)
 
 
-def _cut(walk: Walk, node: ir.Node, x: ir.Value, axis: int, start: int) -> ir.Value:
-    """x from the start on, along one axis, to the size that the node's output has.
+def _cut(walk: Walk, node: ir.Node, x: ir.Value, axes: tuple[int, int], start: int) -> ir.Value:
+    """x from the start on, along one axis of the value and of its base, to the size that the node's output has.
 
     At a fixed distance from the end it is a Slice, else a Gather at start + positions: of a table, of which as much is
     taken as another tensor is long. Where x holds the numbers 0, 1, 2, … themselves, those taken are the positions.
     """
-    before, after = sizes_of(operand(node, 0))[axis], sizes_of(node.outputs[0])[axis]
+    value_axis, axis = axes
+    before, after = sizes_of(operand(node, 0))[value_axis], sizes_of(node.outputs[0])[value_axis]
     dims = list(dims_of(x))
-    dims[axis] = dims_of(node.outputs[0])[axis]
+    dims[axis] = dims_of(node.outputs[0])[value_axis]
     left = None if before is None or after is None else before - start - _unclamped(after)
     if isinstance(left, int):
         end = -left if left > 0 else np.iinfo(np.int64).max
@@ -80,12 +90,14 @@ def _cut(walk: Walk, node: ir.Node, x: ir.Value, axis: int, start: int) -> ir.Va
     positions = _positions(walk, dims[axis])
     if positions is None:
         raise Unsupported(
-            "A slice to an end that the graph computes, to a size that no tensor of the model has, is not converted.",
+            f"A slice to an end that the graph computes, to the size {dims[axis].as_shape()}, is not converted: no "
+            "tensor of the model has it.",
             node=describe(node),
             hint="Give fixed sizes with --input for all dimensions but the batch.",
         )
     if start:
-        positions = walk.emit("Add", [positions, walk.constant(np.asarray(start))], [dims[axis]])
+        shifted = [positions, walk.constant(np.asarray(start))]
+        positions = walk.emit("Add", shifted, [dims[axis]], like=_counter(walk))
     if _counts(x, axis):
         return walk.reshape(positions, dims)
     return walk.emit("Gather", [x, positions], dims, {"axis": axis})

@@ -131,7 +131,9 @@ class Walk(Writer):
         for axis, group in enumerate(lead.axes):
             size = view.dims[axis]
             for atom in group:
-                target.append(size if axis == free_axis else ONE if size.is_one else base[atom])
+                # One axis stays one: what the source needs to be equal is equal, however it is written.
+                own = axis == free_axis or len(group) == 1
+                target.append(size if own else ONE if size.is_one else base[atom])
                 owners.append(atom)
         fitted = self.reshape_view(view, target)
         if fitted is None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import onnx_ir as ir
 
 from passes.dims.bounds import maximum
-from passes.dims.polynomial import Dim
+from passes.dims.polynomial import Dim, is_symbol, symbols
 from passes.shapes.rules.registry import Shape, Shapes, Site, rule
 
 UNARY = """
@@ -25,7 +25,8 @@ BROADCASTING = """
 
 
 def broadcast(shapes: Sequence[Shape]) -> Shape:
-    """numpy's broadcasting. Two different symbols: one of them may be 1, so the result is the greater."""
+    """numpy's broadcasting. Two different symbols: one of them may be 1, so the result is the greater; two expressions
+    of the same symbols are one size, written in two ways."""
     rank = max(map(len, shapes))
     result: list[Dim] = [1] * rank
     for shape in shapes:
@@ -36,8 +37,17 @@ def broadcast(shapes: Sequence[Shape]) -> Shape:
             if known == 1 or (isinstance(dim, int) and not isinstance(known, int)):
                 result[axis] = dim
             elif not isinstance(known, int):
-                result[axis] = maximum(known, dim)
+                result[axis] = simpler(known, dim) if _is_one_size(known, dim) else maximum(known, dim)
     return tuple(result)
+
+
+def _is_one_size(a: Dim, b: Dim) -> bool:
+    return symbols(a) == symbols(b) and not (is_symbol(a) and is_symbol(b))
+
+
+def simpler(a: Dim, b: Dim) -> Dim:
+    """Of two ways to write a size the number, or the shorter one."""
+    return min((a, b), key=lambda dim: (not isinstance(dim, int), len(str(dim))))
 
 
 @rule(UNARY)

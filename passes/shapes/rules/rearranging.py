@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from functools import reduce
+
 import onnx_ir as ir
 
 from passes.dims.polynomial import Dim, ceil_divide, exact_divide, floor_divide, product, total
+from passes.shapes.rules.elementwise import simpler
 from passes.shapes.rules.registry import NoRule, Shapes, Site, rule
 
 
@@ -71,7 +74,7 @@ def _concat(node: ir.Node, site: Site) -> Shapes:
         if position == axis:
             result.append(total(dims))
         else:
-            result.append(next((dim for dim in dims if isinstance(dim, int)), dims[0]))
+            result.append(reduce(simpler, dims))  # the operator needs them to be equal
     return [tuple(result)]
 
 

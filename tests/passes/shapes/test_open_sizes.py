@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from converter.backends.keras.nesting.levels import count_transposes
 from passes.errors import Unsupported
 from tests.harness import check_onnx
 
@@ -196,16 +197,71 @@ def test_negative_indices_into_open_axes(node: str, indices: str, output: str) -
     ("text", "reason"),
     [
         pytest.param("""g (float[b, t] x) => (int64[n] y) <int64 zero = {0}, int64 one = {1}> {
-            s = Size(x)  y = Range(zero, s, one) }""", "As many numbers as a size that no tensor", id="range"),
+            h = Shape<start=0, end=1>(x)  w = Shape<start=1, end=2>(x)  d = Sub(w, h)  m = Squeeze(d)
+            y = Range(zero, m, one) }""", "As many numbers as a size that no tensor", id="range"),
         pytest.param("""g (float[b, t] x, float[1] z) => (float[n] y) {
-            h = Shape<start=0, end=1>(x)  w = Shape<start=1, end=2>(x)  m = Add(h, w)  y = Expand(z, m) }""",
+            h = Shape<start=0, end=1>(x)  w = Shape<start=1, end=2>(x)  m = Sub(w, h)  y = Expand(z, m) }""",
             "a size that no tensor", id="expand"),
         pytest.param("""g (float[b, t] x, int64[2] n) => (float[c, d] y) { y = Tile(x, n) }""",
             "repeated a computed number of times", id="tile"),
         pytest.param("""g (float[b, t] x, int64[1] n) => (float[b, d] y) <int64[1] none = {0}, int64[1] first = {1}> {
-            y = Slice(x, none, n, first) }""", "a size that no tensor of the model has", id="slice"),
+            y = Slice(x, none, n, first) }""", "to the size d, is not converted: no tensor", id="slice"),
     ],
 )  # fmt: skip
-def test_sizes_that_no_tensor_has_are_refused(text: str, reason: str) -> None:
+def test_sizes_that_follow_from_nothing_are_refused(text: str, reason: str) -> None:
     with pytest.raises(Unsupported, match=reason):
         check_onnx(text)
+
+
+@pytest.mark.parametrize(
+    "size",
+    [
+        "Add(t, three)", "Sub(t, one)", "Mul(t, three)", "Mul(t, b)", "Add(t, b)", "Div(t, two)", "Max(t, three)",
+        "Min(t, three)",
+    ],
+)  # fmt: skip
+def test_a_size_that_no_tensor_has_is_made(size: str) -> None:
+    """0, 1, 2, …, as many as the size: by Range, by Expand and at the end of a Slice."""
+    text = f"""g (float[b, t] x) => (int64[n] counted, float[1, n] wide)
+        <int64 zero = {{0}}, int64 one = {{1}}, int64 two = {{2}}, int64 three = {{3}}, float[1, 1] half = {{0.5}},
+            int64[1] single = {{1}}> {{
+        bs = Shape<start=0, end=1>(x)  b = Squeeze(bs)  ts = Shape<start=1, end=2>(x)  t = Squeeze(ts)
+        n = {size}  counted = Range(zero, n, one)
+        ns = Reshape(n, single)  target = Concat<axis=0>(single, ns)  wide = Expand(half, target) }}"""
+    check_onnx(text, sizes={"b": (1, 3), "t": (1, 2, 5, 8)})
+
+
+def test_half_of_a_size_rounded_up() -> None:
+    """⌈t / 2⌉ is written as t - ⌊t / 2⌋."""
+    check_onnx(
+        """g (float[b, t] x) => (int64[n] y) <int64 zero = {0}, int64 one = {1}, int64 two = {2}> {
+            ts = Shape<start=1, end=2>(x)  t = Squeeze(ts)
+            h = Div(t, two)  n = Sub(t, h)  y = Range(zero, n, one) }""",
+        sizes={"b": (1, 3), "t": (1, 2, 5, 8)},
+    )
+
+
+@pytest.mark.parametrize("mode", ["constant", "edge", "reflect"])
+def test_pads_that_the_graph_computes(mode: str) -> None:
+    """To a multiple of 4, in channels-last axes."""
+    check_onnx(
+        f"""g (float[b, 3, h, w] x, float[4, 3, 1, 1] k) => (float[b, 3, H, W] y)
+            <int64[2] none = {{0, 0}}, int64[1] one = {{1}}, int64[2] four = {{4, 4}}, float v = {{0.25}}> {{
+            s = Shape<start=2>(x)  m = Mod(s, four)  d = Sub(four, m)  e = Mod(d, four)
+            p = Concat<axis=0>(none, one, one, none, e)  y = Pad<mode="{mode}">(x, p, v) }}""".replace(
+            ", float[4, 3, 1, 1] k", ""
+        ),
+        sizes={"b": (2,), "h": (4, 5, 7), "w": (6, 9)},
+    )
+
+
+def test_sizes_that_an_operator_needs_to_be_equal() -> None:
+    """2 ⌈⌈h / 2⌉ / 2⌉ joins ⌈h / 2⌉, as in a feature pyramid: equal at multiples of 4, or nothing would run."""
+    kernel = ", ".join(["0.1"] * 16)
+    text = f"""g (float[b, 4, h, w] x) => (float[b, 8, H, W] y, float[b, 4, P, Q] z)
+        <float[4, 4, 1, 1] k = {{{kernel}}}, float[4] scales = {{1, 1, 2, 2}}> {{
+        a = Conv<strides=[2, 2]>(x, k)  c = Conv<strides=[2, 2]>(a, k)
+        e = Resize<mode="nearest", nearest_mode="floor", coordinate_transformation_mode="asymmetric">(c, , scales)
+        y = Concat<axis=1>(a, e)  z = Add(a, e) }}"""
+    found = check_onnx(text, sizes={"b": (1, 2), "h": (8, 12), "w": (4, 16)})
+    assert count_transposes(found.model) == 0

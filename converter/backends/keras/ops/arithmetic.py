@@ -37,7 +37,9 @@ def _merge(layer: type[keras.layers.Layer], function: Callable[[Any, Any], Any])
 
 
 def _same_kind(x: Any, y: Any) -> bool:
-    return isinstance(y, keras.KerasTensor) and isinstance(x, keras.KerasTensor) and x.shape == y.shape
+    """Whether a merging layer takes both: tensors of one shape, which has a batch."""
+    both = isinstance(y, keras.KerasTensor) and isinstance(x, keras.KerasTensor)
+    return both and x.shape == y.shape and bool(x.shape)
 
 
 for _operator, _layer, _function in (
