@@ -25,6 +25,7 @@ from converter.report.training import describe_training
 from converter.sources import InputSpec, Source, load
 from converter.temporary import temporary_folder
 from passes.errors import NotEquivalent
+from passes.normalize.explicit_axes import kept_axes
 
 if TYPE_CHECKING:
     import keras
@@ -160,7 +161,7 @@ def convert(
                 loaded.model, layout=layout, fold_batchnorm=fold_batchnorm, dropout=dropout, keep_normalised=verify
             )
             _describe(report, prepared.final)
-            report.notes += _limits_of_lengths(prepared.final)
+            report.notes += _notes_on_sizes(prepared.final)
         with report.stage("emit"):
             emission = emit_model(prepared.final, options, loaded)
             report.inputs = _named(report.inputs, emission.input_names)
@@ -204,10 +205,13 @@ def _describe(report: Report, final: ir.Model) -> None:
     report.inputs, report.outputs = ports_of(graph_inputs(final)), ports_of(final.graph.outputs)
 
 
-def _limits_of_lengths(final: ir.Model) -> list[str]:
-    """In the source a longer sequence is an error; in Keras that depends on the backend."""
+def _notes_on_sizes(final: ir.Model) -> list[str]:
+    """At which sizes the source does something else: beyond a table it stops, while Keras' backends differ there."""
     limits = length_limits(final.graph).items()
-    return [f"{size} is at most {most}: the source's table of positions ends there." for size, most in limits]
+    return [
+        *(f"{size} is at most {most}: the source's table of positions ends there." for size, most in limits),
+        *(f"The source drops the axis {size} where it is 1; the model keeps it." for size in kept_axes(final)),
+    ]
 
 
 def _named(ports: Sequence[Port], names: Sequence[str], nameless: Collection[str] = ()) -> list[Port]:

@@ -28,8 +28,17 @@ CONVERTED = {
         c = Constant<value = float[3] {1, 2, 3}>() y = Add(x, c) }""",
     "ConstantOfShape": """g (float[batch,3] x) => (float[batch,3] y) <int64[1] three = {3}> {
         c = ConstantOfShape<value = float[1] {2}>(three) y = Add(x, c) }""",
-    "DequantizeLinear": """g (float[batch,4] x) => (float[batch,4] y)
-        <int8[4] q = {1, 2, 3, -4}, float scale = {0.5}> { d = DequantizeLinear(q, scale) y = Add(x, d) }""",
+    "ConvInteger": """g (uint8[batch,1,4,4] x) => (int32[batch,1,3,3] y)
+        <uint8[1,1,2,2] w = {1, 2, 3, 4}, uint8 zero = {3}> { y = ConvInteger(x, w, zero) }""",
+    "DynamicQuantizeLinear": """g (float[batch,4] x) => (float[batch,4] y) {
+        q, s, z = DynamicQuantizeLinear(x) y = DequantizeLinear(q, s, z) }""",
+    "MatMulInteger": "g (uint8[batch,3] x, uint8[3,2] w) => (int32[batch,2] y) { y = MatMulInteger(x, w) }",
+    "QLinearConv": """g (uint8[batch,1,4,4] x) => (uint8[batch,1,3,3] y)
+        <float s = {0.5}, uint8 z = {3}, uint8[1,1,2,2] w = {1, 2, 3, 4}, float t = {0.25}, float u = {20}> {
+        y = QLinearConv(x, s, z, w, t, z, u, z) }""",
+    "QLinearMatMul": """g (uint8[batch,3] x) => (uint8[batch,2] y)
+        <float s = {0.5}, uint8 z = {3}, uint8[3,2] w = {1, 2, 3, 4, 5, 6}, float t = {0.25}, float u = {20}> {
+        y = QLinearMatMul(x, s, z, w, t, z, u, z) }""",
     "Dropout": "g (float[batch,3] x) => (float[batch,3] y) { y = Dropout(x) }",
     "EyeLike": """g (float[batch,2] x) => (float[batch,2] y) <float[2,2] e = {0, 0, 0, 0}> {
         i = EyeLike(e) y = MatMul(x, i) }""",
@@ -47,9 +56,6 @@ CONVERTED = {
     "MelWeightMatrix": """g (float[batch,5] x) => (float[batch,3] y)
         <int64 a = {3}, int64 b = {8}, int64 c = {16000}, float d = {20}, float e = {8000}> {
         m = MelWeightMatrix(a, b, c, d, e) y = MatMul(x, m) }""",
-    "QuantizeLinear": """g (float[batch,4] x) => (float[batch,4] y)
-        <float[4] w = {1, 2, 3, 4}, float scale = {0.5}, int8 zero = {0}> {
-        q = QuantizeLinear(w, scale, zero) d = DequantizeLinear(q, scale, zero) y = Mul(x, d) }""",
     "Range": """g (float[batch,6] x) => (float[batch,6] y) <int64 a = {0}, int64 b = {6}, int64 c = {1}> {
         r = Range(a, b, c) f = Cast<to=1>(r) y = Add(x, f) }""",
     "SequenceAt": LIST + "{ r = Relu(x) s = SequenceConstruct(x, r) y = SequenceAt(s, zero) }",
@@ -72,7 +78,6 @@ REFUSED = {
     "NonZero": "g (float[2,3] x) => (int64[2,n] y) { y = NonZero(x) }",
     "Loop": """g (float[2] x) => (float[2] y) <int64 n = {3}, bool c = {1}> { y = Loop(n, c, x) <
         body = b (int64 i, bool ci, float[2] v) => (bool co, float[2] vo) { co = Identity(ci) vo = Relu(v) }> }""",
-    "MatMulInteger": "g (uint8[batch,3] x, uint8[3,2] w) => (int32[batch,2] y) { y = MatMulInteger(x, w) }",
     "RandomNormalLike": "g (float[2,3] x) => (float[2,3] y) { y = RandomNormalLike(x) }",
     "SoftmaxCrossEntropyLoss": "g (float[2,3] x, int64[2] t) => (float y) { y = SoftmaxCrossEntropyLoss(x, t) }",
     "StringNormalizer": "g (string[2] x) => (string[2] y) { y = StringNormalizer(x) }",
@@ -93,14 +98,14 @@ PARTS = {
         y, i = MaxPool<kernel_shape=[2,2], strides=[2,2]>(x) }""",
     "computed axes": "g (float[batch,4] x, int64[1] a) => (float[m] y) { y = ReduceSum<keepdims=0>(x, a) }",
     "computed sizes": """g (float[batch,n] x) => (int64[m] y) <int64 zero = {0}, int64 one = {1}> {
-        s = Size(x) y = Range(zero, s, one) }""",
+        h = Shape<start=0, end=1>(x) w = Shape<start=1, end=2>(x) d = Sub(w, h) s = Squeeze(d)
+        y = Range(zero, s, one) }""",
     "two open sizes": """g (float[batch,n,6] x, float[a,b] z) => (float[c,d,2] y) <int64[1] two = {2}> {
         s = Shape(z) t = Concat<axis=0>(s, two) y = Reshape(x, t) }""",
-    "open squeeze": "g (float[a,b,3] x) => (float[n,3] y) { y = Squeeze(x) }",
     "computed condition": """g (float[2,4] x, bool c) => (float[2,4] y) { y = If(c) <
         then_branch = a () => (float[2,4] p) { p = Relu(x) }, else_branch = b () => (float[2,4] q) { q = Neg(x) }> }""",
-    "live quantisation": """g (float[batch,4] x) => (float[batch,4] y) <float scale = {0.5}, int8 zero = {0}> {
-        q = QuantizeLinear(x, scale, zero) y = DequantizeLinear(q, scale, zero) }""",
+    "odd quantisation": """g (float[batch,4] x) => (float[batch,4] y) <float[1,2] scale = {0.5, 0.25}> {
+        q = QuantizeLinear<axis=1, block_size=2, output_dtype=3>(x, scale) y = Cast<to=1>(q) }""",
     "attention cache": f"g ({HEADS}) => (float[batch,2,5,4] y) {{ y = Attention<softcap=2.0>(q, k, v) }}",
     "tf_crop_and_resize": """g (float[1,3,4,4] x) => (float[1,3,8,8] y)
         <float[8] roi = {0, 0, 0, 0, 1, 1, 1, 1}, float[4] s = {1, 1, 2, 2}> {

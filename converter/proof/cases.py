@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,9 @@ from passes.errors import UsageError
 Array = np.ndarray[Any, np.dtype[Any]]
 
 BATCH_SIZES = (1, 2, 3)
+
+LARGER = 32
+"""By how much an image is larger: networks with strides of 32 in all want that."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +107,7 @@ def plan(
     *,
     use_examples: bool = True,
     sizes: Sizes = ATTEMPTS[0],
+    never_one: Collection[str] = (),
 ) -> list[Case]:
     """The trials of one model: the examples as they are; three seeds, each with its own batch size where the batch is
     dynamic; a larger and an odd image, its two edges different, where the image size is; a longer and a shorter
@@ -114,6 +118,7 @@ def plan(
         examples: by name; their sizes stand for dynamic dimensions.
         use_examples: whether their values mean something, so that they make a case of their own.
         sizes: for dimensions that no example fixes.
+        never_one: dimensions at whose size 1 the source drops the axis.
     """
     examples = dict(examples or {})
     roles = dynamic_axes(inputs)
@@ -122,10 +127,10 @@ def plan(
     complete = use_examples and bool(inputs) and len(examples) == len(inputs)
     cases = [Case(0, base, "the example inputs", examples)] if complete else []
     for seed, batch in enumerate(BATCH_SIZES if batches else (1, 1, 1)):
-        cases.append(Case(seed, base | dict.fromkeys(batches, batch)))
+        cases.append(Case(seed, base | {name: batch + (name in never_one) for name in batches}))
     edges = [name for name, role in roles.items() if role == "image"]
     if edges:
-        larger = {name: round(base[name] * 1.25) for name in edges}
+        larger = {name: base[name] + LARGER * (1 + place) for place, name in enumerate(edges)}
         odd = {name: base[name] // 2 * 2 + 3 + 2 * place for place, name in enumerate(edges)}
         cases.append(Case(3, base | larger, "a larger image"))
         cases.append(Case(4, base | odd, "an odd image size"))
@@ -134,7 +139,11 @@ def plan(
         longer = {name: base[name] + base[name] // 4 + 1 + place for place, name in enumerate(lengths)}
         cases.append(Case(5, base | longer, "longer"))
         cases.append(Case(6, base | {name: max(1, base[name] // 2) for name in lengths}, "shorter"))
-    return cases
+    return [replace(case, dims={**case.dims, **_not_one(case.dims, never_one)}) for case in cases]
+
+
+def _not_one(dims: Mapping[str, int], never_one: Collection[str]) -> dict[str, int]:
+    return {name: 2 for name, size in dims.items() if size == 1 and name in never_one}
 
 
 def feeds(

@@ -45,8 +45,8 @@ class Comparison:
         max_abs: the greatest difference where both are finite.
         max_rel: max_abs over the greatest magnitude in the reference, the ratio that `rtol` bounds.
         rtol, atol, allowed: the tolerance, and what it comes to for this reference.
-        by: what the verdict rests on: "tolerance", the output's own "spread" where that is small, or the oracle's
-            "uncertainty".
+        by: what the verdict rests on: "tolerance", the output's own "spread" where that is small, the oracle's
+            "uncertainty", or steps of "quantisation".
         uncertainty: how far the oracle's own answers are apart; None where nobody had to ask.
         ill_conditioned: rounding alone does as much: this case says nothing about the output.
         spread: greatest minus smallest number of the reference, None for what is no float.

@@ -6,6 +6,9 @@ import onnx_ir as ir
 
 from converter.proof.compare import Tolerance, tolerance_for
 
+QUANTISED = Tolerance(2 / 255, 1e-5)
+"""Two steps of eight bits over the range: where a number lies between two steps, rounding decides."""
+
 LOW = {ir.DataType.BFLOAT16, ir.DataType.FLOAT16}
 
 
@@ -22,7 +25,7 @@ def tolerances_of(graph: ir.Graph) -> dict[str, Tolerance]:
         return _wider(own, lowest.get(value))
 
     for node in graph:
-        found = None
+        found = QUANTISED if node.op_type == "QuantizeLinear" and node.domain == "" else None
         for value in node.inputs:
             if value is not None:
                 found = _wider(found, of(value))

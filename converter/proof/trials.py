@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -53,11 +53,13 @@ class Trials:
         source: as loaded.
         oracle: for it.
         lengths: of `lengths_of`.
+        never_one: dimensions at whose size 1 the source drops an axis.
     """
 
     source: Source
     oracle: Oracle
     lengths: Mapping[str, Dim] = field(default_factory=dict)
+    never_one: Collection[str] = ()
 
     def at(self, case: Case, examples: Mapping[str, Array] | None = None) -> Trial:
         """The trial of a case.
@@ -166,7 +168,7 @@ def _attempt(
     values = graph_inputs(making.source.model)
     trials: list[Trial] = []
     refused: list[str] = []
-    for case in plan(values, known, use_examples=bool(examples), sizes=sizes):
+    for case in plan(values, known, use_examples=bool(examples), sizes=sizes, never_one=making.never_one):
         try:
             trials.append(making.at(case, examples))
         except BadSource as error:

@@ -23,6 +23,7 @@ from converter.proof.trials import Trial, Trials, example_arrays, make_trials
 from converter.proof.verdict import CaseResult, Inner, Verification
 from converter.sources import Source
 from passes.errors import NotEquivalent
+from passes.normalize.explicit_axes import kept_axes
 
 __all__ = ["Comparison", "Tolerance", "compare", "default_backend", "example_arrays", "tolerance_for", "verify"]
 
@@ -78,8 +79,9 @@ def verify(
     """
     backend = backend or default_backend()
     result = Verification("", backend)
-    known = (normalised or source.model).graph
-    making = Trials(source, oracle, lengths_of(known))
+    whole = normalised or source.model
+    known = whole.graph
+    making = Trials(source, oracle, lengths_of(known), kept_axes(whole))
     judge = Judge(oracle, outputs, tolerance, tolerances_of(known))
     trials = make_trials(making, examples or {}, result.notes, proving=judge.proves)
     result.oracle = _oracles([trial.by for trial in trials])

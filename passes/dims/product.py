@@ -14,6 +14,9 @@ from functools import lru_cache
 
 import onnx_ir as ir
 
+from passes.dims import polynomial
+from passes.dims.parse import parse as parse_polynomial
+
 
 @dataclass(frozen=True)
 class Dim:
@@ -35,11 +38,13 @@ class Dim:
 
     def divided_by(self, other: Dim) -> Dim | None:
         """The quotient, or None where it is not a whole product again."""
-        if other.coefficient == 0 or self.coefficient % other.coefficient:
+        if other.coefficient == 0:
             return None
+        if self.coefficient % other.coefficient:
+            return _divided(self, other)
         left, right = Counter(self.symbols), Counter(other.symbols)
         if right - left:
-            return None
+            return _divided(self, other)
         return Dim(self.coefficient // other.coefficient, tuple(sorted((left - right).elements())))
 
     def as_shape(self) -> int | str:
@@ -49,6 +54,29 @@ class Dim:
         alone = self.coefficient == 1 and len(self.symbols) == 1
         factors = [s if alone or s.isidentifier() else f"({s})" for s in self.symbols]
         return "*".join([str(self.coefficient)] * (self.coefficient != 1) + factors)
+
+    def equals(self, other: Dim) -> bool:
+        """Whether both are the same number, however it is written: b·(t + 1) is b·t + b."""
+        return self == other or ((self.is_sum or other.is_sum) and _as_polynomial(self) == _as_polynomial(other))
+
+    @property
+    def is_sum(self) -> bool:
+        """Whether some factor is more than a name."""
+        return not all(symbol.isidentifier() for symbol in self.symbols)
+
+
+@lru_cache(maxsize=4096)
+def _as_polynomial(dim: Dim) -> polynomial.Dim:
+    return parse_polynomial(str(dim.as_shape()))
+
+
+@lru_cache(maxsize=4096)
+def _divided(a: Dim, b: Dim) -> Dim | None:
+    """The quotient where a factor is a sum: b·t + b by b is t + 1."""
+    if not a.is_sum:
+        return None
+    quotient = polynomial.exact_divide(_as_polynomial(a), _as_polynomial(b))
+    return None if quotient is None else parse(str(quotient))
 
 
 ONE = Dim(1)

@@ -44,10 +44,7 @@ def _names(text: str) -> tuple[str, ...]:
 
 BY_PASSES: Mapping[str, str] = {
     **dict.fromkeys(
-        _names(
-            "BlackmanWindow CastLike Constant DequantizeLinear EyeLike HammingWindow HannWindow MelWeightMatrix "
-            "QuantizeLinear"
-        ),
+        _names("BlackmanWindow CastLike Constant EyeLike HammingWindow HannWindow MelWeightMatrix"),
         "constants are computed",
     ),
     **dict.fromkeys(_names("ConstantOfShape Range"), "are counted on a tensor that has the size"),
@@ -56,6 +53,10 @@ BY_PASSES: Mapping[str, str] = {
     **dict.fromkeys(_names("GlobalAveragePool GlobalMaxPool"), "become reductions"),
     **dict.fromkeys(_names("GRU LSTM RNN"), "become the layers of these names, the batch first"),
     "If": "a branch is chosen where its condition is known",
+    **dict.fromkeys(
+        _names("ConvInteger DynamicQuantizeLinear MatMulInteger QLinearConv QLinearMatMul"),
+        "are computed on the numbers that the integers stand for",
+    ),
     "Attention": "becomes a dot-product attention by heads",
     "Swish": "becomes x · sigmoid(αx)",
     **dict.fromkeys(
@@ -75,11 +76,6 @@ REFUSED: tuple[Refused, ...] = (
         "a Keras graph fixes sizes that JAX can compile",
     ),
     Refused("Loops", _names("Loop Scan SequenceMap"), "a Keras graph of layers has no control flow"),
-    Refused(
-        "Arithmetic in integers for quantised models",
-        _names("ConvInteger DynamicQuantizeLinear MatMulInteger QLinearConv QLinearMatMul"),
-        "Keras has no layers for it on every backend",
-    ),
     Refused(
         "Random numbers",
         _names("Bernoulli Multinomial RandomNormal RandomNormalLike RandomUniform RandomUniformLike"),
@@ -139,12 +135,9 @@ PARTS: Mapping[str, Part] = {
         "Keras takes one -1",
         "fix height and width with --input, and keep the batch dynamic",
     ),
-    "open squeeze": Part(
-        "Squeeze without axes on open sizes", "which axes go depends on the input", "name the axis in the source"
-    ),
     "computed condition": Part("If with a condition on numbers", "a Keras graph of layers has no control flow"),
-    "live quantisation": Part(
-        "QuantizeLinear and DequantizeLinear of activations", "not written yet; quantised weights are computed"
+    "odd quantisation": Part(
+        "Quantisation in blocks, or to 4 bits or float8 in activations", "Keras has no such numbers on every backend"
     ),
     "attention cache": Part("Attention with a key/value cache, softcap or its second output", "not written yet"),
     "tf_crop_and_resize": Part(
@@ -163,7 +156,6 @@ PARTS: Mapping[str, Part] = {
 
 LEFT: Mapping[str, str] = {
     **dict.fromkeys(_names("ConstantOfShape Range"), "computed sizes"),
-    **dict.fromkeys(_names("DequantizeLinear QuantizeLinear"), "live quantisation"),
     "Attention": "attention cache",
     "If": "computed condition",
 }

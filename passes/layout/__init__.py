@@ -27,6 +27,7 @@ from passes.layout.rules import (
     padding,
     positions,
     products,
+    quantisation,
     renaming,
     spatial,
 )
@@ -40,7 +41,18 @@ PERMUTATION_KEY = "keraport.permutation"
 DONE_KEY = "keraport.layout"
 """Metadata key of a model that has been through this pass."""
 
-RULE_FILES = (along_axes, dropout, elementwise, expanding, padding, positions, products, renaming, spatial)
+RULE_FILES = (
+    along_axes,
+    dropout,
+    elementwise,
+    expanding,
+    padding,
+    positions,
+    products,
+    quantisation,
+    renaming,
+    spatial,
+)
 
 
 class Layout(ir.passes.InPlacePass):

@@ -82,6 +82,24 @@ def reversible_embedding(node: ir.Node, names: Names) -> None:
     at.replace(at.node("MatMul", [x, _transposed(at, table, [1, 0])], sizes, name=node.name))
 
 
+def regroup(node: ir.Node, names: Names) -> None:
+    """A reshape of `count` axes from `axis` on to `sizes`; the others stay."""
+    at = Builder(node, names)
+    x, rank = first_input(node), len(sizes_of(first_input(node)))
+    axis, count = node.attributes["axis"].as_int(), node.attributes["count"].as_int()
+    sizes = list(node.attributes.get_ints("sizes", ()))
+    parts = [_shape_part(at, x, 0, axis), at.constant(sizes, "sizes"), _shape_part(at, x, axis + count, rank)]
+    known = [part for part in parts if part is not None]
+    target = at.node("Concat", known, [len(sizes_of(node.outputs[0]))], {"axis": 0}, dtype=ir.DataType.INT64)
+    at.replace(at.node("Reshape", [x, target], sizes_of(node.outputs[0]), name=node.name))
+
+
+def _shape_part(at: Builder, x: ir.Value, start: int, end: int) -> ir.Value | None:
+    if start >= end:
+        return None
+    return at.node("Shape", [x], [end - start], {"start": start, "end": end}, dtype=ir.DataType.INT64)
+
+
 def dropout(node: ir.Node, names: Names) -> None:
     """x, in inference."""
     at = Builder(node, names)

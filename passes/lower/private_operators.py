@@ -82,6 +82,7 @@ PRIVATE: dict[str, PrivateOperator] = {
         for kind in ("GRU", "LSTM", "RNN")
     },
     "keraport::Positions": _own(meanings.positions, 1, 1, "axis", "to"),
+    "keraport::Regroup": _own(meanings.regroup, 1, 1, "axis", "count", "sizes"),
     "keraport::ReversibleEmbedding": _own(meanings.reversible_embedding, 2, 2, "reverse"),
     "keraport::Silu": _own(meanings.silu, 1, 1),
 }

@@ -2,7 +2,7 @@
 
 Given    Softmax<axis=-1>(x)                   Result   Softmax<axis=3>(x)
          ReduceMean(x, [-2, -1])                        ReduceMean(x, [2, 3])
-         Squeeze(x)                                     Squeeze(x, [2, 3])
+         Squeeze(x)                                     Squeeze(x, [2, 3])          open axes stay
          Slice(x, [1], [4])                             Slice(x, [1], [4], [0], [1])
          Split<num_outputs=2>(x)                        Split(x, [8, 8])
          Pad(x, [1, 1], axes=[2])                       Pad(x, [0, 0, 1, 0, 0, 0, 1, 0])
@@ -12,6 +12,7 @@ Given    Softmax<axis=-1>(x)                   Result   Softmax<axis=3>(x)
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 
 import onnx_ir as ir
@@ -31,6 +32,10 @@ AXIS_ATTRIBUTE = frozenset(_WITH_AXIS.split())
 WINDOWS = "Conv ConvTranspose MaxPool AveragePool LpPool ConvInteger QLinearConv"
 
 
+KEPT_KEY = "keraport.kept_axes"
+"""Metadata of a model: JSON list of sizes, see `kept_axes`."""
+
+
 class ExplicitAxes(ir.passes.InPlacePass):
     """Make axes non-negative and rank-dependent defaults explicit. Ranks must be known."""
 
@@ -46,16 +51,24 @@ class ExplicitAxes(ir.passes.InPlacePass):
                 settle = _SETTLERS.get(node.op_type)
                 if settle is not None:
                     modified |= settle(node, constants)
+        if constants.kept:
+            model.metadata_props[KEPT_KEY] = json.dumps(sorted(constants.kept))
         return ir.passes.PassResult(model, modified)
 
 
+def kept_axes(model: ir.Model) -> list[str]:
+    """The open sizes whose axes the source drops where they are 1, and the model keeps."""
+    return list(json.loads(model.metadata_props.get(KEPT_KEY, "[]")))
+
+
 class _Constants:
-    """Small integer initializers, one for each list of numbers."""
+    """Small integer initializers, one for each list of numbers; the open sizes that a Squeeze without axes keeps."""
 
     def __init__(self, model: ir.Model) -> None:
         self._model = model
         self._names: Names | None = None
         self._made: dict[tuple[ir.Graph, tuple[int, ...]], ir.Value] = {}
+        self.kept: set[str] = set()
 
     def set(self, node: ir.Node, position: int, numbers: Sequence[int]) -> bool:
         """Make the input at a position this list of numbers; whether that changed anything."""
@@ -131,12 +144,7 @@ def _squeeze(node: ir.Node, constants: _Constants) -> bool:
         if len(node.inputs) > 1 and node.inputs[1] is not None:
             raise Unsupported("The axes of Squeeze are computed.", node=describe(node))
         sizes = [read_dim(size) for size in x.shape]
-        if any(_may_be_one(size) for size in sizes):
-            raise Unsupported(
-                "Squeeze takes out every axis of size 1, and how many those are depends on the input.",
-                node=describe(node),
-                hint="say which axis in the source, x.squeeze(-1), or fix the sizes: --input NAME=float32[8,3,224,224]",
-            )
+        constants.kept.update(str(size) for size in sizes if _may_be_one(size))
         axes = [axis for axis, size in enumerate(sizes) if size == 1]
     return constants.set(node, 1, _from_front(axes or [], _rank(node)))
 

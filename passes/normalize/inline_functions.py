@@ -6,6 +6,7 @@ import onnx_ir as ir
 from onnx_ir.passes.common import InlinePass, RemoveInitializersFromInputsPass, RemoveUnusedOpsetsPass
 
 from passes.errors import BadSource
+from passes.normalize.known_functions import define_known
 
 
 class InlineFunctions(ir.passes.InPlacePass):
@@ -14,6 +15,8 @@ class InlineFunctions(ir.passes.InPlacePass):
     Given    y = my::Block(x)                    with a function my::Block(a) = Relu(Conv(a, w))
     Result   t = Conv(x, w);  y = Relu(t)        both with the metadata of the call
 
+    Operators that are compositions of others (known_functions.py) are calls of functions too.
+
     A function may be of another opset than the model: its nodes remember theirs in `node.version` for ConvertOpset.
 
     Raises:
@@ -21,11 +24,11 @@ class InlineFunctions(ir.passes.InPlacePass):
     """
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
-        modified = False
         if not model.graph.outputs:
             raise BadSource("The model has no outputs: it computes nothing.")
+        modified = define_known(model)
         if model.functions:
-            modified = _inline(model)
+            modified |= _inline(model)
             RemoveUnusedOpsetsPass()(model)
         if not _is_sorted(model.graph):
             try:

@@ -175,6 +175,8 @@ class Oracle:
         options.log_severity_level = 4
         options.intra_op_num_threads = self.threads
         options.inter_op_num_threads = 1
+        # Quantised steps as they stand: fused, they round elsewhere, and saturate on some machines.
+        options.add_session_config_entry("session.disable_quant_qdq", "1")
         if not optimise:
             options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
         return options

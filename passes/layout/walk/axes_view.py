@@ -115,7 +115,7 @@ def align(atoms: Sequence[int], base: Sequence[Dim], target: Sequence[Dim]) -> l
         start_i, start_j = i, j
         have, want = base[left[i]], target[right[j]]
         i, j = i + 1, j + 1
-        while have != want:
+        while not have.equals(want):
             if _comes_first(have, want) and i < len(left):
                 have, i = have * base[left[i]], i + 1
             elif j < len(right):

@@ -26,6 +26,10 @@ def reshaped_value(writer: Writer, value: ir.Value, target: Sequence[Dim]) -> ir
     if long == [d for d in target if not d.is_one] and sum(not d.is_static for d in long) > 1:
         return _units(writer, value, target)
     sizes = reshape_target(source, target)
+    if sizes is None or sum(not d.is_static for d in target[1:]) > 1:
+        regrouped = _regrouped(writer, value, target)
+        if regrouped is not None:
+            return regrouped
     if sizes is not None:
         return writer.emit("Reshape", [value, writer.constant(sizes)], target, {"allowzero": 0}, like=value)
     around = _around(writer, value, target)
@@ -36,6 +40,19 @@ def reshaped_value(writer: Writer, value: ir.Value, target: Sequence[Dim]) -> ir
             hint="Give a fixed size for height and width with --input, and keep only the batch dynamic.",
         )
     return around
+
+
+def _regrouped(writer: Writer, value: ir.Value, target: Sequence[Dim]) -> ir.Value | None:
+    """[b, h, w, 64] to [b, h, w, 4, 16]: known sizes among open ones that all stay; None where an open one changes."""
+    source = dims_of(value)
+    most = min(len(source), len(target))
+    before = next((i for i in range(most) if not source[i].equals(target[i])), most)
+    behind = next((i for i in range(most - before) if not source[-1 - i].equals(target[-1 - i])), most - before)
+    old, new = source[before : len(source) - behind], target[before : len(target) - behind]
+    if not all(d.is_static for d in (*old, *new)) or not product(old).equals(product(new)):
+        return None
+    attributes = {"axis": before, "count": len(old), "sizes": [d.coefficient for d in new]}
+    return writer.emit("Regroup", [value], target, attributes, domain="keraport", like=value)
 
 
 def _around(writer: Writer, value: ir.Value, target: Sequence[Dim]) -> ir.Value | None:

@@ -74,7 +74,7 @@ def test_a_model_that_takes_one_image_size_only_is_not_equivalent(
     monkeypatch.setattr(emitter, "_input", _with_a_fixed_size(emitter._input))
     ran, report = convert(keraport, small_onnx, tmp_path)
     assert ran.code == 3
-    assert "Keras stops at inputs image (1, 3, 80, 80)" in report["verification"]["reason"]
+    assert "Keras stops at inputs image (1, 3, 96, 128)" in report["verification"]["reason"]
 
 
 def _with_a_fixed_size(make: Any) -> Any:

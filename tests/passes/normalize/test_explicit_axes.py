@@ -9,7 +9,7 @@ import onnx_ir as ir
 import pytest
 
 from passes.errors import Unsupported
-from passes.normalize.explicit_axes import ExplicitAxes
+from passes.normalize.explicit_axes import ExplicitAxes, kept_axes
 from passes.shapes.infer import InferShapes
 from tests.harness import check_pass, graph, operators
 
@@ -86,12 +86,13 @@ def test_squeeze_without_axes_names_them() -> None:
     assert inputs(model) == [[1, 3]]
 
 
-def test_squeeze_of_what_may_be_one_is_refused() -> None:
+def test_squeeze_keeps_what_may_be_one_and_says_so() -> None:
     """At batch 1 the source itself gives another rank."""
     model = graph("g (float[batch, 1, 6] x) => (float[a, b] y) { y = Squeeze(x) }")
     InferShapes()(model)
-    with pytest.raises(Unsupported, match="depends on the input"):
-        ExplicitAxes()(model)
+    assert inputs(check_pass(ExplicitAxes(), model, sizes={"batch": (2, 3)}, modified=True)) == [[1]]
+    ExplicitAxes()(model)
+    assert kept_axes(model) == ["batch"]
 
 
 def test_split_gets_its_sizes() -> None:

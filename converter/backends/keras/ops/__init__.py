@@ -5,12 +5,12 @@ from converter.backends.keras.ops import (
     arithmetic,
     axes,
     convolution,
-    dropout,
     grid_sample,
     indexing,
     matrix,
     normalization,
     padding,
+    quantisation,
     recurrent,
     reduction,
     resize,
@@ -19,6 +19,6 @@ from converter.backends.keras.ops import (
 )
 
 FAMILIES = (
-    activations, arithmetic, axes, convolution, dropout, grid_sample, indexing, matrix, normalization, padding,
-    recurrent, reduction, resize, scatter, sizes,
+    activations, arithmetic, axes, convolution, grid_sample, indexing, matrix, normalization, padding,
+    quantisation, recurrent, reduction, resize, scatter, sizes,
 )  # fmt: skip

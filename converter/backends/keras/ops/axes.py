@@ -31,6 +31,38 @@ def reshape(x: Any, shape: Any, *, allowzero: int = 0, name: str) -> Any:
     return ops.reshape(x, one_open([None if s == -1 else s for s in sizes]))
 
 
+MOST_PARTS = 64
+"""What one axis is taken apart into, or put together from, at most."""
+
+
+@op("keraport::Regroup")
+def regroup(x: Any, *, axis: int, count: int, sizes: Sequence[int] = (), name: str) -> Any:
+    """A reshape of known sizes among open ones: axes are joined by concatenation and split by slices and a stack.
+
+    Keras' Reshape needs the other sizes, of which it can leave one open beside the batch.
+    """
+    old = list(x.shape[axis : axis + count])
+    parts = max([*old[:-1], *list(sizes)[:-1]], default=1)
+    if parts > MOST_PARTS:
+        raise Unsupported(
+            f"A reshape that takes an axis apart into {parts} parts, beside several open sizes, is not converted.",
+            hint="Give fixed sizes with --input for all dimensions but the batch.",
+        )
+    before = (slice(None),) * axis
+    if not old:
+        x = ops.expand_dims(x, axis)
+    for size in old[:-1]:
+        x = ops.concatenate([x[(*before, i)] for i in range(size)], axis) if size > 1 else ops.squeeze(x, axis)
+    rest = math.prod(sizes)
+    for place, size in enumerate(list(sizes)[:-1]):
+        rest //= size
+        at = axis + place
+        cut = (slice(None),) * at
+        chunks = [x[(*cut, slice(i * rest, (i + 1) * rest))] for i in range(size)]
+        x = ops.stack(chunks, at) if size > 1 else ops.expand_dims(x, at)
+    return x if sizes else ops.squeeze(x, axis)
+
+
 def _keeps_batch(source: Sequence[int | None], sizes: Sequence[int | None]) -> bool:
     """Is the -1 in front the open size that the source has in front, because all the others have the same product?"""
     before, after = source[1:], sizes[1:]

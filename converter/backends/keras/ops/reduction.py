@@ -116,7 +116,11 @@ def max_pool(
     name: str,
 ) -> Any:
     kind = (layers.MaxPooling1D, layers.MaxPooling2D, layers.MaxPooling3D)[len(kernel_shape) - 1]
-    return kind(tuple(kernel_shape), tuple(strides), PADDING[auto_pad], name=name, dtype=x.dtype)(x)
+    dtype = x.dtype
+    if "int" in dtype:  # no layer has integers, and float32 holds those of 8 bits
+        x = ops.cast(x, "float32")
+    y = kind(tuple(kernel_shape), tuple(strides), PADDING[auto_pad], name=name, dtype=x.dtype)(x)
+    return ops.cast(y, dtype) if y.dtype != dtype else y
 
 
 @op("nhwc::AveragePool")

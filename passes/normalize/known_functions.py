@@ -1,0 +1,208 @@
+"""Operators that are compositions of others: those that onnxruntime's quantiser and optimiser write, as text.
+
+A row is a function body in ONNX's text form. Inputs are i0, i1, …, outputs o0, o1, …; what begins with @ is an
+attribute of the node. Quantised operators compute as the standard says: on the numbers that the integers stand for.
+Sources: ONNX operators; onnxruntime docs/ContribOperators.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import onnx
+import onnx_ir as ir
+
+from passes.errors import operator
+
+DOMAIN = "keraport.functions"
+OPSET = 21
+
+Body = Callable[[ir.Node], str]
+WINDOW = ", ".join(
+    [*(f"{name}: ints = @{name}" for name in ("kernel_shape", "strides", "pads")), "auto_pad: string = @auto_pad"]
+)
+CONV = f"group: int = @group, dilations: ints = @dilations, {WINDOW}"
+MICROSOFT = "com.microsoft::"
+
+
+def _has(node: ir.Node, place: int) -> bool:
+    return place < len(node.inputs) and node.inputs[place] is not None
+
+
+def _float(node: ir.Node, name: str, place: int, zero: int) -> str:
+    """The numbers of integers less their zero point, as floats."""
+    shifted = f"{name}_f = Cast<to: int = 1>(i{place})"
+    if not _has(node, zero):
+        return f"{shifted} {name} = Identity({name}_f)"
+    return f"{shifted} {name}_z = Cast<to: int = 1>(i{zero}) {name} = Sub({name}_f, {name}_z)"
+
+
+def _qlinear_conv(node: ir.Node) -> str:
+    bias = "k = Mul(i1, i4) c = Cast<to: int = 1>(i8) b = Mul(c, k)" if _has(node, 8) else ""
+    inputs = "x, w, b" if bias else "x, w"
+    return f"""x = DequantizeLinear(i0, i1, i2) w = DequantizeLinear<axis: int = 0>(i3, i4, i5) {bias}
+        y = Conv<{CONV}>({inputs}) o0 = QuantizeLinear(y, i6, i7)"""
+
+
+def _qlinear_matmul(node: ir.Node) -> str:
+    return """a = DequantizeLinear(i0, i1, i2) b = DequantizeLinear<axis: int = 1>(i3, i4, i5)
+        y = MatMul(a, b) o0 = QuantizeLinear(y, i6, i7)"""
+
+
+def _conv_integer(node: ir.Node) -> str:
+    return f"""{_float(node, "x", 0, 2)} {_float(node, "w", 1, 3)}
+        y = Conv<{CONV}>(x, w) o0 = Cast<to: int = 6>(y)"""
+
+
+def _matmul_integer(node: ir.Node) -> str:
+    return f"""{_float(node, "a", 0, 2)} {_float(node, "b", 1, 3)} y = MatMul(a, b) o0 = Cast<to: int = 6>(y)"""
+
+
+DYNAMIC = """z = Constant<value: tensor = float {0}>() u = Constant<value: tensor = float {255}>()
+    m = ReduceMax<keepdims: int = 0>(i0) n = ReduceMin<keepdims: int = 0>(i0) h = Max(m, z) l = Min(n, z)
+    d = Sub(h, l) scale = Div(d, u) q = Div(l, scale) p = Neg(q) r = Round(p) c = Clip(r, z, u)
+    zero = Cast<to: int = 2>(c)"""
+
+
+def _dynamic_quantize(node: ir.Node) -> str:
+    return f"{DYNAMIC} o1 = Identity(scale) o2 = Identity(zero) o0 = QuantizeLinear(i0, scale, zero)"
+
+
+def _dynamic_quantize_matmul(node: ir.Node) -> str:
+    b = "i1, i2, i3" if _has(node, 3) else "i1, i2"
+    end = "o0 = Add(y, i4)" if _has(node, 4) else "o0 = Identity(y)"
+    return f"""{DYNAMIC} k = QuantizeLinear(i0, scale, zero) a = DequantizeLinear(k, scale, zero)
+        b = DequantizeLinear<axis: int = 1>({b}) y = MatMul(a, b) {end}"""
+
+
+def _matmul_integer_to_float(node: ir.Node) -> str:
+    a, b = ("i0, i2, i4" if _has(node, 4) else "i0, i2"), ("i1, i3, i5" if _has(node, 5) else "i1, i3")
+    end = "o0 = Add(y, i6)" if _has(node, 6) else "o0 = Identity(y)"
+    return f"x = DequantizeLinear({a}) w = DequantizeLinear<axis: int = 1>({b}) y = MatMul(x, w) {end}"
+
+
+def _qgemm(node: ir.Node) -> str:
+    axis = 0 if node.attributes.get_int("transB", 0) else 1
+    bias = "k = Mul(i1, i4) c = Cast<to: int = 1>(i6) d = Mul(c, k)" if _has(node, 6) else ""
+    inputs = "a, b, d" if bias else "a, b"
+    end = "o0 = QuantizeLinear(y, i7, i8)" if _has(node, 7) else "o0 = Identity(y)"
+    return f"""a = DequantizeLinear(i0, i1, i2) b = DequantizeLinear<axis: int = {axis}>(i3, i4, i5) {bias}
+        y = Gemm<alpha: float = @alpha, transA: int = @transA, transB: int = @transB>({inputs}) {end}"""
+
+
+def _qlinear_binary(operation: str) -> Body:
+    return lambda node: (
+        f"""a = DequantizeLinear(i0, i1, i2) b = DequantizeLinear(i3, i4, i5)
+        y = {operation}(a, b) o0 = QuantizeLinear(y, i6, i7)"""
+    )
+
+
+def _qlinear_unary(operation: str) -> Body:
+    return lambda node: f"x = DequantizeLinear(i0, i1, i2) y = {operation}(x) o0 = QuantizeLinear(y, i3, i4)"
+
+
+def _qlinear_concat(node: ir.Node) -> str:
+    places = range(2, len(node.inputs), 3)
+    parts = " ".join(f"x{i} = DequantizeLinear(i{i}, i{i + 1}, i{i + 2})" for i in places)
+    return f"""{parts} y = Concat<axis: int = @axis>({", ".join(f"x{i}" for i in places)})
+        o0 = QuantizeLinear(y, i0, i1)"""
+
+
+def _fused_conv(node: ir.Node) -> str:
+    activation = node.attributes.get_string("activation", "Identity")
+    bias = ", i2" if _has(node, 2) else ""
+    added = "s = Add(y, i3)" if _has(node, 3) else "s = Identity(y)"
+    told = node.attributes.get_floats("activation_params", ())
+    parameters = {
+        "LeakyRelu": lambda: f"<alpha: float = {told[0]}>",
+        "HardSigmoid": lambda: f"<alpha: float = {told[0]}, beta: float = {told[1]}>",
+    }.get(activation, lambda: "")()
+    return f"y = Conv<{CONV}>(i0, i1{bias}) {added} o0 = {activation}{parameters}(s)"
+
+
+def _bias_gelu(approximate: str) -> Body:
+    def body(node: ir.Node) -> str:
+        x = "s = Add(i0, i1)" if _has(node, 1) else "s = Identity(i0)"
+        return f'{x} o0 = Gelu<approximate: string = "{approximate}">(s)'
+
+    return body
+
+
+def _skip_layer_norm(norm: str, gamma: int) -> Body:
+    """The norm of a sum; `gamma` is the place of its scale, a bias of the sum comes last."""
+
+    def body(node: ir.Node) -> str:
+        biased = gamma + (2 if norm == "LayerNormalization" else 1)
+        beta = f", i{gamma + 1}" if norm == "LayerNormalization" and _has(node, gamma + 1) else ""
+        added = f"s = Add(t, i{biased})" if _has(node, biased) else "s = Identity(t)"
+        total = "o3 = Identity(s)" if len(node.outputs) > 3 and node.outputs[3].name else ""
+        return f"""t = Add(i0, i1) {added} {total}
+            o0 = {norm}<axis: int = -1, epsilon: float = @epsilon>(s, i{gamma}{beta})"""
+
+    return body
+
+
+FUNCTIONS: dict[str, Body] = {
+    "ConvInteger": _conv_integer,
+    "DynamicQuantizeLinear": _dynamic_quantize,
+    "MatMulInteger": _matmul_integer,
+    "QLinearConv": _qlinear_conv,
+    "QLinearMatMul": _qlinear_matmul,
+    f"{MICROSOFT}BiasGelu": _bias_gelu("none"),
+    f"{MICROSOFT}DequantizeLinear": lambda node: f"o0 = DequantizeLinear<axis: int = @axis>({_all(node)})",
+    f"{MICROSOFT}DynamicQuantizeMatMul": _dynamic_quantize_matmul,
+    f"{MICROSOFT}FastGelu": _bias_gelu("tanh"),
+    f"{MICROSOFT}FusedConv": _fused_conv,
+    f"{MICROSOFT}Gelu": _bias_gelu("none"),
+    f"{MICROSOFT}MatMulIntegerToFloat": _matmul_integer_to_float,
+    f"{MICROSOFT}QGemm": _qgemm,
+    f"{MICROSOFT}QLinearAdd": _qlinear_binary("Add"),
+    f"{MICROSOFT}QLinearAveragePool": _qlinear_unary(
+        f"AveragePool<{WINDOW}, ceil_mode: int = @ceil_mode, count_include_pad: int = @count_include_pad>"
+    ),
+    f"{MICROSOFT}QLinearConcat": _qlinear_concat,
+    f"{MICROSOFT}QLinearGlobalAveragePool": _qlinear_unary("GlobalAveragePool"),
+    f"{MICROSOFT}QLinearLeakyRelu": _qlinear_unary("LeakyRelu<alpha: float = @alpha>"),
+    f"{MICROSOFT}QLinearMul": _qlinear_binary("Mul"),
+    f"{MICROSOFT}QLinearSigmoid": _qlinear_unary("Sigmoid"),
+    f"{MICROSOFT}QLinearSoftmax": _qlinear_unary("Softmax<axis: int = @axis>"),
+    f"{MICROSOFT}QuantizeLinear": lambda node: f"o0 = QuantizeLinear<axis: int = @axis>({_all(node)})",
+    f"{MICROSOFT}QuickGelu": lambda node: (
+        "a = Constant<value_float: float = @alpha>() t = Mul(i0, a) s = Sigmoid(t) o0 = Mul(i0, s)"
+    ),
+    f"{MICROSOFT}SkipLayerNormalization": _skip_layer_norm("LayerNormalization", 2),
+    f"{MICROSOFT}SkipSimplifiedLayerNormalization": _skip_layer_norm("RMSNormalization", 2),
+    "SimplifiedLayerNormalization": lambda node: (
+        "o0 = RMSNormalization<axis: int = @axis, epsilon: float = @epsilon>(i0, i1)"
+    ),
+}
+"""By operator, the body for a node."""
+
+
+def _all(node: ir.Node) -> str:
+    return ", ".join(f"i{place}" for place in range(len(node.inputs)))
+
+
+def define_known(model: ir.Model) -> bool:
+    """Make the operators of FUNCTIONS calls of functions that the model has: `InlineFunctions` puts them in place."""
+    found = [node for node in model.graph.all_nodes() if operator(node) in FUNCTIONS and _is_theirs(node, model)]
+    for number, node in enumerate(found):
+        name = f"{node.op_type}_{number}"
+        opset = 23 if "RMSNorm" in node.op_type or "Simplified" in node.op_type else OPSET
+        inputs = ", ".join(f"i{place}" for place in range(len(node.inputs)))
+        results = ", ".join(f"o{place}" for place in range(len(node.outputs)))
+        body = FUNCTIONS[operator(node)](node)
+        attributes = ", ".join(sorted({part.split(",")[0].split(">")[0] for part in body.split("@")[1:]}))
+        head = f'<domain: "{DOMAIN}", opset_import: ["" : {opset}]>\n{name}'
+        text = f"{head}{f' <{attributes}>' if attributes else ''} ({inputs}) => ({results}) {{ {body} }}"
+        function = ir.serde.deserialize_function(onnx.parser.parse_function(text))
+        model.functions[function.identifier()] = function
+        node.domain, node.op_type, node.version = DOMAIN, name, None
+    if found:
+        model.opset_imports[DOMAIN] = 1
+    return bool(found)
+
+
+def _is_theirs(node: ir.Node, model: ir.Model) -> bool:
+    """Not where the file has a function of its own under this name."""
+    return (node.domain, node.op_type, node.overload) not in model.functions
