@@ -82,7 +82,6 @@ REFUSED = {
     "SoftmaxCrossEntropyLoss": "g (float[2,3] x, int64[2] t) => (float y) { y = SoftmaxCrossEntropyLoss(x, t) }",
     "StringNormalizer": "g (string[2] x) => (string[2] y) { y = StringNormalizer(x) }",
     "Optional": "g (float[2,3] x) => (float[2,3] y) { o = Optional(x) y = OptionalGetElement(o) }",
-    "DFT": "g (float[batch,8,1] x) => (float[batch,8,2] y) <int64 axis = {1}> { y = DFT(x, , axis) }",
     "AffineGrid": "g (float[2,2,3] x) => (float[2,4,5,2] y) <int64[4] n = {2, 3, 4, 5}> { y = AffineGrid(x, n) }",
     "TensorScatter": "g (float[2,4,3] p, float[2,1,3] u) => (float[2,4,3] y) { y = TensorScatter(p, u) }",
     "BitShift": 'g (uint8[2] x) => (uint8[2] y) <uint8 a = {1}> { y = BitShift<direction="LEFT">(x, a) }',

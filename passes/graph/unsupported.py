@@ -92,7 +92,6 @@ REFUSED: tuple[Refused, ...] = (
         _names("Optional OptionalGetElement OptionalHasElement"),
         "a Keras graph has the same tensors in every run",
     ),
-    Refused("Spectra", _names("DFT STFT"), "not written yet"),
     Refused(
         "Sampling at computed places",
         _names("AffineGrid Col2Im DeformConv MaxRoiPool MaxUnpool RoiAlign"),

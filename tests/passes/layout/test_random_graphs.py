@@ -35,7 +35,10 @@ OF_THE_PIPELINE = {
     "keraport::Silu",
 }
 """Made by other passes: Dense is drawn as MatMul and Gemm; the others have cases of their own in test_ops_*.py."""
-OF_OTHER_TYPES = {"BitShift", "BitwiseAnd", "BitwiseNot", "BitwiseOr", "BitwiseXor", "IsInf", "IsNaN", "Mod"}
+OF_OTHER_TYPES = {
+    "BitShift", "BitwiseAnd", "BitwiseNot", "BitwiseOr", "BitwiseXor", "DequantizeLinear", "IsInf", "IsNaN", "Mod",
+    "QuantizeLinear",
+}  # fmt: skip
 STEPS = {"Acosh", "Ceil", "Equal", "Floor", "Hardmax", "Round", "Shrink", "Sign", "ThresholdedRelu"}
 """What jumps (or, as acosh at 1, has no slope) at numbers that graphs really compute, 0 and 1: two right answers differ
 there by more than any tolerance. Their rules are those of operators that are drawn."""

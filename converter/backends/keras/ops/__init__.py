@@ -15,10 +15,10 @@ from converter.backends.keras.ops import (
     reduction,
     resize,
     scatter,
-    sizes,
+    spectra,
 )
 
 FAMILIES = (
     activations, arithmetic, axes, convolution, grid_sample, indexing, matrix, normalization, padding,
-    quantisation, recurrent, reduction, resize, scatter, sizes,
+    quantisation, recurrent, reduction, resize, scatter,  spectra,
 )  # fmt: skip

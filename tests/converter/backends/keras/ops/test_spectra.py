@@ -1,0 +1,53 @@
+"""DFT and STFT, along any axis, of open lengths, one-sided and not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from passes.errors import Unsupported
+from tests.harness import check_onnx
+
+
+@pytest.mark.parametrize("length", [8, 9])
+@pytest.mark.parametrize("attributes", ["", "<onesided=1>", "<inverse=1>"])
+def test_of_real_signals(attributes: str, length: int) -> None:
+    check_onnx(
+        f"g (float[batch,{length},1] x) => (float[batch,k,2] y) <int64 axis = {{1}}> {{ y = DFT{attributes}(x, , axis) }}",
+        sizes={"batch": (1, 3)},
+    )
+
+
+@pytest.mark.parametrize("axis", [1, 2, -2, -3])
+def test_of_complex_signals_along_any_axis(axis: int) -> None:
+    check_onnx(
+        f"g (float[batch,6,5,2] x) => (float[batch,6,5,2] y) <int64 axis = {{{axis}}}> {{ y = DFT(x, , axis) }}",
+        sizes={"batch": (2,)},
+    )
+
+
+@pytest.mark.parametrize("length", [4, 12])
+def test_of_another_length(length: int) -> None:
+    check_onnx(
+        f"""g (float[batch,8,1] x) => (float[batch,k,2] y) <int64 n = {{{length}}}, int64 axis = {{1}}> {{
+            y = DFT<onesided=1>(x, n, axis) }}""",
+        sizes={"batch": (2,)},
+    )
+
+
+def test_an_open_length_is_refused() -> None:
+    text = "g (float[batch,n,1] x) => (float[batch,n,2] y) <int64 axis = {1}> { y = DFT(x, , axis) }"
+    with pytest.raises(Unsupported, match="open length"):
+        check_onnx(text)
+
+
+@pytest.mark.parametrize("onesided", [0, 1])
+@pytest.mark.parametrize(("length", "shape"), [(8, "batch, n, 1"), (7, "batch, n, 1")])
+def test_frames(length: int, shape: str, onesided: int) -> None:
+    window = ", ".join(f"{value:.6f}" for value in np.hanning(length))
+    check_onnx(
+        f"""g (float[{shape}] x) => (float[batch,f,b,2] y)
+            <int64 step = {{3}}, int64 length = {{{length}}}, float[{length}] w = {{{window}}}> {{
+            y = STFT<onesided={onesided}>(x, step, w, length) }}""",
+        sizes={"batch": (1, 3), "n": (16, 25)},
+    )
