@@ -77,6 +77,10 @@ ModelArgs = Annotated[
     list[str] | None,
     typer.Option("--model-arg", metavar="NAME=VALUE", help="Given to the factory or builder: num_classes=10."),
 ]
+Constants = Annotated[
+    list[str] | None,
+    typer.Option("--constant", metavar="NAME=VALUE", help="An input of an ONNX file that has always this value."),
+]
 State = Annotated[
     Literal["refuse", "inputs"],
     typer.Option("--state", help="Buffers that forward() writes to: refuse, or make each an input and an output."),
@@ -136,6 +140,7 @@ def convert(
     no_verify: Annotated[bool, typer.Option("--no-verify", help="Do not compare with onnxruntime.")] = False,
     random_weights: RandomWeights = None,
     model_args: ModelArgs = None,
+    constants: Constants = None,
     trust: Trust = False,
     max_bytes: MaxBytes = None,
     state: State = "refuse",
@@ -174,6 +179,7 @@ def convert(
             example_files=_example_files(examples, normalise),
             random_weights=random_weights,
             model_args=parse_model_args(model_args or ()),
+            constants=parse_model_args(constants or (), "constant"),
             trust=trust,
             max_bytes=max_bytes,
             state=state,
@@ -205,6 +211,7 @@ def verify(
     verify_on: VerifyOn = None,
     random_weights: RandomWeights = None,
     model_args: ModelArgs = None,
+    constants: Constants = None,
     trust: Trust = False,
     max_bytes: MaxBytes = None,
     state: State = "refuse",
@@ -227,6 +234,7 @@ def verify(
                 inputs=inputs or (),
                 random_weights=random_weights,
                 model_args=model_args,
+                constants=constants,
                 trust=trust,
                 max_bytes=max_bytes,
                 state=state,
@@ -265,6 +273,7 @@ def diff(
     ] = None,
     random_weights: RandomWeights = None,
     model_args: ModelArgs = None,
+    constants: Constants = None,
     trust: Trust = False,
     max_bytes: MaxBytes = None,
     state: State = "refuse",
@@ -287,6 +296,7 @@ def diff(
         inputs=inputs or (),
         random_weights=random_weights,
         model_args=model_args,
+        constants=constants,
         trust=trust,
         max_bytes=max_bytes,
         state=state,
@@ -309,6 +319,7 @@ def inspect(
     inputs: Inputs = None,
     random_weights: RandomWeights = None,
     model_args: ModelArgs = None,
+    constants: Constants = None,
     trust: Trust = False,
     max_bytes: MaxBytes = None,
     state: State = "refuse",
@@ -325,6 +336,7 @@ def inspect(
         inputs=inputs or (),
         random_weights=random_weights,
         model_args=model_args,
+        constants=constants,
         trust=trust,
         max_bytes=max_bytes,
         state=state,
@@ -357,6 +369,7 @@ def passes(
     fold_batchnorm: FoldBatchnorm = False,
     random_weights: RandomWeights = None,
     model_args: ModelArgs = None,
+    constants: Constants = None,
     trust: Trust = False,
     max_bytes: MaxBytes = None,
     state: State = "refuse",
@@ -369,6 +382,7 @@ def passes(
         inputs=inputs or (),
         random_weights=random_weights,
         model_args=model_args,
+        constants=constants,
         trust=trust,
         max_bytes=max_bytes,
         state=state,
@@ -417,12 +431,13 @@ def _explain(screen: Screen, error: Exception) -> int:
     return USAGE
 
 
-def _load(source: str, *, model_args: list[str] | None, **told: Any) -> Source:
+def _load(source: str, *, model_args: list[str] | None, constants: list[str] | None = None, **told: Any) -> Source:
     refuse_missing(source)
     from converter.model_args import parse_model_args
     from converter.sources import load
 
-    return load(source, model_args=parse_model_args(model_args or ()), **told)
+    fixed = parse_model_args(constants or (), "constant")
+    return load(source, model_args=parse_model_args(model_args or ()), constants=fixed, **told)
 
 
 def _check_model(model: Path) -> None:

@@ -84,6 +84,7 @@ def convert(
     inputs: Sequence[str | InputSpec] = (),
     random_weights: int | None = None,
     model_args: Mapping[str, Any] | None = None,
+    constants: Mapping[str, Any] | None = None,
     trust: bool = False,
     max_bytes: int | None = None,
     state: str = "refuse",
@@ -114,6 +115,7 @@ def convert(
         inputs: specifications such as `x=float32[batch,3,224,224]`; a name is a dynamic dimension.
         random_weights: draw the weights of a factory or a named model from this seed.
         model_args: what a factory, or the builder of a named model, is called with: {"num_classes": 10}.
+        constants: inputs of an ONNX file that always have this value: {"sr": 16000}.
         trust: load pickled modules and TorchScript archives, which can run code.
         max_bytes: refuse models whose weights need more.
         state: "refuse" a module that writes to its buffers in `forward`, or make an input and an output, named after
@@ -138,6 +140,7 @@ def convert(
                 checkpoint=checkpoint,
                 random_weights=random_weights,
                 model_args=model_args or {},
+                constants=constants or {},
                 trust=trust,
                 max_bytes=max_bytes,
                 state=state,

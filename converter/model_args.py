@@ -12,8 +12,10 @@ from passes.errors import UsageError
 _HINT = "Write it as name=value, for example num_classes=10."
 
 
-def parse_model_args(texts: Iterable[str]) -> dict[str, Any]:
-    """Read all `--model-arg` options. A value is a Python literal (10, 0.5, true, [1, 2], none) or else text.
+def parse_model_args(texts: Iterable[str], what: str = "model argument") -> dict[str, Any]:
+    """Read all `--model-arg` options, or others of that form, which `what` names.
+
+    A value is a Python literal (10, 0.5, true, [1, 2], none) or else text.
 
     Raises:
         UsageError: one is not of the form name=value, or a name comes twice.
@@ -22,10 +24,10 @@ def parse_model_args(texts: Iterable[str]) -> dict[str, Any]:
     for text in texts:
         name, equals, value = text.partition("=")
         name = name.strip()
-        if not equals or not name.isidentifier():
-            raise UsageError(f"The model argument {text!r} cannot be read.", hint=_HINT)
+        if not equals or not name or (what == "model argument" and not name.isidentifier()):
+            raise UsageError(f"The {what} {text!r} cannot be read.", hint=_HINT)
         if name in found:
-            raise UsageError(f"The model argument {name!r} is given twice.")
+            raise UsageError(f"The {what} {name!r} is given twice.")
         found[name] = _value(value.strip())
     return found
 

@@ -40,6 +40,7 @@ class Options:
     checkpoint: str | Path | None = None
     random_weights: int | None = None
     model_args: Mapping[str, Any] = field(default_factory=dict)
+    constants: Mapping[str, Any] = field(default_factory=dict)
     trust: bool = False
     max_bytes: int | None = None
     state: str = "refuse"

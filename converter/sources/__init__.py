@@ -38,6 +38,15 @@ def load(source: Any, options: Options | None = None, **told: Any) -> Source:
         LimitExceeded: the model is larger than `max_bytes`.
     """
     options = options or Options(**told)
+    loaded = _load(source, options)
+    if not options.constants:
+        return loaded
+    from converter.sources.onnx.constants import fix_inputs
+
+    return fix_inputs(loaded, options.constants)
+
+
+def _load(source: Any, options: Options) -> Source:
     if _is_graph(source):
         return Source(source, "an onnx_ir.Model", "onnx")
     if _is_module(source):

@@ -51,3 +51,12 @@ def inline_branch(node: ir.Node, taken: bool, names: Names) -> None:
             result.name = name
         output.replace_all_uses_with(result, replace_graph_outputs=True)
     graph.remove(node, safe=True)
+    _let_go(node.attributes["else_branch" if taken else "then_branch"].as_graph())
+
+
+def _let_go(branch: ir.Graph) -> None:
+    """What is not taken reads nothing any more: values outside of it would seem to be in use."""
+    branch.outputs.clear()
+    for node in list(branch.all_nodes()):
+        for place in range(len(node.inputs)):
+            node.replace_input_with(place, None)

@@ -13,7 +13,7 @@ from scripts.children import ROOT
 from tests.conftest import Keraport
 
 README = (ROOT / "README.md").read_text()
-DOCUMENTS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/zoo.md")
+DOCUMENTS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/zoo.md", "docs/wrong.md")
 
 
 def test_python_examples_run_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -31,8 +31,21 @@ def test_python_examples_run_in_order(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_the_options_exist(keraport: Keraport) -> None:
     text = README + (ROOT / "docs" / "zoo.md").read_text().partition("## Many machines")[0]  # Dask's own from there on
+    text += (ROOT / "docs" / "wrong.md").read_text().partition("In a test")[0]
     shown = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text)) - {"--json"}  # the bench's
-    commands = ("convert", "verify", "inspect", "passes", "zoo run", "zoo report", "zoo check", "zoo export")
+    commands = (
+        "diff",
+        "golden record",
+        "golden check",
+        "convert",
+        "verify",
+        "inspect",
+        "passes",
+        "zoo run",
+        "zoo report",
+        "zoo check",
+        "zoo export",
+    )
     helps = "".join(keraport(*command.split(), "--help").out for command in commands)
     assert {option for option in shown if option not in helps} == set()
 

@@ -52,7 +52,7 @@ def rebound(level: Level, model: keras.Model, missing: list[ir.Value]) -> Level:
     Args:
         missing: the values of layers that the model has not are added here.
     """
-    operations = {operation.name: operation for operation in model.operations}
+    operations = {operation.name: operation for operation in getattr(model, "operations", ())}
     tensors: dict[ir.Value, Any] = {}
     for value, tensor in level.tensors.items():
         operation, index, place = tensor._keras_history

@@ -1,0 +1,76 @@
+"""`keraport diff`: a saved model against its source, value by value."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from tests.conftest import Keraport
+
+
+@pytest.fixture
+def converted(keraport: Keraport, small_onnx: Path, tmp_path: Path) -> Path:
+    path = tmp_path / "small.keras"
+    assert keraport("convert", small_onnx, "-o", path, "--no-verify").code == 0
+    return path
+
+
+def test_a_sound_model(keraport: Keraport, converted: Path, small_onnx: Path) -> None:
+    ran = keraport("diff", converted, small_onnx)
+    assert ran.code == 0, ran.err
+    assert "no layer" in ran.out
+    values = json.loads(keraport("diff", converted, small_onnx, "--json").out)
+    assert values["guilty"] is None
+    assert all(value["max_abs"] < 1e-5 and value["cumulative_max_abs"] < 1e-5 for value in values["values"])
+
+
+def test_a_kernel_that_was_changed(keraport: Keraport, converted: Path, small_onnx: Path, tmp_path: Path) -> None:
+    model = keras.saving.load_model(converted)
+    (kernel,) = [variable for variable in model.variables if variable.path.endswith("kernel")]
+    kernel.assign(np.flip(keras.ops.convert_to_numpy(kernel), 0))
+    model.save(tmp_path / "wrong.keras")
+    ran = keraport("diff", tmp_path / "wrong.keras", small_onnx, "--repro", tmp_path / "repro")
+    assert ran.code == 3
+    assert "Guilty        layer stem-conv-conv, nhwc::Conv" in ran.out
+    assert "Victim        layer stem-act-relu, Relu" in ran.out
+    assert {path.name for path in (tmp_path / "repro").iterdir()} == {
+        "inputs.npz",
+        "layer.keras",
+        "repro.onnx",
+        "repro.py",
+    }
+
+
+def test_a_model_of_somebody_else(keraport: Keraport, small_onnx: Path, tmp_path: Path) -> None:
+    model = keras.Sequential([keras.Input((None, None, 3)), keras.layers.Conv2D(4, 3)])
+    model.save(tmp_path / "other.keras")
+    ran = keraport("diff", tmp_path / "other.keras", small_onnx)
+    assert ran.code == 3
+    assert "no layer of the names" in ran.err or "Missing" in ran.out
+
+
+def test_examples_from_files(keraport: Keraport, converted: Path, small_onnx: Path, tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.ones((1, 3, 16, 16), np.float32))
+    np.savez(tmp_path / "x.npz", image=np.ones((1, 3, 16, 16), np.float32))
+    for name in ("x.npy", "x.npz"):
+        assert keraport("diff", converted, small_onnx, "--example", tmp_path / name).code == 0
+        report = tmp_path / "report.json"
+        ran = keraport("verify", converted, small_onnx, "--example", tmp_path / name, "--report", report)
+        assert ran.code == 0, ran.err
+        first = json.loads(report.read_text())["verification"]["cases"][0]
+        assert (first["note"], first["shape"]) == ("the example inputs", {"image": [1, 3, 16, 16]})
+    ran = keraport("verify", converted, small_onnx, "--example", tmp_path / "missing.npy")
+    assert (ran.code, "cannot be read" in ran.err) == (1, True)
+
+
+def test_two_backends_in_one_run(keraport: Keraport, small_onnx: Path, tmp_path: Path) -> None:
+    report = tmp_path / "report.json"
+    ran = keraport("convert", small_onnx, "--verify-on", "tensorflow,jax", "--report", report)
+    assert ran.code == 0, ran.err
+    verification = json.loads(report.read_text())["verification"]
+    assert [verification["backend"], *(other["backend"] for other in verification["others"])] == ["tensorflow", "jax"]
+    assert keraport("convert", small_onnx, "--verify-on", "theano").code == 1
