@@ -161,7 +161,12 @@ def convert(
             _start_replay()
         with report.stage("passes"):
             prepared = prepare(
-                loaded.model, layout=layout, fold_batchnorm=fold_batchnorm, dropout=dropout, keep_normalised=verify
+                loaded.model,
+                layout=layout,
+                fold_batchnorm=fold_batchnorm,
+                dropout=dropout,
+                opened=loaded.opened,
+                keep_normalised=verify,
             )
             _describe(report, prepared.final)
             report.notes += _notes_on_sizes(prepared.final)
@@ -236,11 +241,11 @@ def _verify(
 ) -> None:
     """Compare the saved file with onnxruntime; keep a wrong one beside its place and say where it goes wrong first."""
     from converter.proof.first_difference import Tracing, locate
-    from converter.proof.oracle import Oracle
+    from converter.proof.oracle.for_source import oracle_for
     from converter.proof.verify import example_arrays, verify_on_all
 
     report = conversion.report
-    oracle = Oracle.for_source(loaded.path or loaded.model, prepared.normalised, graph=loaded.model)
+    oracle = oracle_for(loaded, prepared)
     examples = example_arrays(loaded, options.example_files or options.example_inputs)
     verification = verify_on_all(
         options.verify_on,

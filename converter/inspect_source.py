@@ -83,7 +83,7 @@ def why(source: Source, node: str) -> list[Attempt]:
         ConversionError: as a pass says it.
     """
     with attempts() as made:
-        run_pipeline(source.model.clone())
+        run_pipeline(source.model.clone(), opened=source.opened)
     found = [attempt for attempt in made if node in attempt.names]
     if not found:
         known = sorted({name for attempt in made for name in attempt.names if name})
@@ -120,7 +120,13 @@ def dump_passes(source: Source, folder: Path | None, *, layout: str, fold_batchn
         seen.append((name, sum(1 for _ in model.graph.all_nodes())))
 
     observe("source", source.model)
-    run_pipeline(source.model.clone(), layout=layout, fold_batchnorm=fold_batchnorm, observer=observe)
+    run_pipeline(
+        source.model.clone(),
+        layout=layout,
+        fold_batchnorm=fold_batchnorm,
+        opened=source.opened,
+        observer=observe,
+    )
     return seen
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import onnx_ir as ir
 
 from converter.sources import memory_budget
+from passes.normalize.open_batch import Opened
 from passes.order import run_pipeline
 
 NORMALISED = "SplitPads"
@@ -33,12 +34,14 @@ def prepare(
     layout: str = "channels_last",
     fold_batchnorm: bool = False,
     dropout: bool = True,
+    opened: Opened | None = None,
     keep_normalised: bool = True,
     observer: Callable[[str, ir.Model], None] | None = None,
 ) -> Prepared:
     """Run the pipeline on a copy: the model given stays as it is, weights are shared.
 
     Args:
+        opened: of the source.
         keep_normalised: for `Oracle.for_source`; without it `normalised` is the final graph.
 
     Raises:
@@ -54,7 +57,14 @@ def prepare(
         if observer is not None:
             observer(name, graph)
 
-    final = run_pipeline(model.clone(), layout=layout, fold_batchnorm=fold_batchnorm, dropout=dropout, observer=observe)
+    final = run_pipeline(
+        model.clone(),
+        layout=layout,
+        fold_batchnorm=fold_batchnorm,
+        dropout=dropout,
+        opened=opened,
+        observer=observe,
+    )
     if keep_normalised and not kept:
         raise ValueError(f"The pipeline has no pass {NORMALISED!r}, after which the oracle's graph is kept.")
     memory_budget.check_values(final)

@@ -29,6 +29,7 @@ from passes.normalize.explicit_axes import ExplicitAxes
 from passes.normalize.inline_functions import InlineFunctions
 from passes.normalize.module_paths import ModulePaths
 from passes.normalize.nearest_resize_10 import NormalizeNearestResize
+from passes.normalize.open_batch import CloseBatch, OpenBatch, Opened
 from passes.normalize.position_table_length import NormalizePositionTables
 from passes.normalize.refuse_private import RefusePrivate
 from passes.normalize.rms_norm_scale import NormalizeNormScales
@@ -78,13 +79,24 @@ NORMALIZING = [*SETTLING, *CLEARING]
 """What makes a graph say everything once and in one way."""
 
 
-def pipeline(*, layout: str = "channels_last", fold_batchnorm: bool = False, dropout: bool = True) -> list[Stage]:
+def pipeline(
+    *,
+    layout: str = "channels_last",
+    fold_batchnorm: bool = False,
+    dropout: bool = True,
+    opened: Opened | None = None,
+) -> list[Stage]:
     """The passes in order, by name, each made anew for one run."""
+    closing: list[Stage] = [("CloseBatch", partial(CloseBatch, opened))] if opened else []
+    # Where every size is a number, what has the batch's written down can be seen.
+    opening: list[Stage] = [("OpenBatch", partial(OpenBatch, opened)), ("InferShapes", InferShapes)] if opened else []
     return [
         ("RefusePrivate", RefusePrivate),  # first: what the passes write into a graph is theirs alone
+        *closing,
         *((each.__name__, each) for each in SETTLING),
         ("FuseRecurrent", FuseRecurrent),  # while the parameters are there of which an exporter has made its weights
         *((each.__name__, each) for each in CLEARING),
+        *opening,
         # After shapes, which tell a norm over the last axes from others; before everything that changes axes.
         ("FuseLayerNorm", FuseLayerNorm),
         ("FuseGroupNorm", FuseGroupNorm),
@@ -113,6 +125,7 @@ def run_pipeline(
     layout: str = "channels_last",
     fold_batchnorm: bool = False,
     dropout: bool = True,
+    opened: Opened | None = None,
     observer: Observer | None = None,
 ) -> ir.Model:
     """Run every pass on the model, in place where the pass is.
@@ -121,6 +134,7 @@ def run_pipeline(
         layout: "channels_last", or "source" to keep the axes of the source at inputs and outputs.
         fold_batchnorm: fold BatchNormalization into the operator before it.
         dropout: keep Dropout, which does nothing in inference.
+        opened: inputs whose batch the file fixes, and the model is to have open.
         observer: called after each pass with its name and the graph as it stands.
     Raises:
         ConversionError: as the pass says it.
@@ -128,7 +142,8 @@ def run_pipeline(
     folder = os.environ.get("KERAPORT_DEBUG_DIR") if os.environ.get("KERAPORT_DEBUG") else None
     if folder:
         Path(folder).mkdir(parents=True, exist_ok=True)
-    for index, (name, make) in enumerate(pipeline(layout=layout, fold_batchnorm=fold_batchnorm, dropout=dropout)):
+    stages = pipeline(layout=layout, fold_batchnorm=fold_batchnorm, dropout=dropout, opened=opened)
+    for index, (name, make) in enumerate(stages):
         model = make()(model).model
         if observer is not None:
             observer(name, model)

@@ -18,7 +18,7 @@ from converter.processes.replay import Replay
 from converter.proof.cases import graph_inputs, lengths_of
 from converter.proof.compare import Tolerance
 from converter.proof.noise import uncertainty
-from converter.proof.oracle import Oracle
+from converter.proof.oracle.for_source import oracle_for
 from converter.proof.precision import tolerances_of
 from converter.proof.trials import Trials, example_arrays, make_trials
 from converter.proof.verify import default_backend
@@ -79,10 +79,14 @@ def observe(
     """
     loaded = load(text, options)
     prepared = prepare(
-        loaded.model, layout=options.layout, fold_batchnorm=options.fold_batchnorm, dropout=options.dropout
+        loaded.model,
+        layout=options.layout,
+        fold_batchnorm=options.fold_batchnorm,
+        dropout=options.dropout,
+        opened=loaded.opened,
     )
     emission = emit_model(prepared.final, options, loaded)
-    oracle = Oracle.for_source(loaded.path or loaded.model, prepared.normalised, graph=loaded.model)
+    oracle = oracle_for(loaded, prepared)
     inputs, outputs = ports_of(graph_inputs(prepared.final)), ports_of(prepared.final.graph.outputs)
     if feeds is None:
         making = Trials(loaded, oracle, lengths_of(prepared.normalised.graph))

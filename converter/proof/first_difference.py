@@ -53,7 +53,12 @@ def locate(
 
     def run_passes(observer: Observer) -> ir.Model:
         return prepare(
-            source.model, layout=layout, fold_batchnorm=fold_batchnorm, dropout=dropout, observer=observer
+            source.model,
+            layout=layout,
+            fold_batchnorm=fold_batchnorm,
+            dropout=dropout,
+            opened=source.opened,
+            observer=observer,
         ).final
 
     return first_difference(feeds, oracle.run(feeds), run_passes=run_passes, tracing=tracing)

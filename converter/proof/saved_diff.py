@@ -86,7 +86,11 @@ def diff_saved(
     from converter.backends.keras.emit import load
 
     prepared = prepare(
-        source.model, layout=options.layout, fold_batchnorm=options.fold_batchnorm, dropout=options.dropout
+        source.model,
+        layout=options.layout,
+        fold_batchnorm=options.fold_batchnorm,
+        dropout=options.dropout,
+        opened=source.opened,
     )
     made = emit_model(prepared.final, options, source)
     loaded, missing = made.with_layers_of(load(saved))

@@ -17,7 +17,7 @@ from converter.prepare import prepare
 from converter.processes.exclusive import exclusive
 from converter.processes.replay import Replay
 from converter.proof.cases import graph_inputs
-from converter.proof.oracle import Oracle
+from converter.proof.oracle.for_source import oracle_for
 from converter.proof.verdict import Verification
 from converter.proof.verify import default_backend, verify_on_all
 from converter.sources import Source
@@ -56,8 +56,8 @@ def verify_saved(
     if not trust:
         refuse_unsafe_keras()
     backends = backends or [default_backend()]
-    prepared = prepare(source.model)
-    oracle = Oracle.for_source(source.path or source.model, prepared.normalised, graph=source.model)
+    prepared = prepare(source.model, opened=source.opened)
+    oracle = oracle_for(source, prepared)
     turned = _ports(prepared.final)
     as_in_source: Ports = ([_unturned(p) for p in turned[0]], [_unturned(p) for p in turned[1]])
     shapes = [shape for _, shape in Replay.warm(backends[0]).replay(saved, []).inputs]

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import torch
 
     from converter.input_spec import InputSpec
+    from passes.normalize.open_batch import Opened
 
 
 MAKERS = frozenset(
@@ -33,6 +34,7 @@ class Source:
         inputs: the inputs as exported: names, types, and which dimensions are dynamic.
         notes: what a reader of the report should know, for example that the batch could not be dynamic.
         states: the inputs that hold what a call before has left, each with the output that it left it in.
+        opened: inputs whose batch the file fixes, and that were asked to be open; `path` is the file as it is.
         nameless: outputs whose names an exporter has made up: a tensor that a module returns has none.
     """
 
@@ -46,6 +48,7 @@ class Source:
     notes: list[str] = field(default_factory=list)
     states: dict[str, str] = field(default_factory=dict)
     nameless: frozenset[str] = frozenset()
+    opened: Opened | None = None
 
     @property
     def trainable(self) -> dict[str, bool] | None:

@@ -63,7 +63,7 @@ def import_torchvision() -> ModuleType:
 
 
 def import_optional(package: str) -> ModuleType:
-    """A package that keraport can do without.
+    """A package that keraport can do without; the extra that has it is called after it.
 
     Raises:
         UsageError: it is not installed.
@@ -74,5 +74,5 @@ def import_optional(package: str) -> ModuleType:
         if error.name != package:
             raise
         raise UsageError(
-            f"This source needs {package}, which is not installed.", hint=f"pip install {package}"
+            f"This source needs {package}, which is not installed.", hint=f"pip install 'keraport[{package}]'"
         ) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -80,7 +81,8 @@ def _torchvision(name: str, given: dict[str, Any]) -> Recipe:
 
 
 def _timm(name: str, given: dict[str, Any]) -> Recipe:
-    import_torchvision()
+    if importlib.util.find_spec("timm") is not None:  # timm's own need; without it, that is what is missing
+        import_torchvision()
     timm = import_optional("timm")
     if not timm.is_model(name):
         raise UsageError(f"timm has no model {name!r}.", hint=_similar(name, timm.list_models()))

@@ -17,6 +17,7 @@ from converter.sources.onnx.external_data import DataFiles
 from converter.sources.quiet import quiet
 from converter.sources.source import Source
 from passes.errors import BadSource, UsageError
+from passes.normalize.open_batch import Opened
 
 _FOREIGN = (
     (b"version https://git-lfs", "a Git LFS pointer, not the file itself", "Fetch it with `git lfs pull`."),
@@ -49,10 +50,12 @@ def load_onnx(path: Path, *, specs: tuple[InputSpec, ...] = (), max_bytes: int |
     _check_references(model, path)
     inputs = [value for value in model.graph.inputs if not value.is_initializer()]
     _open_sizes(inputs)
-    _fix_sizes(inputs, specs)
+    opened = _fix_sizes(inputs, specs)
     versions = ", ".join(f"{domain or 'opset'} {version}" for domain, version in model.opset_imports.items())
     description = f"{path.name} ({versions})"
-    return Source(model, description, "onnx", path, inputs=tuple(InputSpec.of(value) for value in inputs))
+    return Source(
+        model, description, "onnx", path, inputs=tuple(InputSpec.of(value) for value in inputs), opened=opened
+    )
 
 
 def _parse(path: Path, max_bytes: int | None) -> onnx.ModelProto:
@@ -155,8 +158,9 @@ def _open_sizes(inputs: list[ir.Value]) -> None:
             value.shape = ir.Shape([None if isinstance(dim, int) and dim < 0 else dim for dim in value.shape or ()])
 
 
-def _fix_sizes(inputs: list[ir.Value], specs: tuple[InputSpec, ...]) -> None:
-    """Give dynamic dimensions the sizes asked for; what the file fixes cannot be changed."""
+def _fix_sizes(inputs: list[ir.Value], specs: tuple[InputSpec, ...]) -> Opened | None:
+    """Give dynamic dimensions the sizes asked for. What the file fixes cannot be changed, but for a batch of 1."""
+    opened: dict[str, str] = {}
     by_name = {value.name: value for value in inputs}
     for spec in specs:
         value = by_name.get(spec.name)
@@ -169,13 +173,18 @@ def _fix_sizes(inputs: list[ir.Value], specs: tuple[InputSpec, ...]) -> None:
             raise UsageError(f"Input {spec.name!r} is {own.dtype}, not {spec.dtype}.")
         if value.shape is not None and len(spec.shape) != len(own.shape):
             raise UsageError(f"Input {own} has {len(own.shape)} dimensions, not {len(spec.shape)}.")
-        for wanted, dim in zip(spec.shape, own.shape, strict=False):
-            if isinstance(dim, int) and wanted != dim:
+        for axis, (wanted, dim) in enumerate(zip(spec.shape, own.shape, strict=False)):
+            if axis == 0 and dim == 1 and isinstance(wanted, str):
+                opened[spec.name] = wanted
+            elif isinstance(dim, int) and wanted != dim:
                 raise UsageError(
                     f"Input {own} has the fixed size {dim} where {wanted!r} is asked for.",
                     hint="Export the model again with that dimension dynamic.",
                 )
         value.shape = ir.Shape(spec.shape)
+    if len(set(opened.values())) > 1:
+        raise UsageError(f"One batch has several names: {', '.join(sorted(set(opened.values())))}.")
+    return Opened(dict.fromkeys(opened, 1), next(iter(opened.values()))) if opened else None
 
 
 def _last_line(error: BaseException) -> str:

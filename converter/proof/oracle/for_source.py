@@ -1,0 +1,18 @@
+"""Who answers for a source: onnxruntime on its file or its graph, for the whole batch or image by image."""
+
+from __future__ import annotations
+
+from converter.prepare import Prepared
+from converter.proof.oracle import Oracle
+from converter.proof.oracle.per_image import PerImage
+from converter.sources import Source
+
+
+def oracle_for(source: Source, prepared: Prepared) -> Oracle:
+    """The oracle for a source, as it was loaded.
+
+    Raises:
+        BadSource: onnxruntime loads neither the source nor its normalised form.
+    """
+    oracle = Oracle.for_source(source.path or source.model, prepared.normalised, graph=source.model)
+    return oracle if source.opened is None else PerImage(oracle, source.opened, prepared.normalised.graph)
