@@ -241,7 +241,7 @@ def _verify(
 ) -> None:
     """Compare the saved file with onnxruntime; keep a wrong one beside its place and say where it goes wrong first."""
     from converter.proof.first_difference import Tracing, locate
-    from converter.proof.oracle.for_source import oracle_for
+    from converter.proof.oracle_for import oracle_for
     from converter.proof.verify import example_arrays, verify_on_all
 
     report = conversion.report

@@ -18,7 +18,7 @@ from converter.processes.replay import Replay
 from converter.proof.cases import graph_inputs, lengths_of
 from converter.proof.compare import Tolerance
 from converter.proof.noise import uncertainty
-from converter.proof.oracle.for_source import oracle_for
+from converter.proof.oracle_for import oracle_for
 from converter.proof.precision import tolerances_of
 from converter.proof.trials import Trials, example_arrays, make_trials
 from converter.proof.verify import default_backend

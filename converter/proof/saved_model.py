@@ -17,7 +17,7 @@ from converter.prepare import prepare
 from converter.processes.exclusive import exclusive
 from converter.processes.replay import Replay
 from converter.proof.cases import graph_inputs
-from converter.proof.oracle.for_source import oracle_for
+from converter.proof.oracle_for import oracle_for
 from converter.proof.verdict import Verification
 from converter.proof.verify import default_backend, verify_on_all
 from converter.sources import Source
