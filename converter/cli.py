@@ -285,7 +285,7 @@ def diff(
     """
     screen = Screen()
     from converter.options import Options
-    from converter.proof.saved_diff import diff_saved
+    from converter.proof.guilt.saved_diff import diff_saved
     from converter.proof.verify import example_arrays
     from converter.terminal.quiet_tensorflow import import_backend
 

@@ -240,7 +240,7 @@ def _verify(
     output: str | Path | None,
 ) -> None:
     """Compare the saved file with onnxruntime; keep a wrong one beside its place and say where it goes wrong first."""
-    from converter.proof.first_difference import Tracing, locate
+    from converter.proof.guilt.first_difference import Tracing, locate
     from converter.proof.oracle_for import oracle_for
     from converter.proof.verify import example_arrays, verify_on_all
 
@@ -278,7 +278,7 @@ def _verify(
 
 
 def _find_guilty(final: ir.Model, emission: Emission, feeds: Mapping[str, Any]) -> dict[str, Any] | None:
-    from converter.proof.diff import Values
+    from converter.proof.guilt.diff import Values
 
     values = Values(final, feeds)
     guilty = values.guilty(emission.isolated(values.known))

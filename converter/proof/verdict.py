@@ -74,7 +74,7 @@ class Precision:
 @dataclass(frozen=True)
 class Inner:
     """Every value of the graph compared as well, each layer by itself: `why` that had to be, and the layer that is
-    `guilty`, as first_difference.py tells it; None where each computes what it should."""
+    `guilty`, as guilt/diff.py tells it; None where each computes what it should."""
 
     why: str
     guilty: dict[str, Any] | None
@@ -99,7 +99,7 @@ class Verification:
         export: the same comparisons between the torch module and onnxruntime; None where there is no module. What fails
             here is the export's fault, not the conversion's.
         precision: per output, against float64; empty where the module does not run in float64.
-        first_difference: where the two part ways, see first_difference.py; None where they agree.
+        first_difference: where the two part ways, see guilt/first_difference.py; None where they agree.
         counterexample: inputs that come out wrong, axes as in the source; not part of the report.
         notes: trials that could not be made, and why.
         inner: set where the outputs alone do not decide.

@@ -13,8 +13,8 @@ from rich.table import Table
 
 if TYPE_CHECKING:
     from converter.inspect_source import Inspection
-    from converter.proof.diff import ValueDifference
-    from converter.proof.saved_diff import Diff
+    from converter.proof.guilt.diff import ValueDifference
+    from converter.proof.guilt.saved_diff import Diff
     from converter.report import Report, Stage
     from passes.errors import ConversionError
 

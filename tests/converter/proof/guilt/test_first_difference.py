@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
-from converter.proof.first_difference import Traced, Tracing, first_difference
+from converter.proof.guilt.first_difference import Traced, Tracing, first_difference
 from converter.proof.oracle import Oracle
 from tests.harness import graph
 

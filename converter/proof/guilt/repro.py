@@ -17,7 +17,7 @@ import onnx_ir as ir
 
 from converter.atomic_output import write_text
 from converter.proof.compare import tolerance_for
-from converter.proof.diff import ValueDifference, Values, part_of
+from converter.proof.guilt.diff import ValueDifference, Values, part_of
 from passes.lower import to_standard
 
 Array = np.ndarray[Any, np.dtype[Any]]

@@ -17,13 +17,13 @@ from converter.backends.keras.emit import Emission, emit
 from converter.options import Options
 from converter.prepare import prepare
 from converter.proof.cases import feeds, graph_inputs, plan
-from converter.proof.diff import ValueDifference, Values
+from converter.proof.guilt.diff import ValueDifference, Values
+from converter.proof.guilt.repro import write_repro
 from converter.proof.noise import MOST, TIMES, uncertainty
 from converter.proof.oracle import Oracle
-from converter.proof.repro import write_repro
 from converter.sources import load
 from passes.errors import describe, operator
-from tests.converter.proof.planted_faults import FAULTS, MODELS, Fault
+from tests.converter.proof.guilt.planted_faults import FAULTS, MODELS, Fault
 
 IN_CI = {"query and key swapped", "an epsilon"}
 """Whose repro is run in a process of its own; the others by `make test-all`."""

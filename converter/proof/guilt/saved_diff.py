@@ -15,8 +15,8 @@ from converter.options import Options
 from converter.prepare import prepare
 from converter.processes.exclusive import exclusive
 from converter.proof.cases import feeds, graph_inputs, lengths_of, plan
-from converter.proof.diff import ValueDifference, Values
-from converter.proof.repro import write_repro
+from converter.proof.guilt.diff import ValueDifference, Values
+from converter.proof.guilt.repro import write_repro
 from converter.proof.saved_model import refuse_unsafe_keras
 from converter.sources import Source
 from passes.errors import NotEquivalent

@@ -12,7 +12,7 @@ import onnx_ir as ir
 from converter.ports import ports_of, to_source
 from converter.prepare import prepare
 from converter.proof.compare import Comparison, compare, tolerance_for
-from converter.proof.diff import Traced, Values
+from converter.proof.guilt.diff import Traced, Values
 from converter.proof.oracle import Oracle
 from converter.proof.verdict import Verification
 from converter.sources import Source
