@@ -112,6 +112,8 @@ class _Walk:
             self.inner.update(dict.fromkeys(node.outputs, self.inner[x]))
         if node.op_type == "Concat":
             self._expand_others(node, axis, x)
+        elif node.op_type == "Resize":
+            self._leave_batch(node, axis)
         for output in node.outputs[: _MOST.get(node.op_type, len(node.outputs))]:
             if output.shape is not None:
                 self.axes[output] = out
@@ -168,6 +170,16 @@ class _Walk:
         node.replace_input_with(1, Builder(node, self.names).constant(wanted, "opened"))
         node.attributes["allowzero"] = ir.AttrInt64("allowzero", 0)
         return place
+
+    def _leave_batch(self, node: ir.Node, axis: int) -> None:
+        """Resize of the other axes only."""
+        sizes = node.inputs[3].const_value if len(node.inputs) > 3 and node.inputs[3] is not None else None
+        if sizes is None:
+            return
+        axes = list(node.attributes.get_ints("axes", ()) or range(_rank(node.inputs[0])))
+        kept = [(a, int(size)) for a, size in zip(axes, sizes.numpy(), strict=True) if a != axis]
+        node.attributes["axes"] = ir.AttrInt64s("axes", [a for a, _ in kept])
+        node.replace_input_with(3, Builder(node, self.names).constant([size for _, size in kept], "opened"))
 
     def _expand_others(self, node: ir.Node, axis: int, like: ir.Value) -> None:
         at = Builder(node, self.names)
