@@ -129,6 +129,8 @@ def _called(
     y, *after = as_list(with_weights(layer, x, call=call, owners=owners, **sources))
     if direction == "reverse" and returned.sequences:
         y = ops.flip(y, 1)  # Keras puts out the last step first
+    if lengths is not None:
+        y = ops.copy(y)  # without the mask, which Keras would hand on to the next layer, and ONNX does not
     return [y, *after]
 
 

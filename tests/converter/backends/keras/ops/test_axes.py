@@ -12,6 +12,10 @@ OPEN = {"batch": (2,), "h": (3, 5), "w": (4,)}
 DTYPES = ("float16", "float64", "int32", "int64", "bool")
 
 CASES = {
+    "keraport::Regroup": [
+        case("Reshape", x(B, "h", "w", 12), c([0, 0, 0, 3, 4]), _sizes=OPEN), case("Reshape", x(B, "h", "w", 3, 4), c([0, 0, 0, 12]), _sizes=OPEN),
+        case("Reshape", x(B, "h", "w", 6, 4), c([0, 0, 0, 3, 8]), _sizes=OPEN),
+    ],
     "Reshape": [
         *(case("Reshape", x(B, 3, 4, 5), c(target))
           for target in ([0, -1], [0, 60], [-1, 60], [0, 3, 20], [0, 12, 5], [0, 0, -1], [0, 3, -1], [0, -1, 5], [-1, 5],

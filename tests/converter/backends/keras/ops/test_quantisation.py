@@ -6,7 +6,21 @@ import numpy as np
 import pytest
 
 from tests.harness import check_onnx
+from tests.op_cases import Case, c, case, x
+from tests.op_checks import check, parameters
 
+B = "batch"
+HALF, THREE = np.float32(0.5), np.uint8(3)
+CASES = {
+    "QuantizeLinear": [
+        case("QuantizeLinear", x(B, 3, 4, 5), HALF, THREE), case("QuantizeLinear", x(B, 7), HALF, np.int8(-9)), case("QuantizeLinear", x(B, 7), HALF),
+        case("QuantizeLinear", x(B, 3, 4), c([0.1, 0.2, 0.3], "float32"), c([1, 2, 3], "uint8"), axis=1), case("QuantizeLinear", x(B, 7), HALF, output_dtype=3),
+    ],
+    "DequantizeLinear": [
+        case("DequantizeLinear", x(B, 3, 4, dtype="uint8"), HALF, THREE), case("DequantizeLinear", x(B, 7, dtype="int32"), HALF), case("DequantizeLinear", x(B, 7, dtype="int8"), HALF, np.int8(-9)),
+        case("DequantizeLinear", x(B, 3, 4, dtype="int8"), c([0.1, 0.2, 0.3], "float32"), c([1, 2, 3], "int8"), axis=1),
+    ],
+}  # fmt: skip
 X = np.array([[-3.0, -0.75, -0.25, 0.25, 0.75, 1.25, 3.0, 300.0]], np.float32)
 CONSTANTS = "<float s = {0.5}, uint8 z = {3}, float t = {0.25}, uint8 v = {7}, float u = {20}, uint8 o = {100}>"
 
@@ -107,3 +121,8 @@ def test_operators_of_the_optimiser(body: str) -> None:
         f"{MICROSOFT}g (float[batch,12] x) => (float[batch,12] y) <float[12] b = {{{numbers}}}> {{ {body} }}",
         feeds=[FLOATS],
     )
+
+
+@pytest.mark.parametrize("case", parameters(CASES))
+def test_equals_onnxruntime(case: Case) -> None:
+    check(case)

@@ -12,7 +12,18 @@ from onnx import TensorProto, helper, numpy_helper
 
 import converter
 from tests.harness import check_onnx
+from tests.op_cases import Case, case, w, x
+from tests.op_checks import check, parameters
 
+B = "batch"
+CASES = {
+    f"keraport::{kind}": [
+        case(kind, x(5, B, 3), w(1, gates * 4, 3), w(1, gates * 4, 4), w(1, gates * 8), hidden_size=4),
+        case(kind, x(5, B, 3), w(2, gates * 4, 3), w(2, gates * 4, 4), hidden_size=4, direction="bidirectional"),
+        case(kind, x("n", B, 3), w(1, gates * 4, 3), w(1, gates * 4, 4), hidden_size=4, direction="reverse", _sizes={B: (2,), "n": (1, 4)}),
+    ]
+    for kind, gates in (("LSTM", 4), ("GRU", 3), ("RNN", 1))
+}  # fmt: skip
 GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
 TIME, INPUT, HIDDEN = 5, 3, 4
 
@@ -110,3 +121,8 @@ def test_what_keras_layers_have_not_is_refused(kind: str, attributes: dict[str, 
 
     with pytest.raises(converter.Unsupported, match=word):
         converter.convert(ir.from_proto(model(kind, **attributes)), verify=False)
+
+
+@pytest.mark.parametrize("case", parameters(CASES))
+def test_equals_onnxruntime(case: Case) -> None:
+    check(case)

@@ -7,6 +7,17 @@ import pytest
 
 from passes.errors import Unsupported
 from tests.harness import check_onnx
+from tests.op_cases import Case, c, case, w, x
+from tests.op_checks import check, parameters
+
+B = "batch"
+CASES = {
+    "DFT": [
+        case("DFT", x(B, 8, 1), None, c(1)), case("DFT", x(B, 9, 1), None, c(1), onesided=1), case("DFT", x(B, 6, 5, 2), None, c(2)), case("DFT", x(B, 8, 2), None, c(1), inverse=1),
+        case("DFT", x(B, 8, 1), c(6), c(1)),
+    ],
+    "STFT": [case("STFT", x(B, 20, 1), c(4), w(8), c(8), onesided=i) for i in (0, 1)],
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("length", [8, 9])
@@ -51,3 +62,8 @@ def test_frames(length: int, shape: str, onesided: int) -> None:
             y = STFT<onesided={onesided}>(x, step, w, length) }}""",
         sizes={"batch": (1, 3), "n": (16, 25)},
     )
+
+
+@pytest.mark.parametrize("case", parameters(CASES))
+def test_equals_onnxruntime(case: Case) -> None:
+    check(case)
