@@ -22,12 +22,10 @@ MEGABYTE = 1 << 20
 ALWAYS = (
     "torchvision:resnet18",
     "torchvision:mobilenet_v3_small",
-    "torchvision:efficientnet_b0",
     "torchvision:shufflenet_v2_x1_0",
     "torchvision:squeezenet1_1",
     "torchvision:swin_t",
     "torchvision:deeplabv3_mobilenet_v3_large",
-    "timm:resnest14d",
     "timm:vit_tiny_patch16_224",
 )
 """One of each kind."""
@@ -53,6 +51,8 @@ MORE = (
     "timm:tf_mixnet_s",
     "timm:mobilenetv3_small_100",
     "timm:ghostnet_100",
+    "torchvision:efficientnet_b0",
+    "timm:resnest14d",
 )
 """Of the kinds above, or large: `make test-all`."""
 
