@@ -133,8 +133,9 @@ class Verification:
 
     @property
     def max_abs(self) -> float | None:
-        """The greatest difference over all cases and outputs; None where an output could not be compared."""
-        return _worst([output.to_dict()["max_abs"] for case in self.cases for output in case.outputs])
+        """The greatest difference over all outputs and all cases that count; None where one could not be compared."""
+        cases = [case for case in self.cases if not case.ill_conditioned]
+        return _worst([output.to_dict()["max_abs"] for case in cases for output in case.outputs])
 
     @property
     def reason(self) -> str:
