@@ -160,6 +160,7 @@ def convert(
 
     from converter.conversion import convert as run_conversion
     from converter.model_args import parse_model_args
+    from converter.options import backend_names
     from converter.terminal.quiet_tensorflow import import_backend
 
     try:
@@ -175,7 +176,7 @@ def convert(
             fold_batchnorm=fold_batchnorm,
             dropout=not no_dropout,
             verify=not no_verify,
-            verify_on=_backends(verify_on),
+            verify_on=backend_names(verify_on),
             example_files=_example_files(examples, normalise),
             random_weights=random_weights,
             model_args=parse_model_args(model_args or ()),
@@ -219,6 +220,7 @@ def verify(
     """Compare a .keras file with any source, in a process in which keraport is not imported."""
     screen = Screen()
     _check_outputs(report_file, html_file)
+    from converter.options import backend_names
     from converter.proof.saved_model import verify_saved
     from converter.proof.verify import example_arrays
     from converter.report import Report
@@ -243,7 +245,7 @@ def verify(
         with report.stage("verify"):
             given = example_arrays(loaded, _example_files(examples, normalise))
             verification, (report.inputs, report.outputs) = verify_saved(
-                model, loaded, examples=given, backends=_backends(verify_on), trust=trust
+                model, loaded, examples=given, backends=backend_names(verify_on), trust=trust
             )
             report.verification = verification.to_dict()
             if not verification.passed:
@@ -451,10 +453,6 @@ def _example_files(files: list[Path] | None, normalise: str) -> ExampleFiles | N
     from converter.example_files import ExampleFiles
 
     return ExampleFiles(tuple(files), normalise) if files else None
-
-
-def _backends(names: str | None) -> tuple[str, ...]:
-    return tuple(name.strip() for name in (names or "").split(",") if name.strip())
 
 
 def _check_outputs(report_file: Path | None, html_file: Path | None) -> None:

@@ -15,7 +15,7 @@ from converter.atomic_output import Output
 from converter.emission import emit_model
 from converter.options import Options
 from converter.ports import Port, ports_of
-from converter.prepare import Prepared, prepare
+from converter.prepare import Prepared, prepare_source
 from converter.processes.exclusive import exclusive
 from converter.proof.cases import graph_inputs
 from converter.proof.compare import Tolerance
@@ -160,14 +160,7 @@ def convert(
         if verify:
             _start_replay()
         with report.stage("passes"):
-            prepared = prepare(
-                loaded.model,
-                layout=layout,
-                fold_batchnorm=fold_batchnorm,
-                dropout=dropout,
-                opened=loaded.opened,
-                keep_normalised=verify,
-            )
+            prepared = prepare_source(loaded, options, keep_normalised=verify)
             _describe(report, prepared.final)
             report.notes += _notes_on_sizes(prepared.final)
         with report.stage("emit"):
@@ -265,9 +258,7 @@ def _verify(
             loaded,
             oracle,
             Tracing(emission.trace, emission.isolated),
-            layout=options.layout,
-            fold_batchnorm=options.fold_batchnorm,
-            dropout=options.dropout,
+            options,
         )
     report.verification = verification.to_dict()
     report.notes += [f"Output {name!r} is unproven. {why}" for name, why in verification.unproven.items()]

@@ -61,11 +61,6 @@ def load_examples(files: Sequence[Path], inputs: Sequence[ir.Value], normalise: 
     for path, value in zip(alone, free, strict=True):
         array = _image(path, value, normalise) if path.suffix.lower() in IMAGES else _opened(path)
         found[value.name or ""] = array
-    unknown = sorted(set(found) - set(names))
-    if unknown:
-        raise UsageError(
-            f"There is no input {', '.join(map(repr, unknown))}.", hint=f"The inputs are {', '.join(names)}."
-        )
     return found
 
 

@@ -26,6 +26,11 @@ CHOICES = {
 }
 
 
+def backend_names(text: str | None) -> tuple[str, ...]:
+    """`tensorflow,jax` as names."""
+    return tuple(name.strip() for name in (text or "").split(",") if name.strip())
+
+
 @dataclass(frozen=True)
 class Options:
     """The keyword arguments of `convert`, which says what each means.

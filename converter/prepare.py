@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import onnx_ir as ir
 
 from converter.sources import memory_budget
 from passes.normalize.open_batch import Opened
 from passes.order import run_pipeline
+
+if TYPE_CHECKING:
+    from converter.options import Options
+    from converter.sources import Source
 
 NORMALISED = "SplitPads"
 """After this pass the graph is standard ONNX without anything that onnxruntime is known to get wrong."""
@@ -26,6 +31,25 @@ class Prepared:
 
     normalised: ir.Model
     final: ir.Model
+
+
+def prepare_source(
+    source: Source,
+    options: Options,
+    *,
+    keep_normalised: bool = True,
+    observer: Callable[[str, ir.Model], None] | None = None,
+) -> Prepared:
+    """`prepare` for a source, with what was asked for."""
+    return prepare(
+        source.model,
+        layout=options.layout,
+        fold_batchnorm=options.fold_batchnorm,
+        dropout=options.dropout,
+        opened=source.opened,
+        keep_normalised=keep_normalised,
+        observer=observer,
+    )
 
 
 def prepare(

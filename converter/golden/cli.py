@@ -47,7 +47,7 @@ def record(
     from converter.golden.golden import name_of
     from converter.golden.golden import record as record_one
     from converter.model_args import parse_model_args
-    from converter.options import Options
+    from converter.options import Options, backend_names
     from passes.errors import UsageError
 
     if name is not None and len(sources) > 1:
@@ -64,7 +64,7 @@ def record(
     screen, kept = Screen(), _store(store)
     for source in sources:
         entry = record_one(
-            kept, name or name_of(source), source, options, backends=_split(on), limit=round(limit * MEGABYTE)
+            kept, name or name_of(source), source, options, backends=backend_names(on), limit=round(limit * MEGABYTE)
         )
         size = _size(kept, entry)
         screen.lines([f"{entry['name']}: {entry['status']}, {len(entry['cases'])} cases, {size / MEGABYTE:.2f} MB"])
@@ -81,11 +81,12 @@ def check(
 ) -> int:
     """Convert again, and compare leg by leg. Exit code 3 where anything fails, is fixed, or is damaged."""
     from converter.golden.golden import check as check_one
+    from converter.options import backend_names
 
     screen, kept = Screen(), _store(store)
     found = []
     for name in names or _names(kept):
-        found.append(check_one(kept, name, backends=_split(on), trust=trust))
+        found.append(check_one(kept, name, backends=backend_names(on), trust=trust))
         if not as_json:
             screen.lines(_told(found[-1]))
     if as_json:
@@ -103,6 +104,7 @@ def update(
 ) -> int:
     """Show what differs from the records, and record it anew where that is wanted."""
     from converter.golden.golden import update as update_one
+    from converter.options import backend_names
 
     screen, kept = Screen(), _store(store)
 
@@ -111,7 +113,7 @@ def update(
         return yes or typer.confirm(f"Record {checked.name} anew?")
 
     for name in names or _names(kept):
-        if update_one(kept, name, agree=agree, backends=_split(on), trust=trust) is not None:
+        if update_one(kept, name, agree=agree, backends=backend_names(on), trust=trust) is not None:
             screen.lines([f"{name}: recorded anew"])
     return 0
 
@@ -131,10 +133,6 @@ def _names(store: Store) -> list[str]:
             f"There are no goldens in {str(store.folder)!r}.", hint="keraport golden record SOURCE... --store DIR"
         )
     return names
-
-
-def _split(text: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
 def _size(store: Store, entry: dict[str, Any]) -> int:

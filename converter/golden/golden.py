@@ -16,8 +16,10 @@ from converter.versions import versions
 from passes.errors import BadSource, ConversionError, LimitExceeded, UsageError
 
 INPUTS = "inputs"
-KEPT = ("inputs", "checkpoint", "random_weights", "model_args", "layout", "structure", "outputs", "fold_batchnorm",
-        "dropout", "state")  # fmt: skip
+KEPT = (
+    "inputs", "checkpoint", "random_weights", "model_args", "constants", "layout", "structure", "outputs",
+    "fold_batchnorm", "dropout", "state",
+)  # fmt: skip
 """Options that a golden keeps. `--trust` is not: who checks has to give it again."""
 
 VERIFIED = "verified"

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from converter.golden.observe import MEMORY, MODULE, ORACLE
-from converter.proof.compare import Tolerance, compare
+from converter.proof.compare import Tolerance, compare, largest
 from converter.proof.noise import TIMES
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -120,5 +120,4 @@ def _legs(answers: Answers) -> Iterator[tuple[str, str]]:
 
 
 def _size(array: Array) -> float:
-    finite = np.asarray(array, np.float64) if array.dtype.kind in "fiub" else np.zeros(0)
-    return float(np.abs(finite[np.isfinite(finite)]).max(initial=0.0))
+    return largest(np.abs(np.asarray(array, np.float64))) if array.dtype.kind in "fiub" else 0.0

@@ -12,7 +12,7 @@ import numpy as np
 from converter.emission import emit_model
 from converter.options import Options
 from converter.ports import Port, ports_of, to_keras, to_source
-from converter.prepare import prepare
+from converter.prepare import prepare_source
 from converter.processes.exclusive import exclusive
 from converter.processes.replay import Replay
 from converter.proof.cases import graph_inputs, lengths_of
@@ -78,13 +78,7 @@ def observe(
         ConversionError: as `convert`.
     """
     loaded = load(text, options)
-    prepared = prepare(
-        loaded.model,
-        layout=options.layout,
-        fold_batchnorm=options.fold_batchnorm,
-        dropout=options.dropout,
-        opened=loaded.opened,
-    )
+    prepared = prepare_source(loaded, options)
     emission = emit_model(prepared.final, options, loaded)
     oracle = oracle_for(loaded, prepared)
     inputs, outputs = ports_of(graph_inputs(prepared.final)), ports_of(prepared.final.graph.outputs)

@@ -135,7 +135,7 @@ def example_arrays(source: Source, example_inputs: Any) -> dict[str, Array]:
         return {}
     names = [value.name or "" for value in graph_inputs(source.model)]
     if isinstance(example_inputs, ExampleFiles):
-        return _states(source) | example_inputs.arrays(graph_inputs(source.model))
+        example_inputs = example_inputs.arrays(graph_inputs(source.model))
     if isinstance(example_inputs, Mapping):
         unknown = sorted({name for name, _ in _named_tensors(example_inputs)} - set(names))
         if unknown:

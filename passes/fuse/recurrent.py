@@ -18,13 +18,14 @@ from passes.errors import Unsupported, describe
 from passes.graph.builder import Builder, Names, as_attribute, shape_of, sizes_of
 from passes.graph.unsupported import PARTS
 from passes.graph.weight_views import WEIGHT_KEY, provenance, recorded_sources
+from passes.lower import recurrent
 
-GATES = {"LSTM": (0, 2, 3, 1), "GRU": (0, 1, 2), "RNN": (0,)}
+GATES = {kind: tuple(map(int, np.argsort(gates))) for kind, gates in recurrent.GATES.items()}
 """Of ONNX, in the order of Keras."""
 
 STATES = {"LSTM": 2, "GRU": 1, "RNN": 1}
 DEFAULTS = {"LSTM": ("Sigmoid", "Tanh", "Tanh"), "GRU": ("Sigmoid", "Tanh"), "RNN": ("Tanh",)}
-ACTIVATIONS = {"Relu": "relu", "Sigmoid": "sigmoid", "Softplus": "softplus", "Softsign": "softsign", "Tanh": "tanh"}
+ACTIVATIONS = {name: told for told, name in recurrent.NAMES.items()}
 """Those that have no parameters and that Keras has too."""
 
 ZEROS_STAY = frozenset(
@@ -64,8 +65,7 @@ class _Recurrent:
         self.at = Builder(node, self.names)
         self.first = bool(node.attributes.get_int("layout", 0))
         direction = node.attributes.get_string("direction", "forward")
-        recurrent = _constant(node, 2)
-        self.directions, self.hidden = recurrent.shape[0], recurrent.shape[2]
+        self.directions, _, self.hidden = _constant(node, 2).shape
         activations = self._activations()
         x = self._batch_first(node.inputs[0])
         sizes = sizes_of(x)
@@ -156,12 +156,12 @@ class _Recurrent:
     def _weights(self) -> list[ir.Value | None]:
         """kernel, recurrent, bias of each direction."""
         node, kind = self.node, self.node.op_type
-        kernel, recurrent = _constant(node, 1), _constant(node, 2)
+        kernel, hidden = _constant(node, 1), _constant(node, 2)
         bias = _constant(node, 3) if len(node.inputs) > 3 and node.inputs[3] is not None else None
         found: list[ir.Value | None] = []
         for direction in range(self.directions):
             found.append(self._weight(1, self._gates(kernel[direction]).T, "kernel"))
-            found.append(self._weight(2, self._gates(recurrent[direction]).T, "recurrent"))
+            found.append(self._weight(2, self._gates(hidden[direction]).T, "recurrent"))
             if bias is None:
                 found.append(None)
                 continue

@@ -84,9 +84,8 @@ class Values:
     """
 
     def __init__(self, final: ir.Model, feeds: Mapping[str, Array]) -> None:
-        ports = ports_of([value for value in final.graph.inputs if value.name in feeds])
         self.final = final
-        self.inputs = {port.name: port.to_keras(feeds[port.name]) for port in ports}
+        self.inputs = turned(final, feeds)
         self.known = {**self.inputs, **Oracle(final).values(self.inputs)}
         self.nodes = {value.name: node for node in final.graph for value in node.outputs}
         self.order = {name: place for place, name in enumerate(self.nodes)}
@@ -132,6 +131,12 @@ class Values:
         except (BadSource, KeyError, ValueError):  # then nothing excuses it
             return found
         return replace(found, passed=True) if found.ill_conditioned else found
+
+
+def turned(model: ir.Model, feeds: Mapping[str, Array]) -> dict[str, Array]:
+    """The inputs with the axes that a graph gives them, at whatever stage it is."""
+    ports = ports_of([value for value in model.graph.inputs if value.name in feeds])
+    return {port.name: port.to_keras(feeds[port.name]) for port in ports}
 
 
 def part_of(model: ir.Model, nodes: Sequence[ir.Node]) -> ir.Model:

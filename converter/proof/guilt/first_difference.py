@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
+from converter.options import Options
 from converter.ports import ports_of, to_source
-from converter.prepare import prepare
+from converter.prepare import prepare_source
 from converter.proof.compare import Comparison, compare, tolerance_for
-from converter.proof.guilt.diff import Traced, Values
+from converter.proof.guilt.diff import Traced, Values, turned
 from converter.proof.oracle import Oracle
 from converter.proof.verdict import Verification
 from converter.sources import Source
@@ -40,10 +41,7 @@ def locate(
     source: Source,
     oracle: Oracle,
     tracing: Tracing,
-    *,
-    layout: str = "channels_last",
-    fold_batchnorm: bool = False,
-    dropout: bool = True,
+    options: Options,
 ) -> dict[str, Any] | None:
     """`first_difference` for a conversion that failed its verification; None where no output was wrong, because the
     export differs from its module or the precision is too low."""
@@ -52,14 +50,7 @@ def locate(
         return None
 
     def run_passes(observer: Observer) -> ir.Model:
-        return prepare(
-            source.model,
-            layout=layout,
-            fold_batchnorm=fold_batchnorm,
-            dropout=dropout,
-            opened=source.opened,
-            observer=observer,
-        ).final
+        return prepare_source(source, options, observer=observer).final
 
     return first_difference(feeds, oracle.run(feeds), run_passes=run_passes, tracing=tracing)
 
@@ -124,8 +115,8 @@ def _changed(before: ir.Model, after: ir.Model, feeds: Mapping[str, Array]) -> d
     Axes may have been moved on purpose: only the sorted numbers are compared.
     """
     try:
-        old = Oracle(before).values(_turned(before, feeds))
-        new = Oracle(after).values(_turned(after, feeds))
+        old = Oracle(before).values(turned(before, feeds))
+        new = Oracle(after).values(turned(after, feeds))
     except BadSource:
         return {}
     for node in after.graph:
@@ -141,16 +132,10 @@ def _same_numbers(a: Array, b: Array) -> bool:
     return compare(np.sort(a, axis=None), np.sort(b, axis=None), tolerance_for(a.dtype)).passed
 
 
-def _turned(model: ir.Model, feeds: Mapping[str, Array]) -> dict[str, Array]:
-    """The inputs with the axes that this stage's graph gives them."""
-    ports = ports_of([value for value in model.graph.inputs if value.name in feeds])
-    return {port.name: port.to_keras(feeds[port.name]) for port in ports}
-
-
 def _outputs_differ(model: ir.Model, feeds: Mapping[str, Array], expected: Sequence[Array]) -> Comparison | None:
     """The first wrong output of a stage. A stage that onnxruntime refuses says nothing: the next one is asked."""
     try:
-        outputs = Oracle(model).run(_turned(model, feeds))
+        outputs = Oracle(model).run(turned(model, feeds))
     except BadSource:
         return None
     ports = ports_of(model.graph.outputs)

@@ -12,7 +12,7 @@ import onnx_ir as ir
 
 from converter.emission import emit_model
 from converter.options import Options
-from converter.prepare import prepare
+from converter.prepare import prepare_source
 from converter.processes.exclusive import exclusive
 from converter.proof.cases import feeds, graph_inputs, lengths_of, plan
 from converter.proof.guilt.diff import ValueDifference, Values
@@ -85,13 +85,7 @@ def diff_saved(
         refuse_unsafe_keras()
     from converter.backends.keras.emit import load
 
-    prepared = prepare(
-        source.model,
-        layout=options.layout,
-        fold_batchnorm=options.fold_batchnorm,
-        dropout=options.dropout,
-        opened=source.opened,
-    )
+    prepared = prepare_source(source, options)
     made = emit_model(prepared.final, options, source)
     loaded, missing = made.with_layers_of(load(saved))
     names = [value.name for value in missing]

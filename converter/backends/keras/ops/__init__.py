@@ -20,5 +20,5 @@ from converter.backends.keras.ops import (
 
 FAMILIES = (
     activations, arithmetic, axes, convolution, grid_sample, indexing, matrix, normalization, padding,
-    quantisation, recurrent, reduction, resize, scatter,  spectra,
+    quantisation, recurrent, reduction, resize, scatter, spectra,
 )  # fmt: skip
