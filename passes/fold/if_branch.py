@@ -21,14 +21,14 @@ def inline_branch(node: ir.Node, taken: bool, names: Names) -> None:
     graph = node.graph
     if graph is None:
         raise ValueError(f"Node {node.name!r} is in no graph.")
+    results = list(branch.outputs)
+    branch.outputs.clear()  # first: what is an output still belongs to the branch
     for value in list(branch.initializers.values()):
         del branch.initializers[value.name or ""]
         if isinstance(graph, ir.Graph):
             if value.name is not None and value.name in graph.initializers:
                 value.name = names.fresh(value.name)
             graph.register_initializer(value)
-    results = list(branch.outputs)
-    branch.outputs.clear()
     nodes = list(branch)
     branch.remove(nodes)
     for moved in nodes:

@@ -57,6 +57,13 @@ BY_PASSES: Mapping[str, str] = {
         _names("ConvInteger DynamicQuantizeLinear MatMulInteger QLinearConv QLinearMatMul"),
         "are computed on the numbers that the integers stand for",
     ),
+    **dict.fromkeys(
+        _names(
+            "AffineGrid CausalConvWithState CenterCropPad LinearAttention MeanVarianceNormalization "
+            "NegativeLogLikelihoodLoss RotaryEmbedding SoftmaxCrossEntropyLoss SwiGLU"
+        ),
+        "become the composition by which the standard defines them",
+    ),
     "Attention": "becomes a dot-product attention by heads",
     "Swish": "becomes x · sigmoid(αx)",
     **dict.fromkeys(
@@ -81,7 +88,6 @@ REFUSED: tuple[Refused, ...] = (
         _names("Bernoulli Multinomial RandomNormal RandomNormalLike RandomUniform RandomUniformLike"),
         "they cannot be compared with an oracle",
     ),
-    Refused("Losses", _names("NegativeLogLikelihoodLoss SoftmaxCrossEntropyLoss"), "they belong to training"),
     Refused(
         "Text and files",
         _names("ImageDecoder RegexFullMatch StringConcat StringNormalizer StringSplit TfIdfVectorizer"),
@@ -94,18 +100,18 @@ REFUSED: tuple[Refused, ...] = (
     ),
     Refused(
         "Sampling at computed places",
-        _names("AffineGrid Col2Im DeformConv MaxRoiPool MaxUnpool RoiAlign"),
+        _names("Col2Im DeformConv MaxRoiPool MaxUnpool RoiAlign"),
         "not written yet: Keras has no layer for it, it has to be made of gathers",
     ),
     Refused(
         "Newer than the pinned opset 23, without an equal there",
-        _names("BitCast CausalConvWithState CumProd LinearAttention SwiGLU TensorScatter"),
+        _names("BitCast CumProd TensorScatter"),
         "every graph is brought to opset 23 first",
     ),
     Refused(
         "Others",
         _names(
-            "BitShift CenterCropPad Det GlobalLpPool LpPool MeanVarianceNormalization ReverseSequence RotaryEmbedding"
+            "BitShift Det GlobalLpPool LpPool ReverseSequence"
         ),
         "not written yet",
     ),
@@ -138,7 +144,6 @@ PARTS: Mapping[str, Part] = {
     "odd quantisation": Part(
         "Quantisation in blocks, or to 4 bits or float8 in activations", "Keras has no such numbers on every backend"
     ),
-    "attention cache": Part("Attention with a key/value cache, softcap or its second output", "not written yet"),
     "tf_crop_and_resize": Part(
         "Resize with tf_crop_and_resize, or by factors that are not whole at open sizes",
         "no Keras operation is equal",
@@ -155,7 +160,6 @@ PARTS: Mapping[str, Part] = {
 
 LEFT: Mapping[str, str] = {
     **dict.fromkeys(_names("ConstantOfShape Range"), "computed sizes"),
-    "Attention": "attention cache",
     "If": "computed condition",
 }
 """Of `BY_PASSES`: the part that an operator is, when no pass took it out."""

@@ -26,9 +26,10 @@ class InlineFunctions(ir.passes.InPlacePass):
     def call(self, model: ir.Model) -> ir.passes.PassResult:
         if not model.graph.outputs:
             raise BadSource("The model has no outputs: it computes nothing.")
-        modified = define_known(model)
-        if model.functions:
+        modified = False
+        while define_known(model) or model.functions:
             modified |= _inline(model)
+        if modified:
             RemoveUnusedOpsetsPass()(model)
         if not _is_sorted(model.graph):
             try:

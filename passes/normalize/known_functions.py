@@ -13,6 +13,7 @@ import onnx
 import onnx_ir as ir
 
 from passes.errors import operator
+from passes.normalize.standard_functions import is_composed, standard_body
 
 DOMAIN = "keraport.functions"
 OPSET = 21
@@ -184,25 +185,34 @@ def _all(node: ir.Node) -> str:
 
 
 def define_known(model: ir.Model) -> bool:
-    """Make the operators of FUNCTIONS calls of functions that the model has: `InlineFunctions` puts them in place."""
-    found = [node for node in model.graph.all_nodes() if operator(node) in FUNCTIONS and _is_theirs(node, model)]
-    for number, node in enumerate(found):
-        name = f"{node.op_type}_{number}"
-        opset = 23 if "RMSNorm" in node.op_type or "Simplified" in node.op_type else OPSET
-        inputs = ", ".join(f"i{place}" for place in range(len(node.inputs)))
-        results = ", ".join(f"o{place}" for place in range(len(node.outputs)))
-        body = FUNCTIONS[operator(node)](node)
-        attributes = ", ".join(sorted({part.split(",")[0].split(">")[0] for part in body.split("@")[1:]}))
-        head = f'<domain: "{DOMAIN}", opset_import: ["" : {opset}]>\n{name}'
-        text = f"{head}{f' <{attributes}>' if attributes else ''} ({inputs}) => ({results}) {{ {body} }}"
-        function = ir.serde.deserialize_function(onnx.parser.parse_function(text))
+    """Make calls of functions of what is a composition: of FUNCTIONS, and of standard_functions.py.
+
+    `InlineFunctions` puts the functions in place, and asks again: bodies are made of such operators, too.
+    """
+    defined = False
+    for number, node in enumerate(list(model.graph.all_nodes())):
+        if (node.domain, node.op_type, node.overload) in model.functions:
+            continue  # the file has a function of its own under this name
+        if operator(node) in FUNCTIONS:
+            function = _parsed(node, FUNCTIONS[operator(node)](node))
+        elif is_composed(node) and (found := standard_body(node, model)) is not None:
+            function = found
+        else:
+            continue
+        function.domain, function.name = DOMAIN, f"{node.op_type}_{number}"
         model.functions[function.identifier()] = function
-        node.domain, node.op_type, node.version = DOMAIN, name, None
-    if found:
+        node.domain, node.op_type, node.version = DOMAIN, function.name, None
+        defined = True
+    if defined:
         model.opset_imports[DOMAIN] = 1
-    return bool(found)
+    return defined
 
 
-def _is_theirs(node: ir.Node, model: ir.Model) -> bool:
-    """Not where the file has a function of its own under this name."""
-    return (node.domain, node.op_type, node.overload) not in model.functions
+def _parsed(node: ir.Node, body: str) -> ir.Function:
+    opset = 23 if "RMSNorm" in node.op_type or "Simplified" in node.op_type else OPSET
+    inputs = ", ".join(f"i{place}" for place in range(len(node.inputs)))
+    results = ", ".join(f"o{place}" for place in range(len(node.outputs)))
+    attributes = ", ".join(sorted({part.split(",")[0].split(">")[0] for part in body.split("@")[1:]}))
+    head = f'<domain: "{DOMAIN}", opset_import: ["" : {opset}]>\n{node.op_type}'
+    text = f"{head}{f' <{attributes}>' if attributes else ''} ({inputs}) => ({results}) {{ {body} }}"
+    return ir.serde.deserialize_function(onnx.parser.parse_function(text))
