@@ -78,9 +78,18 @@ def standard_body(node: ir.Node, model: ir.Model) -> ir.Function | None:
         body = schema.get_context_dependent_function_with_opset_version(newest, told, _types(node, model))
     else:
         return None
-    proto = onnx.FunctionProto.FromString(body)
-    del proto.output[len(node.outputs) :]  # of some operators (SoftmaxCrossEntropyLoss) nothing computes the others
+    proto = _with_outputs(onnx.FunctionProto.FromString(body), len(node.outputs))
     return _with_defaults(ir.serde.deserialize_function(proto), schema)
+
+
+def _with_outputs(body: onnx.FunctionProto, count: int) -> onnx.FunctionProto:
+    """The body with so many outputs, each computed: what a node does not ask for onnx declares and leaves out."""
+    del body.output[count:]
+    computed = {name for node in body.node for name in node.output}
+    for name in body.output:
+        if name not in computed:
+            body.node.add(op_type="Identity", input=body.input[:1], output=[name])
+    return body
 
 
 def _types(node: ir.Node, model: ir.Model) -> Sequence[bytes]:

@@ -72,11 +72,15 @@ def dot_product_attention(
 ) -> Any:
     """softmax(q·kᵀ·scale + bias)·v on [B, T, H, D]. A boolean mask says which keys are seen.
 
-    Where queries have more heads, several of them share the keys and values of one.
+    Where queries have more heads, several of them share the keys and values of one. A query that sees no key gets 0,
+    as the standard has it; Keras (3.15) gives it the mean of all values.
     """
+    q, k, v = operands(q, k, v, name=name)
     is_mask = mask is not None and mask.dtype == "bool"
     if mask is not None:
         mask = _with_four_axes(operand(mask, q, name=name))
+    if is_mask and is_causal:
+        mask, is_causal = ops.logical_and(mask, _before(q, k)), 0
     shared = q.shape[2] // k.shape[2]
     if shared > 1:
         k, v = ops.repeat(k, shared, axis=2), ops.repeat(v, shared, axis=2)
@@ -90,7 +94,23 @@ def dot_product_attention(
         scale=decimal(scale),
         is_causal=bool(is_causal),
     )
-    return y if width == size else y[..., :width]
+    y = y if width == size else y[..., :width]
+    return _zero_where_nothing_is_seen(y, mask) if is_mask else y
+
+
+def _before(q: Any, k: Any) -> Any:
+    """[1, 1, T, S]: whether a key stands at the place of the query or before it."""
+    rows, columns = (ops.cumsum(ops.ones_like(x[:1, :, 0, 0], dtype="int32"), axis=1) for x in (q, k))
+    return ops.greater_equal(ops.expand_dims(rows, (1, 3)), ops.expand_dims(columns, (1, 2)))
+
+
+def _zero_where_nothing_is_seen(y: Any, mask: Any) -> Any:
+    """[B, T, H, D] with zeros in the rows for which the mask [B, H, T, S] is false throughout."""
+    if isinstance(mask, np.ndarray):
+        seen = np.transpose(mask.any(axis=-1, keepdims=True), (0, 2, 1, 3))
+        return y if seen.all() else ops.multiply(y, seen.astype(y.dtype))
+    seen = ops.transpose(ops.any(mask, axis=-1, keepdims=True), (0, 2, 1, 3))
+    return ops.multiply(y, ops.cast(seen, y.dtype))
 
 
 def _widened(x: Any, size: int) -> Any:
