@@ -11,7 +11,7 @@ import onnx_ir as ir
 from converter.sources.onnx.external_data import DataFiles
 from passes.errors import BadSource, LimitExceeded, Unsupported
 
-OLDEST_OPSET = 9
+OLDEST_OPSET = 1
 MAX_NESTING = 16
 """Graphs within graphs. Exporters write two or three levels; protobuf itself gives up at about 30."""
 
@@ -30,7 +30,7 @@ def check_opset(model: onnx.ModelProto) -> None:
         if not OLDEST_OPSET <= version <= newest:
             raise Unsupported(
                 f"The model uses opset {version}; {OLDEST_OPSET} to {newest} are supported.",
-                hint="Export it again with a newer opset." if version < OLDEST_OPSET else "Update the onnx package.",
+                hint="The file is damaged." if version < OLDEST_OPSET else "Update the onnx package.",
             )
 
 

@@ -14,6 +14,7 @@ from converter.input_spec import InputSpec
 from converter.sources import memory_budget
 from converter.sources.onnx import checks, lazy_protobuf
 from converter.sources.onnx.external_data import DataFiles
+from converter.sources.onnx.old_opset import modernised
 from converter.sources.quiet import quiet
 from converter.sources.source import Source
 from passes.errors import BadSource, UsageError
@@ -41,6 +42,8 @@ def load_onnx(path: Path, *, specs: tuple[InputSpec, ...] = (), max_bytes: int |
     checks.check_functions(proto)
     nbytes = checks.check_tensors(proto, files)
     memory_budget.check(nbytes, f"The model {path.name}", max_bytes)
+    told = ", ".join(f"{item.domain or 'opset'} {item.version}" for item in proto.opset_import)
+    proto = modernised(proto, path.name)
     try:
         with quiet():  # it warns of values that nothing computes; here they are errors
             model = ir.from_proto(proto)
@@ -51,8 +54,7 @@ def load_onnx(path: Path, *, specs: tuple[InputSpec, ...] = (), max_bytes: int |
     inputs = [value for value in model.graph.inputs if not value.is_initializer()]
     _open_sizes(inputs)
     opened = _fix_sizes(inputs, specs)
-    versions = ", ".join(f"{domain or 'opset'} {version}" for domain, version in model.opset_imports.items())
-    description = f"{path.name} ({versions})"
+    description = f"{path.name} ({told})"
     return Source(
         model, description, "onnx", path, inputs=tuple(InputSpec.of(value) for value in inputs), opened=opened
     )
