@@ -110,9 +110,7 @@ REFUSED: tuple[Refused, ...] = (
     ),
     Refused(
         "Others",
-        _names(
-            "BitShift Det GlobalLpPool LpPool ReverseSequence"
-        ),
+        _names("BitShift Det GlobalLpPool LpPool ReverseSequence"),
         "not written yet",
     ),
 )

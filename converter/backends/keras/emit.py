@@ -14,6 +14,7 @@ import numpy as np
 import onnx_ir as ir
 
 from converter.backends.keras import ops  # noqa: F401 - fills the registry
+from converter.backends.keras.build.dtypes import check_integers, input_dtype
 from converter.backends.keras.build.live_constants import live_constant
 from converter.backends.keras.build.names import layer_name, safe_name
 from converter.backends.keras.build.outputs import name_outputs
@@ -175,8 +176,7 @@ def _emit_level(group: Group, name: str, variables: Variables, *, as_dict: bool 
 
 
 def _input(value: ir.Value, name: str) -> keras.KerasTensor:
-    dtype = value.dtype.numpy().name if value.dtype is not None else "float32"
-    return keras.Input(batch_shape=fixed_sizes(value), dtype=dtype, name=name)
+    return keras.Input(batch_shape=fixed_sizes(value), dtype=input_dtype(value), name=name)
 
 
 def _emit_constants(group: Group, tensors: dict[ir.Value, Any], known: set[int], variables: Variables) -> None:
@@ -203,6 +203,7 @@ def _emit_node(node: ir.Node, tensors: dict[ir.Value, Any], known: set[int], var
             raise  # a mistake of ours, and told as one
         raise Unsupported(f"Keras refuses it: {_first_line(error)}", node=describe(node)) from error
     results = as_list(results)
+    check_integers(node, results)
     _name_operations(results, known, name)
     for value, result in zip(node.outputs, results, strict=False):
         tensors[value] = result

@@ -7,6 +7,7 @@ it, since a position that rounds to the other side of a pixel takes another pixe
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -73,6 +74,30 @@ def _near(d: Any, a: float) -> Any:
 
 def _far(d: Any, a: float) -> Any:
     return ((a * d - 5 * a) * d + 8 * a) * d - 4 * a
+
+
+Kernel = Callable[[np.ndarray], np.ndarray]
+
+
+def triangle(d: np.ndarray) -> np.ndarray:
+    """The weight of linear interpolation at a distance."""
+    return np.maximum(1 - np.abs(d), 0)
+
+
+def keys(d: np.ndarray, a: float) -> np.ndarray:
+    """The weight of cubic interpolation at a distance."""
+    d = np.abs(d)
+    return np.where(d < 1, _near(d, a), np.where(d < 2, _far(d, a), 0))
+
+
+def widened(x: np.ndarray, kernel: Kernel, support: int, scale: np.floating) -> list[tuple[np.ndarray, np.ndarray]]:
+    """(place, weight) where an axis shrinks by `scale` and the kernel grows by as much, as antialias asks for."""
+    reach = int(np.ceil(support / scale))
+    below = np.floor(x)
+    places = [below + k for k in range(1 - reach, reach + 1)]
+    weights = [kernel((place - x) * scale).astype(np.float32) for place in places]
+    total = sum(weights[1:], weights[0])
+    return [(place, weight / total) for place, weight in zip(places, weights, strict=True)]
 
 
 def without_outside(pairs: list[tuple[Any, Any]], size: Any) -> list[tuple[Any, Any]]:

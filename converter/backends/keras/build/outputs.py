@@ -11,6 +11,7 @@ from typing import Any
 import keras
 import onnx_ir as ir
 
+from converter.backends.keras.build.dtypes import layer_dtype
 from converter.backends.keras.build.names import Names, layer_name, module_path
 
 
@@ -36,7 +37,7 @@ def name_outputs(outputs: list[ir.Value], tensors: dict[ir.Value, Any], names: N
 
 
 def _identity(tensor: Any, name: str) -> Any:
-    return keras.layers.Identity(name=name, dtype=tensor.dtype)(tensor)
+    return keras.layers.Identity(name=name, dtype=layer_dtype(tensor))(tensor)
 
 
 def _is_nameless(operation: Any, value: ir.Value) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 from keras import layers, ops
 
+from converter.backends.keras.build.dtypes import has_policy
 from converter.backends.keras.build.operands import operand
 from converter.backends.keras.build.registry import op
 from converter.backends.keras.build.sums import add
@@ -39,7 +40,7 @@ def _merge(layer: type[keras.layers.Layer], function: Callable[[Any, Any], Any])
 def _same_kind(x: Any, y: Any) -> bool:
     """Whether a merging layer takes both: tensors of one shape, which has a batch."""
     both = isinstance(y, keras.KerasTensor) and isinstance(x, keras.KerasTensor)
-    return both and x.shape == y.shape and bool(x.shape)
+    return both and x.shape == y.shape and bool(x.shape) and has_policy(x)
 
 
 for _operator, _layer, _function in (

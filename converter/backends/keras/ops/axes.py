@@ -10,6 +10,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from converter.backends.keras.build.dtypes import has_policy, layer_dtype
 from converter.backends.keras.build.live_sizes import counted_positions, length
 from converter.backends.keras.build.operands import lookup, operand
 from converter.backends.keras.build.registry import op
@@ -83,8 +84,8 @@ def _with_rest(source: Sequence[int | None], sizes: list[int | None]) -> list[in
 
 def _flat_or_reshape(x: Any, target: tuple[int, ...], name: str) -> Any:
     if len(target) == 1 and x.shape[0] is None and None not in x.shape[1:]:
-        return layers.Flatten(name=name, dtype=x.dtype)(x)
-    return layers.Reshape(target, name=name, dtype=x.dtype)(x)
+        return layers.Flatten(name=name, dtype=layer_dtype(x))(x)
+    return layers.Reshape(target, name=name, dtype=layer_dtype(x))(x)
 
 
 @op("Squeeze")
@@ -100,7 +101,7 @@ def unsqueeze(x: Any, axes: Any, *, name: str) -> Any:
 @op("Transpose")
 def transpose(x: Any, *, perm: Sequence[int], name: str) -> Any:
     if perm[0] == 0:
-        return layers.Permute(tuple(perm[1:]), name=name, dtype=x.dtype)(x)
+        return layers.Permute(tuple(perm[1:]), name=name, dtype=layer_dtype(x))(x)
     return ops.transpose(x, tuple(perm))
 
 
@@ -110,7 +111,7 @@ def concat(*values: Any, axis: int, name: str) -> Any:
     tensors = [operand(value, live, name=name) for value in values]
     if len(tensors) == 1:
         return ops.copy(tensors[0])
-    if all(not isinstance(value, Weight) for value in values):
+    if has_policy(live) and all(not isinstance(value, Weight) for value in values):
         last = len(live.shape) - 1
         return layers.Concatenate(axis=-1 if axis in (-1, last) else axis, name=name, dtype=live.dtype)(tensors)
     return ops.concatenate(tensors, axis=axis)
@@ -191,9 +192,9 @@ def depth_to_space(x: Any, *, blocksize: int, mode: str = "DCR", name: str) -> A
     if height is None or width is None:
         blocks_first = np.arange(depth, dtype="int32").reshape(c, b * b).T.ravel()
         return ops.depth_to_space(ops.take(x, blocks_first, axis=-1), b)
-    x = layers.Reshape((height, width, c, b, b), name=f"{name}-split", dtype=x.dtype)(x)
-    x = layers.Permute((1, 4, 2, 5, 3), name=f"{name}-permute", dtype=x.dtype)(x)
-    return layers.Reshape((height * b, width * b, c), name=name, dtype=x.dtype)(x)
+    x = layers.Reshape((height, width, c, b, b), name=f"{name}-split", dtype=layer_dtype(x))(x)
+    x = layers.Permute((1, 4, 2, 5, 3), name=f"{name}-permute", dtype=layer_dtype(x))(x)
+    return layers.Reshape((height * b, width * b, c), name=name, dtype=layer_dtype(x))(x)
 
 
 @op("nhwc::SpaceToDepth")

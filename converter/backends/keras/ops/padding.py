@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from keras import layers, ops
 
+from converter.backends.keras.build.dtypes import layer_dtype
 from converter.backends.keras.build.live_sizes import length, ones
 from converter.backends.keras.build.registry import op
 from converter.backends.keras.build.weights import Weight
@@ -66,7 +67,7 @@ def _constant_pad(x: Any, amounts: Sequence[tuple[int, int]], value: Any, name: 
     if fill == 0 and 3 <= rank <= 5 and not any(amounts[0]) and not any(amounts[-1]):
         spatial = tuple(amounts[1:-1])
         layer = (layers.ZeroPadding1D, layers.ZeroPadding2D, layers.ZeroPadding3D)[rank - 3]
-        return layer(spatial[0] if rank == 3 else spatial, name=name, dtype=x.dtype)(x)
+        return layer(spatial[0] if rank == 3 else spatial, name=name, dtype=layer_dtype(x))(x)
     return ops.pad(x, amounts, mode="constant", constant_values=fill)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,7 @@ class Way:
     rounding: str
     cubic_coefficient: float
     exclude_outside: bool
+    antialias: bool
 
     @property
     def is_repeat(self) -> bool:
@@ -43,7 +45,7 @@ class Way:
     @property
     def is_bilinear(self) -> bool:
         """What Keras means by bilinear."""
-        return self.mode == "linear" and self.coordinates == "half_pixel"
+        return self.mode == "linear" and self.coordinates == "half_pixel" and not self.antialias
 
 
 @dataclass(frozen=True)
@@ -74,13 +76,13 @@ def resize(
     name: str,
 ) -> Any:
     """Interpolate the axes between batch and channels. Where sizes have -1, they are those of the next of `likes`."""
-    if keep_aspect_ratio_policy != "stretch" or coordinate_transformation_mode == "tf_crop_and_resize" or antialias:
+    if keep_aspect_ratio_policy != "stretch" or coordinate_transformation_mode == "tf_crop_and_resize":
         raise Unsupported(
-            f"Resize with keep_aspect_ratio_policy={keep_aspect_ratio_policy!r}, antialias={antialias} and "
+            f"Resize with keep_aspect_ratio_policy={keep_aspect_ratio_policy!r} and "
             f"coordinate_transformation_mode={coordinate_transformation_mode!r} is not converted."
         )
     exclude = bool(exclude_outside) and mode == "cubic"
-    way = Way(mode, coordinate_transformation_mode, nearest_mode, cubic_coeff_a, exclude)
+    way = Way(mode, coordinate_transformation_mode, nearest_mode, cubic_coeff_a, exclude, bool(antialias))
     live = iter(zip(likes, like_axes, like_factors, strict=True))
     if scales:
         targets = [Target(scale=float(s)) for s in scales]
@@ -132,7 +134,11 @@ def _resize_axis(x: Any, axis: int, target: Target, way: Way) -> Any:
     positions = interpolation.source_positions(i, size, count, scale, way.coordinates)
     if way.mode == "nearest":
         return _take(x, axis, interpolation.clamped(interpolation.nearest(positions, way.rounding), size))
-    if way.mode == "linear":
+    if way.antialias and way.mode in ("linear", "cubic") and _shrinks(scale):
+        kernel = interpolation.triangle if way.mode == "linear" else partial(interpolation.keys, a=way.cubic_coefficient)
+        support = 1 if way.mode == "linear" else 2
+        pairs = interpolation.widened(positions, kernel, support, scale)
+    elif way.mode == "linear":
         pairs = interpolation.linear(positions)
     else:
         pairs = interpolation.cubic(positions, way.cubic_coefficient)
@@ -143,6 +149,20 @@ def _resize_axis(x: Any, axis: int, target: Target, way: Way) -> Any:
         _take(x, axis, interpolation.clamped(place, size)) * _weight(weight, shape, x.dtype) for place, weight in pairs
     ]
     return sum(parts[1:], parts[0])
+
+
+def _shrinks(scale: Any) -> bool:
+    """Only then is there something to filter.
+
+    Raises:
+        Unsupported: the scale is not known yet.
+    """
+    if not isinstance(scale, np.floating):
+        raise Unsupported(
+            "Resize with antialias to a size that is known only at run time is not converted.",
+            hint="Give numbers for height and width with --input.",
+        )
+    return bool(scale < 1)
 
 
 def _results(x: Any, axis: int, target: Target) -> tuple[Any, Any]:

@@ -1,0 +1,55 @@
+"""Which element types Keras' layers and operations keep."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import keras
+import onnx_ir as ir
+
+from passes.errors import Unsupported, describe
+
+QUANTISATION = ("int8", "int4", "float8", "gptq", "awq")
+"""Keras (3.15) reads these names, given as the dtype of a layer, as ways to quantise it."""
+
+
+def has_policy(tensor: keras.KerasTensor) -> bool:
+    """Whether a layer can be told that it computes with numbers of this type. Keras computes uint64 as uint32."""
+    return not tensor.dtype.startswith(QUANTISATION) and tensor.dtype != "uint64"
+
+
+def layer_dtype(tensor: keras.KerasTensor) -> str | None:
+    """The dtype of a layer that keeps what it is given; None where a layer that says it could not be loaded again."""
+    return tensor.dtype if has_policy(tensor) else None
+
+
+def input_dtype(value: ir.Value) -> str:
+    """The dtype of an input of the model.
+
+    Raises:
+        Unsupported: text, or numbers that Keras does not know.
+    """
+    name = "float32" if value.dtype is None else value.dtype.numpy().name
+    try:
+        return str(keras.backend.standardize_dtype(name))
+    except ValueError as error:
+        told = "" if value.dtype is None else value.dtype.name.lower()
+        raise Unsupported(
+            f"The input {value.name!r} is of type {told}, which Keras has not.",
+            hint="Keras models compute with numbers of 8 bits or more.",
+        ) from error
+
+
+def check_integers(node: ir.Node, results: Iterable[keras.KerasTensor]) -> None:
+    """Refuse a node whose integers Keras computes with fewer bits than the source.
+
+    Raises:
+        Unsupported: naming the node.
+    """
+    for value, result in zip(node.outputs, results, strict=False):
+        if value.dtype is None or not value.dtype.is_integer():
+            continue
+        wanted = value.dtype.numpy()
+        bits = str(result.dtype).partition("int")[2]
+        if bits and value.dtype.bitwidth > int(bits):
+            raise Unsupported(f"Keras computes numbers of type {wanted} as {result.dtype} here.", node=describe(node))
