@@ -44,13 +44,14 @@ def _names(text: str) -> tuple[str, ...]:
 
 BY_PASSES: Mapping[str, str] = {
     **dict.fromkeys(
-        _names("BlackmanWindow CastLike Constant EyeLike HammingWindow HannWindow MelWeightMatrix"),
+        _names("BlackmanWindow CastLike Constant HammingWindow HannWindow MelWeightMatrix"),
         "constants are computed",
     ),
     **dict.fromkeys(_names("ConstantOfShape Range"), "are counted on a tensor that has the size"),
     "Dropout": "does nothing in inference, and is kept for training",
     **dict.fromkeys(_names("Flatten Squeeze Unsqueeze"), "become reshapes"),
     **dict.fromkeys(_names("GlobalAveragePool GlobalMaxPool"), "become reductions"),
+    **dict.fromkeys(_names("GlobalLpPool LpPool"), "become roots of mean powers"),
     **dict.fromkeys(_names("GRU LSTM RNN"), "become the layers of these names, the batch first"),
     "If": "a branch is chosen where its condition is known",
     **dict.fromkeys(
@@ -107,11 +108,6 @@ REFUSED: tuple[Refused, ...] = (
         "Newer than the pinned opset 23, without an equal there",
         _names("BitCast CumProd TensorScatter"),
         "every graph is brought to opset 23 first",
-    ),
-    Refused(
-        "Others",
-        _names("BitShift Det GlobalLpPool LpPool ReverseSequence"),
-        "not written yet",
     ),
 )
 

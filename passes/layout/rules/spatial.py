@@ -118,7 +118,9 @@ def resize(walk: Walk, node: ir.Node) -> None:
     x = operand(node, 0)
     before, after = dims_of(x), dims_of(node.outputs[0])
     if (given := optional(node, 2)) is not None and constant_of(given) is None:
-        raise Unsupported("Resize by scales that are computed when the model runs is not converted.", node=describe(node))
+        raise Unsupported(
+            "Resize by scales that are computed when the model runs is not converted.", node=describe(node)
+        )
     scales = _by_axis(node, 2, len(before))
     resized = [a for a in range(len(before)) if before[a] != after[a] or scales.get(a, 1.0) != 1.0]
     if not resized:

@@ -30,6 +30,12 @@ def operand(x: Any, like: KerasTensor, *, name: str) -> Any:
     return constant(x)
 
 
+def operands(*values: Any, name: str) -> list[Any]:
+    """The operands with constants resolved, for an operation on at least one live tensor."""
+    live = next(v for v in values if isinstance(v, KerasTensor))
+    return [operand(value, live, name=name) for value in values]
+
+
 def index_operand(x: Any, like: KerasTensor, *, name: str) -> Any:
     """Indices as a tensor, or as an array to compute with where they are few and constant."""
     return x.numpy() if isinstance(x, Weight) and x.size <= MOST_IN_CONFIG else operand(x, like, name=name)

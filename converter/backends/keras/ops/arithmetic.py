@@ -9,16 +9,10 @@ import keras
 from keras import layers, ops
 
 from converter.backends.keras.build.dtypes import has_policy
-from converter.backends.keras.build.operands import operand
+from converter.backends.keras.build.operands import operand, operands
 from converter.backends.keras.build.registry import op
 from converter.backends.keras.build.sums import add
 from converter.backends.keras.build.weights import Weight
-
-
-def operands(*values: Any, name: str) -> list[Any]:
-    """The operands with constants resolved, for an operation on at least one live tensor."""
-    live = next(v for v in values if isinstance(v, keras.KerasTensor))
-    return [operand(value, live, name=name) for value in values]
 
 
 def _merge(layer: type[keras.layers.Layer], function: Callable[[Any, Any], Any]) -> Any:
@@ -138,6 +132,12 @@ def is_inf(x: Any, *, detect_negative: int = 1, detect_positive: int = 1, name: 
         return ops.zeros_like(x, dtype="bool")
     sign = ops.greater(x, 0) if detect_positive else ops.less(x, 0)
     return ops.logical_and(ops.isinf(x), sign)
+
+
+@op("BitShift")
+def bit_shift(a: Any, b: Any, *, direction: str, name: str) -> Any:
+    shift = ops.left_shift if direction == "LEFT" else ops.right_shift
+    return shift(*operands(a, b, name=name))
 
 
 @op("Cast")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 from keras import layers, ops
 
-from converter.backends.keras.build.operands import operand
+from converter.backends.keras.build.live_sizes import ones
+from converter.backends.keras.build.operands import operand, operands
 from converter.backends.keras.build.registry import op
 from converter.backends.keras.build.sums import add
 from converter.backends.keras.build.weights import Weight, with_weights
@@ -62,17 +63,19 @@ def _computed(
     kernel, bias = operand(kernel, x, name=name), operand(bias, x, name=name)
     rank = len(x.shape) - 2
     kernel = ops.transpose(kernel, (*range(2, rank + 2), 1, 0))
-    pairs = (
-        zip(ops.split(x, group, axis=-1), ops.split(kernel, group, axis=-1), strict=True)
-        if group > 1
-        else [(x, kernel)]
-    )
     parts = [
         ops.conv(part, taps, tuple(strides), padding, data_format="channels_last", dilation_rate=tuple(dilations))
-        for part, taps in pairs
+        for part, taps in _groups(x, kernel, group)
     ]
     y = ops.concatenate(parts, axis=-1) if group > 1 else parts[0]
     return y if bias is None else add(y, bias)
+
+
+def _groups(x: Any, kernel: Any, group: int) -> Iterable[tuple[Any, Any]]:
+    """The channels of each group, and its kernel: of both the last axis is cut."""
+    if group == 1:
+        return [(x, kernel)]
+    return zip(ops.split(x, group, axis=-1), ops.split(kernel, group, axis=-1), strict=True)
 
 
 @op("nhwc::ConvTranspose")
@@ -93,10 +96,11 @@ def conv_transpose(
     kernel becomes block-diagonal, and no stride together with dilation, so the zeros between the taps are written out.
     Keras `valid` is s·(n−1) + max(k, s) long: the tail beyond the last tap holds the bias alone and is cut off.
     """
-    require_constant(kernel, bias)
     rank = len(kernel.shape) - 2
     _, per_group, *size = kernel.shape
     extent = [(k - 1) * d + 1 for k, d in zip(size, dilations, strict=True)]
+    if not isinstance(kernel, Weight) or not isinstance(bias, Weight | None):
+        return _computed_transpose(x, kernel, bias, group, name, strides=strides, dilations=dilations)
     layer = (layers.Conv1DTranspose, layers.Conv2DTranspose, layers.Conv3DTranspose)[rank - 1](
         per_group * group,
         tuple(extent),
@@ -111,6 +115,37 @@ def conv_transpose(
     y = with_weights(layer, x, kernel=(kernel, order if plain else _FullKernel(group, tuple(dilations))), bias=bias)
     tails = [max(s - e, 0) for s, e in zip(strides, extent, strict=True)]
     return y[(slice(None), *(slice(None, -t or None) for t in tails))] if any(tails) else y
+
+
+def _computed_transpose(
+    x: Any, kernel: Any, bias: Any, group: int, name: str, *, strides: Sequence[int], dilations: Sequence[int]
+) -> Any:
+    """A transposed convolution whose kernel the graph computes: a convolution with the kernel turned round of the image
+    with zeros between its pixels. The operation of this name that Keras (3.15) has fails in a model.
+    """
+    x, kernel = operands(x, kernel, name=name)
+    rank = len(x.shape) - 2
+    spatial = range(1, rank + 1)
+    for axis, stride in zip(spatial, strides, strict=True):
+        x = _spread(x, axis, stride)
+    amounts = [(k - 1) * d for k, d in zip(kernel.shape[2:], dilations, strict=True)]
+    x = ops.pad(x, ((0, 0), *((n, n) for n in amounts), (0, 0)))
+    kernel = ops.flip(kernel, axis=tuple(range(2, rank + 2)))
+    # [in, out/groups, *spatial], of which a group has some of the first axis → [out, in/groups, *spatial]
+    kernel = ops.concatenate(ops.split(kernel, group, axis=0), axis=1) if group > 1 else kernel
+    kernel = ops.swapaxes(kernel, 0, 1)
+    return _computed(x, kernel, bias, group, name, strides=(1,) * rank, dilations=dilations, padding="valid")
+
+
+def _spread(x: Any, axis: int, stride: int) -> Any:
+    """n elements → s·n − (s − 1), with s − 1 zeros between two."""
+    if stride == 1:
+        return x
+    place = ops.cumsum(ops.repeat(ones(x, axis), stride)) - 1
+    kept = ops.cast(ops.equal(ops.mod(place, stride), 0), x.dtype)
+    shape = tuple(-1 if a == axis else 1 for a in range(len(x.shape)))
+    spread = ops.multiply(ops.repeat(x, stride, axis=axis), ops.reshape(kept, shape))
+    return spread[tuple(slice(None, 1 - stride) if a == axis else slice(None) for a in range(len(x.shape)))]
 
 
 class _FullKernel:

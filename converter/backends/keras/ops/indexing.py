@@ -9,9 +9,10 @@ import numpy as np
 from keras import layers, ops
 
 from converter.backends.keras.build.live_sizes import size_of
-from converter.backends.keras.build.operands import index_operand, operand
+from converter.backends.keras.build.operands import index_operand, operand, operands
 from converter.backends.keras.build.registry import op
 from converter.backends.keras.build.weights import Weight, with_weights
+from converter.backends.keras.ops.arithmetic import onnx_dtype
 from converter.backends.keras.ops.axes import constant_ints, known_product, known_size, one_open
 
 
@@ -176,6 +177,18 @@ def cumsum(x: Any, axis: Any, *, exclusive: int = 0, reverse: int = 0, name: str
     return ops.flip(total, axis=where) if reverse else total
 
 
+@op("ReverseSequence")
+def reverse_sequence(x: Any, lengths: Any, *, batch_axis: int = 1, time_axis: int = 0, name: str) -> Any:
+    """The first `lengths[b]` elements of each sequence b in reverse, those behind them where they were."""
+    x, lengths = operands(x, lengths, name=name)
+    x = ops.moveaxis(x, (batch_axis, time_axis), (0, 1))
+    ones = ops.ones_like(x, dtype="int32")
+    place = ops.cumsum(ones, axis=1) - 1
+    length = ops.reshape(ops.cast(lengths, "int32"), (-1, *(1,) * (len(x.shape) - 1)))
+    source = ops.where(ops.less(place, length), length - 1 - place, place)
+    return ops.moveaxis(ops.take_along_axis(x, source, axis=1), (0, 1), (batch_axis, time_axis))
+
+
 @op("TopK")
 def top_k(x: Any, k: Any, *, axis: int = -1, largest: int = 1, sorted: int = 1, name: str) -> Any:
     """Of equal values the lower index comes first, in ONNX and in TensorFlow."""
@@ -206,6 +219,13 @@ def one_hot(indices: Any, depth: Any, values: Any, *, axis: int = -1, name: str)
         off, on = values.numpy().reshape(2, 1)
         return ops.where(found, on, off)
     return ops.where(found, values[1], values[0])
+
+
+@op("EyeLike")
+def eye_like(x: Any, *, k: int = 0, dtype: int | None = None, name: str) -> Any:
+    """[m, n] with ones on the k-th diagonal."""
+    ones = ops.ones_like(x, dtype=x.dtype if dtype is None else onnx_dtype(dtype))
+    return ops.subtract(ops.tril(ones, k), ops.tril(ones, k - 1))
 
 
 @op("Trilu")

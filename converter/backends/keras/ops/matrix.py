@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 from keras import layers, ops
 
-from converter.backends.keras.build.operands import operand
+from converter.backends.keras.build.operands import operand, operands
 from converter.backends.keras.build.registry import op
 from converter.backends.keras.build.sums import add
 from converter.backends.keras.build.weights import Weight, with_weights
-from converter.backends.keras.ops.arithmetic import operands
 from converter.backends.keras.ops.convolution import require_constant
 from converter.backends.keras.ops.normalization import decimal
 
@@ -52,6 +51,12 @@ def gemm(
         return y
     bias = operand(c, live, name=name)
     return add(y, bias if beta == 1 else ops.multiply(bias, decimal(beta)))
+
+
+@op("Det")
+def determinant(x: Any, *, name: str) -> Any:
+    """[…, n, n] → […]"""
+    return ops.det(x)
 
 
 @op("Einsum")

@@ -135,7 +135,9 @@ def _resize_axis(x: Any, axis: int, target: Target, way: Way) -> Any:
     if way.mode == "nearest":
         return _take(x, axis, interpolation.clamped(interpolation.nearest(positions, way.rounding), size))
     if way.antialias and way.mode in ("linear", "cubic") and _shrinks(scale):
-        kernel = interpolation.triangle if way.mode == "linear" else partial(interpolation.keys, a=way.cubic_coefficient)
+        kernel = (
+            interpolation.triangle if way.mode == "linear" else partial(interpolation.keys, a=way.cubic_coefficient)
+        )
         support = 1 if way.mode == "linear" else 2
         pairs = interpolation.widened(positions, kernel, support, scale)
     elif way.mode == "linear":
