@@ -23,6 +23,7 @@ from passes.fuse.shared_weights import ShareWeights
 from passes.graph.weight_views import MarkWeights
 from passes.layout import Layout
 from passes.normalize.coerced_softmax import NormalizeSoftmax
+from passes.normalize.col2im import NormalizeCol2Im
 from passes.normalize.convert_opset import ConvertOpset
 from passes.normalize.default_attributes import ExplicitDefaults
 from passes.normalize.explicit_axes import ExplicitAxes
@@ -59,6 +60,7 @@ SETTLING: list[type[ir.passes.PassBase]] = [
     NormalizePositionTables,
     NormalizeSoftmax,  # from here on ranks are known
     NormalizeNormScales,
+    NormalizeCol2Im,
     NormalizeNearestResize,  # and scales are folded
     ExplicitAxes,
     ConstantReshapeShapes,  # before what is unused goes: it sets shape arithmetic free

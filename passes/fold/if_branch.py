@@ -1,7 +1,8 @@
-"""Put the branch that is always taken in the place of its If."""
+"""An If goes: the branch that is always taken takes its place, or both do, and a Where chooses."""
 
 from __future__ import annotations
 
+import numpy as np
 import onnx_ir as ir
 
 from passes.graph.builder import Names
@@ -17,27 +18,8 @@ def inline_branch(node: ir.Node, taken: bool, names: Names) -> None:
     `squeeze` of an axis that may or may not be 1. Branches side by side may use the same names: NameFixPass, the last
     of the stage, tells those apart.
     """
-    branch = node.attributes["then_branch" if taken else "else_branch"].as_graph()
-    graph = node.graph
-    if graph is None:
-        raise ValueError(f"Node {node.name!r} is in no graph.")
-    results = list(branch.outputs)
-    branch.outputs.clear()  # first: what is an output still belongs to the branch
-    for value in list(branch.initializers.values()):
-        del branch.initializers[value.name or ""]
-        if isinstance(graph, ir.Graph):
-            if value.name is not None and value.name in graph.initializers:
-                value.name = names.fresh(value.name)
-            graph.register_initializer(value)
-    nodes = list(branch)
-    branch.remove(nodes)
-    for moved in nodes:
-        for key, text in node.metadata_props.items():
-            moved.metadata_props.setdefault(key, text)
-    at = node
-    for moved in nodes:
-        graph.insert_after(at, moved)
-        at = moved
+    graph = graph_of(node)
+    at, results = _move(node.attributes["then_branch" if taken else "else_branch"].as_graph(), node, node, names)
     for output, result in zip(node.outputs, results, strict=True):
         is_taken = result.producer() is None or result.is_graph_output() or result.graph is not graph
         if output.is_graph_output() and is_taken:
@@ -52,6 +34,58 @@ def inline_branch(node: ir.Node, taken: bool, names: Names) -> None:
         output.replace_all_uses_with(result, replace_graph_outputs=True)
     graph.remove(node, safe=True)
     _let_go(node.attributes["else_branch" if taken else "then_branch"].as_graph())
+
+
+def merge_branches(node: ir.Node, names: Names) -> None:
+    """Compute both branches, and choose: an operator has no effect beside its outputs, whose shapes are equal here.
+
+    Given    y = If<then: t = Relu(x) → t; else: e = Neg(x) → e>(c)
+    Result   t = Relu(x);  e = Neg(x);  y = Where(c, t, e)
+    """
+    graph, condition = graph_of(node), node.inputs[0]
+    at, ones = _move(node.attributes["then_branch"].as_graph(), node, node, names)
+    at, others = _move(node.attributes["else_branch"].as_graph(), node, at, names)
+    scalar = ir.Value(name=names.fresh(f"{node.name or 'if'}_scalar"), const_value=ir.tensor(np.zeros(0, np.int64)))
+    graph.register_initializer(scalar)
+    chosen = ir.node("Reshape", [condition, scalar], name=node.name)
+    new = [chosen]
+    for output, one, other in zip(node.outputs, ones, others, strict=True):
+        where = ir.node("Where", [chosen.outputs[0], one, other], name=node.name)
+        result = where.outputs[0]
+        result.shape, result.type = output.shape, output.type
+        result.name, output.name = output.name, None
+        output.replace_all_uses_with(result, replace_graph_outputs=True)
+        new.append(where)
+    for each in new:
+        each.metadata_props.update(node.metadata_props)
+    graph.insert_after(at, new)
+    graph.remove(node, safe=True)
+
+
+def graph_of(node: ir.Node) -> ir.Graph:
+    if not isinstance(node.graph, ir.Graph):
+        raise ValueError(f"Node {node.name!r} is in no graph.")
+    return node.graph
+
+
+def _move(branch: ir.Graph, node: ir.Node, at: ir.Node, names: Names) -> tuple[ir.Node, list[ir.Value]]:
+    """Put the branch's nodes behind `at`, in the graph of the If `node`: the last of them, and the branch's results."""
+    graph = graph_of(node)
+    results = list(branch.outputs)
+    branch.outputs.clear()  # first: what is an output still belongs to the branch
+    for value in list(branch.initializers.values()):
+        del branch.initializers[value.name or ""]
+        if value.name is not None and value.name in graph.initializers:
+            value.name = names.fresh(value.name)
+        graph.register_initializer(value)
+    nodes = list(branch)
+    branch.remove(nodes)
+    for moved in nodes:
+        for key, text in node.metadata_props.items():
+            moved.metadata_props.setdefault(key, text)
+        graph.insert_after(at, moved)
+        at = moved
+    return at, results
 
 
 def _let_go(branch: ir.Graph) -> None:

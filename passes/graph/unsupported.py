@@ -47,6 +47,7 @@ BY_PASSES: Mapping[str, str] = {
         _names("BlackmanWindow CastLike Constant HammingWindow HannWindow MelWeightMatrix"),
         "constants are computed",
     ),
+    "Col2Im": "becomes a transposed convolution with ones as its weights",
     **dict.fromkeys(_names("ConstantOfShape Range"), "are counted on a tensor that has the size"),
     "Dropout": "does nothing in inference, and is kept for training",
     **dict.fromkeys(_names("Flatten Squeeze Unsqueeze"), "become reshapes"),
@@ -80,7 +81,7 @@ BY_PASSES: Mapping[str, str] = {
 REFUSED: tuple[Refused, ...] = (
     Refused(
         "Results whose size depends on the numbers",
-        _names("Compress NonMaxSuppression NonZero Unique"),
+        _names("NonMaxSuppression Unique"),
         "a Keras graph fixes sizes that JAX can compile",
     ),
     Refused("Loops", _names("Loop Scan SequenceMap"), "a Keras graph of layers has no control flow"),
@@ -101,7 +102,7 @@ REFUSED: tuple[Refused, ...] = (
     ),
     Refused(
         "Sampling at computed places",
-        _names("Col2Im DeformConv MaxRoiPool MaxUnpool RoiAlign"),
+        _names("DeformConv MaxRoiPool MaxUnpool RoiAlign"),
         "not written yet: Keras has no layer for it, it has to be made of gathers",
     ),
     Refused(
@@ -153,6 +154,7 @@ PARTS: Mapping[str, Part] = {
 """By a short name, under which tests/limit_examples.py has a graph that is refused for it."""
 
 LEFT: Mapping[str, str] = {
+    "Col2Im": "becomes a transposed convolution with ones as its weights",
     **dict.fromkeys(_names("ConstantOfShape Range"), "computed sizes"),
     "If": "computed condition",
 }

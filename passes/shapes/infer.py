@@ -22,7 +22,7 @@ import onnx_ir as ir
 from passes.dims.polynomial import Dim, product
 from passes.errors import Unsupported, describe
 from passes.fold.constants import ConstantFolder
-from passes.fold.if_branch import inline_branch
+from passes.fold.if_branch import inline_branch, merge_branches
 from passes.fold.reference import MALFORMED
 from passes.fold.sequences import Sequences
 from passes.fold.values import EVALUATORS, NotKnown, evaluate
@@ -84,10 +84,15 @@ class _Walk:
         if self.sequences.resolve(node) or self._take_branch(node):
             self.modified = True
             return
-        found = self._branches(node) if node.op_type == "If" and node.domain == "" else self._found(node)
+        is_if = node.op_type == "If" and node.domain == ""
+        found = self._branches(node) if is_if else self._found(node)
         for output, (shape, dtype) in zip(node.outputs, found, strict=True):
             if output.name or output.uses():
                 self.shapes.settle(node, output, shape, dtype)
+        if is_if and not any(shape is None or None in shape for shape, _ in found):
+            merge_branches(node, self.names())  # the walk goes on with the nodes of both
+            self.modified = True
+            return
         self._follow(node)
 
     def _take_branch(self, node: ir.Node) -> bool:

@@ -158,6 +158,8 @@ class _Writes(TorchDispatchMode):
     Tensors that share their memory are one: a write to a view of a parameter is a write to the parameter.
     """
 
+    supports_higher_order_operators = True  # torch.cond and the like go through, and what they call is seen
+
     def __init__(self, tensors: Any) -> None:
         super().__init__()
         self.kept: dict[int, _Numbers] = {}
