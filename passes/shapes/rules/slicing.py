@@ -5,6 +5,7 @@ from __future__ import annotations
 import onnx_ir as ir
 
 from passes.dims.bounds import lower_bound, maximum, minimum
+from passes.dims.parse import parse
 from passes.dims.polynomial import Dim, ceil_divide
 from passes.shapes.rules.elementwise import broadcast
 from passes.shapes.rules.registry import NoRule, Shapes, Site, rule
@@ -13,6 +14,25 @@ from passes.shapes.rules.registry import NoRule, Shapes, Site, rule
 @rule("Expand")
 def _expand(node: ir.Node, site: Site) -> Shapes:
     return [broadcast([site.shape(0), tuple(site.value(1))])]
+
+
+@rule("NonZero")
+def _non_zero(node: ir.Node, site: Site) -> Shapes:
+    return [(len(site.shape(0)), _counted(node))]
+
+
+@rule("Compress")
+def _compress(node: ir.Node, site: Site) -> Shapes:
+    x = site.shape(0)
+    if "axis" not in node.attributes:
+        return [(_counted(node),)]
+    axis = node.attributes.get_int("axis", 0) % len(x)
+    return [(*x[:axis], _counted(node), *x[axis + 1 :])]
+
+
+def _counted(node: ir.Node) -> Dim:
+    """A size that the numbers decide: a symbol of its own."""
+    return parse(f"count_{node.outputs[0].name}")
 
 
 @rule("Tile")
