@@ -79,7 +79,7 @@ class ConstantFolder:
         needed = node.inputs[:1] if node.op_type == "CastLike" else node.inputs
         inputs = [self.constant(value) for value in needed]
         known = [constant for constant in inputs if constant is not None]
-        if not inputs or len(known) < sum(value is not None for value in needed):
+        if not known or len(known) < sum(value is not None for value in needed):
             return False
         if node.op_type in ("Shape", "Size"):
             self.record(node, [_measure(node, known[0].shape)])

@@ -51,13 +51,29 @@ def _qlinear_matmul(node: ir.Node) -> str:
         y = MatMul(a, b) o0 = QuantizeLinear(y, i6, i7)"""
 
 
+def _rank_of_kernel(node: ir.Node) -> int:
+    kernel = node.inputs[1]
+    if kernel is not None and kernel.shape is not None:
+        return len(kernel.shape)
+    return len(node.attributes.get_ints("kernel_shape", ()) or (1, 1)) + 2
+
+
 def _conv_integer(node: ir.Node) -> str:
-    return f"""{_float(node, "x", 0, 2)} {_float(node, "w", 1, 3)}
-        y = Conv<{CONV}>(x, w) o0 = Cast<to: int = 6>(y)"""
+    if not _has(node, 3):
+        return f"""{_float(node, "x", 0, 2)} w = Cast<to: int = 1>(i1)
+            y = Conv<{CONV}>(x, w) o0 = Cast<to: int = 6>(y)"""
+    ones = ",".join("1" for _ in range(_rank_of_kernel(node) - 1))
+    return f"""{_float(node, "x", 0, 2)} w_f = Cast<to: int = 1>(i1) w_z = Cast<to: int = 1>(i3)
+        each = Constant<value: tensor = int64[{_rank_of_kernel(node)}] {{-1,{ones}}}>() w_c = Reshape(w_z, each)
+        w = Sub(w_f, w_c) y = Conv<{CONV}>(x, w) o0 = Cast<to: int = 6>(y)"""
 
 
 def _matmul_integer(node: ir.Node) -> str:
-    return f"""{_float(node, "a", 0, 2)} {_float(node, "b", 1, 3)} y = MatMul(a, b) o0 = Cast<to: int = 6>(y)"""
+    b = f"{_float(node, 'b', 1, 3)} y = MatMul(a, b) o0 = Cast<to: int = 6>(y)"
+    if not _has(node, 2):
+        return f"a = Cast<to: int = 1>(i0) {b}"
+    return f"""last = Constant<value: tensor = int64[1] {{-1}}>() z = Cast<to: int = 1>(i2) rows = Unsqueeze(z, last)
+        f = Cast<to: int = 1>(i0) a = Sub(f, rows) {b}"""
 
 
 DYNAMIC = """z = Constant<value: tensor = float {0}>() u = Constant<value: tensor = float {255}>()

@@ -8,6 +8,7 @@ statistics as well.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import onnx
 import onnx_ir as ir
@@ -68,7 +69,7 @@ def standard_body(node: ir.Node, model: ir.Model) -> ir.Function | None:
     version = node.version or model.opset_imports.get("") or model.opset_imports.get("ai.onnx")
     if version is None or not onnx.defs.has(node.op_type, version):
         return None
-    schema = onnx.defs.get_schema(node.op_type, version)
+    schema: Any = onnx.defs.get_schema(node.op_type, version)  # its stub lacks what functions are asked by
     if schema.has_function:
         newest = max(schema.function_opset_versions)
         body = schema.get_function_with_opset_version(newest)

@@ -11,12 +11,13 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import onnx
+import onnx.checker
 import onnx.shape_inference
 import onnx_ir as ir
 
 from passes.dims.parse import parse
 from passes.dims.polynomial import Dim
-from passes.errors import BadSource, describe
+from passes.errors import BadSource, Unsupported, describe
 from passes.opset import OPSET
 from passes.shapes.rules import Shape
 
@@ -53,7 +54,7 @@ def ask_onnx(
             return nothing
         types[name] = onnx.helper.make_tensor_type_proto(given.dtype.value, [_write(dim) for dim in shape])
         array = value(index)
-        if array is not None and array.dtype != object:
+        if array is not None and array.dtype.kind not in "OSU":  # text among them
             data[name] = ir.serde.serialize_tensor(ir.Tensor(array))
     proto.output.extend(f"o{index}" for index in range(len(node.outputs)))
     proto.attribute.extend(ir.serde.serialize_attribute(attribute) for attribute in node.attributes.values())
@@ -63,6 +64,9 @@ def ask_onnx(
     except onnx.shape_inference.InferenceError as error:
         reason = str(error).strip().splitlines()[0]
         raise BadSource(f"The node cannot be valid: {reason}", node=describe(node)) from error
+    except onnx.checker.ValidationError as error:
+        reason = str(error).strip().splitlines()[0]
+        raise Unsupported(f"At opset {OPSET} the node would not be valid: {reason}", node=describe(node)) from error
     return [_read(found.get(f"o{index}")) for index in range(len(node.outputs))]
 
 

@@ -15,7 +15,7 @@ import onnx_ir as ir
 
 from converter.backends.keras import ops  # noqa: F401 - fills the registry
 from converter.backends.keras.build.dtypes import check_integers, input_dtype
-from converter.backends.keras.build.live_constants import live_constant
+from converter.backends.keras.build.live_constants import live_constant, live_numbers
 from converter.backends.keras.build.names import layer_name, safe_name
 from converter.backends.keras.build.outputs import name_outputs
 from converter.backends.keras.build.registry import OPERATORS, attributes_of
@@ -192,7 +192,7 @@ def _emit_node(node: ir.Node, tensors: dict[ir.Value, Any], known: set[int], var
     entry = OPERATORS[operator(node)]
     arguments = [None if v is None else tensors[v] if v in tensors else Weight(v) for v in node.inputs]
     name = variables.names.unique(layer_name(node), node.outputs[0])
-    if entry.first_is_live and arguments and isinstance(arguments[0], Weight):
+    if arguments and isinstance(arguments[0], Weight) and (entry.first_is_live or not _has_tensor(arguments)):
         arguments[0] = live_constant(arguments[0], live, name=name)
     try:
         results = entry.function(*arguments, **attributes_of(node), name=name)
@@ -202,13 +202,22 @@ def _emit_node(node: ir.Node, tensors: dict[ir.Value, Any], known: set[int], var
         if not _is_refusal(error):
             raise  # a mistake of ours, and told as one
         raise Unsupported(f"Keras refuses it: {_first_line(error)}", node=describe(node)) from error
-    results = as_list(results)
+    results = [_as_tensor(result, live) for result in as_list(results)]
     check_integers(node, results)
     _name_operations(results, known, name)
     for value, result in zip(node.outputs, results, strict=False):
         tensors[value] = result
         known.add(id(result))
     return name
+
+
+def _has_tensor(arguments: list[Any]) -> bool:
+    return any(isinstance(argument, keras.KerasTensor) for argument in arguments)
+
+
+def _as_tensor(result: Any, live: Any) -> Any:
+    """Sizes that are all known are numbers until here."""
+    return result if isinstance(result, keras.KerasTensor) else live_numbers(np.asarray(result), live)
 
 
 def _name_operations(results: list[Any], known: set[int], name: str) -> None:

@@ -81,7 +81,7 @@ Kernel = Callable[[np.ndarray], np.ndarray]
 
 def triangle(d: np.ndarray) -> np.ndarray:
     """The weight of linear interpolation at a distance."""
-    return np.maximum(1 - np.abs(d), 0)
+    return np.asarray(np.maximum(1 - np.abs(d), 0))
 
 
 def keys(d: np.ndarray, a: float) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 from keras import KerasTensor, ops
 
 from converter.backends.keras.build.operands import MOST_IN_CONFIG, first_elements, parameter
@@ -12,6 +13,11 @@ def live_constant(weight: Weight, like: KerasTensor, *, name: str) -> KerasTenso
     """A constant as a tensor of the model: a weight as a parameter, other numbers chosen whatever `like` is."""
     if weight.origin is not None or weight.size > MOST_IN_CONFIG:
         return parameter(weight, like, name=name)
+    return live_numbers(weight.numpy(), like)
+
+
+def live_numbers(array: np.ndarray, like: KerasTensor) -> KerasTensor:
+    """A few numbers as a tensor of the model."""
     true = ops.ones_like(first_elements(like), dtype="bool")
-    numbers = weight.numpy().reshape(-1)
-    return ops.reshape(ops.where(true, numbers, numbers), weight.shape)
+    numbers = array.reshape(-1)
+    return ops.reshape(ops.where(true, numbers, numbers), array.shape)

@@ -13,6 +13,7 @@ from converter.backends.keras.build.operands import operand, operands
 from converter.backends.keras.build.registry import op
 from converter.backends.keras.build.sums import add
 from converter.backends.keras.build.weights import Weight
+from passes.errors import Unsupported
 
 
 def _merge(layer: type[keras.layers.Layer], function: Callable[[Any, Any], Any]) -> Any:
@@ -136,13 +137,22 @@ def is_inf(x: Any, *, detect_negative: int = 1, detect_positive: int = 1, name: 
 
 @op("BitShift")
 def bit_shift(a: Any, b: Any, *, direction: str, name: str) -> Any:
+    if "uint" not in a.dtype:
+        raise Unsupported("BitShift of signed numbers is newer than opset 23.")
     shift = ops.left_shift if direction == "LEFT" else ops.right_shift
     return shift(*operands(a, b, name=name))
 
 
 @op("Cast")
 def cast(x: Any, *, to: int, saturate: int = 1, round_mode: str = "up", name: str) -> Any:
-    return ops.cast(x, onnx_dtype(to))
+    dtype = onnx_dtype(to)
+    if dtype in LARGEST and saturate:
+        x = ops.clip(x, -LARGEST[dtype], LARGEST[dtype])
+    return ops.cast(x, dtype)
+
+
+LARGEST = {"float8_e4m3fn": 448.0, "float8_e5m2": 57344.0}
+"""What a cast that saturates makes of what is larger, infinity among it."""
 
 
 def onnx_dtype(code: int) -> str:
