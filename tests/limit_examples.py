@@ -40,8 +40,30 @@ CONVERTED = {
         <float s = {0.5}, uint8 z = {3}, uint8[3,2] w = {1, 2, 3, 4, 5, 6}, float t = {0.25}, float u = {20}> {
         y = QLinearMatMul(x, s, z, w, t, z, u, z) }""",
     "Dropout": "g (float[batch,3] x) => (float[batch,3] y) { y = Dropout(x) }",
-    "EyeLike": """g (float[batch,2] x) => (float[batch,2] y) <float[2,2] e = {0, 0, 0, 0}> {
-        i = EyeLike(e) y = MatMul(x, i) }""",
+    "AffineGrid": """g (float[2,2,3] x) => (float[2,4,5,2] y) <int64[4] n = {2, 3, 4, 5}> { y = AffineGrid(x, n) }""",
+    "CausalConvWithState": """g (float[batch,3,6] x, float[batch,3,2] p) => (float[batch,3,6] y)
+        <float[3,1,3] w = {1, 2, 3, 4, 5, 6, 7, 8, 9}> { y = CausalConvWithState(x, w, , p) }""",
+    "CenterCropPad": """g (float[batch,6,5] x) => (float[batch,4,7] y) <int64[2] n = {4, 7}> {
+        y = CenterCropPad<axes=[1, 2]>(x, n) }""",
+    "Col2Im": """g (float[batch,8,9] x) => (float[batch,2,4,4] y) <int64[2] n = {4, 4}, int64[2] k = {2, 2}> {
+        y = Col2Im(x, n, k) }""",
+    "GlobalLpPool": "g (float[batch,2,3,4] x) => (float[batch,2,1,1] y) { y = GlobalLpPool<p=3>(x) }",
+    "LinearAttention": """g (float[2,3,8] q, float[2,3,8] k, float[2,3,8] v) => (float[2,3,8] y, float[2,2,4,4] s) {
+        y, s = LinearAttention<q_num_heads=2, kv_num_heads=2>(q, k, v) }""",
+    "Loop": """g (float[2] x) => (float[2] y, float[3,2] z) <int64 n = {3}, bool c = {1}> { y, z = Loop(n, c, x) <
+        body = b (int64 i, bool ci, float[2] v) => (bool co, float[2] vo, float[2] w) {
+        co = Identity(ci) f = CastLike(i, v) vo = Add(v, f) w = Neg(vo) }> }""",
+    "LpPool": "g (float[batch,2,6] x) => (float[batch,2,3] y) { y = LpPool<kernel_shape=[2], strides=[2], p=3>(x) }",
+    "MeanVarianceNormalization": """g (float[2,3,4,5] x) => (float[2,3,4,5] y) { y = MeanVarianceNormalization(x) }""",
+    "NegativeLogLikelihoodLoss": """g (float[2,3] x, int64[2] t) => (float y) {
+        l = LogSoftmax(x) i = ArgMax<axis=1, keepdims=0>(x) y = NegativeLogLikelihoodLoss(l, i) }""",
+    "RotaryEmbedding": """g (float[1,2,3,4] x) => (float[1,2,3,4] y)
+        <float[1,3,2] c = {1, 2, 3, 4, 5, 6}, float[1,3,2] s = {6, 5, 4, 3, 2, 1}> { y = RotaryEmbedding(x, c, s) }""",
+    "Scan": """g (float[2] s, float[3,2] x) => (float[2] y, float[3,2] z) { y, z = Scan<num_scan_inputs=1,
+        body = b (float[2] a, float[2] r) => (float[2] c, float[2] d) { c = Add(a, r) d = Neg(c) }>(s, x) }""",
+    "SoftmaxCrossEntropyLoss": """g (float[2,3] x) => (float y) {
+        i = ArgMin<axis=1, keepdims=0>(x) y = SoftmaxCrossEntropyLoss(x, i) }""",
+    "SwiGLU": "g (float[2,4] x, float[2,4] z) => (float[2,4] y) { y = SwiGLU(x, z) }",
     "Flatten": "g (float[batch,2,3] x) => (float[batch,6] y) { y = Flatten(x) }",
     "GRU": net("GRU", 3),
     "LSTM": net("LSTM", 4),
@@ -75,21 +97,21 @@ CONVERTED = {
 """A graph for each operator of BY_PASSES; converted models equal onnxruntime."""
 
 REFUSED = {
-    "NonZero": "g (float[2,3] x) => (int64[2,n] y) { y = NonZero(x) }",
-    "Loop": """g (float[2] x) => (float[2] y) <int64 n = {3}, bool c = {1}> { y = Loop(n, c, x) <
-        body = b (int64 i, bool ci, float[2] v) => (bool co, float[2] vo) { co = Identity(ci) vo = Relu(v) }> }""",
+    "Unique": "g (float[6] x) => (float[n] y) { y = Unique(x) }",
+    "SequenceMap": """g (float[2] x) => (float[2] y) <int64 n = {0}> { s = SequenceConstruct(x) t = SequenceMap(s) <
+        body = b (float[2] v) => (float[2] w) { w = Relu(v) }> y = SequenceAt(t, n) }""",
     "RandomNormalLike": "g (float[2,3] x) => (float[2,3] y) { y = RandomNormalLike(x) }",
-    "SoftmaxCrossEntropyLoss": "g (float[2,3] x, int64[2] t) => (float y) { y = SoftmaxCrossEntropyLoss(x, t) }",
     "StringNormalizer": "g (string[2] x) => (string[2] y) { y = StringNormalizer(x) }",
     "Optional": "g (float[2,3] x) => (float[2,3] y) { o = Optional(x) y = OptionalGetElement(o) }",
-    "AffineGrid": "g (float[2,2,3] x) => (float[2,4,5,2] y) <int64[4] n = {2, 3, 4, 5}> { y = AffineGrid(x, n) }",
+    "MaxRoiPool": """g (float[2,3,8,8] x, float[4,5] r) => (float[4,3,2,2] y) {
+        y = MaxRoiPool<pooled_shape=[2,2]>(x, r) }""",
     "TensorScatter": "g (float[2,4,3] p, float[2,1,3] u) => (float[2,4,3] y) { y = TensorScatter(p, u) }",
-    "BitShift": 'g (uint8[2] x) => (uint8[2] y) <uint8 a = {1}> { y = BitShift<direction="LEFT">(x, a) }',
 }  # fmt: skip
 """A graph for one operator of each group of REFUSED."""
 
 PARTS = {
-    "computed weights": "g (float[1,3,5,5] x, float[3,2,3,3] w) => (float[1,2,7,7] y) { y = ConvTranspose(x, w) }",
+    "computed weights": """g (float[1,3,5,5] x, float[3] s, float[3] b) => (float[1,3,5,5] y) {
+        y = InstanceNormalization(x, s, b) }""",
     "training": """g (float[2,3,4,4] x) => (float[2,3,4,4] y)
         <float[3] s = {1, 1, 1}, float[3] b = {0, 0, 0}, float[3] m = {0, 0, 0}, float[3] v = {1, 1, 1}> {
         y, n, o = BatchNormalization<training_mode=1>(x, s, b, m, v) }""",
@@ -102,10 +124,12 @@ PARTS = {
     "two open sizes": """g (float[batch,n,6] x, float[a,b] z) => (float[c,d,2] y) <int64[1] two = {2}> {
         s = Shape(z) t = Concat<axis=0>(s, two) y = Reshape(x, t) }""",
     "computed condition": """g (float[2,4] x, bool c) => (float[2,4] y) { y = If(c) <
-        then_branch = a () => (float[2,4] p) { p = Relu(x) }, else_branch = b () => (float[2,4] q) { q = Neg(x) }> }""",
+        then_branch = a () => (float[2,4] p) { p = Relu(x) },
+        else_branch = b () => (float[4,2] q) { q = Transpose<perm=[1,0]>(x) }> }""",
+    "computed turns": """g (float[2] x, int64 n) => (float[2] y) <bool c = {1}> { y = Loop(n, c, x) <
+        body = b (int64 i, bool ci, float[2] v) => (bool co, float[2] vo) { co = Identity(ci) vo = Relu(v) }> }""",
     "odd quantisation": """g (float[batch,4] x) => (float[batch,4] y) <float[1,2] scale = {0.5, 0.25}> {
         q = QuantizeLinear<axis=1, block_size=2, output_dtype=3>(x, scale) y = Cast<to=1>(q) }""",
-    "attention cache": f"g ({HEADS}) => (float[batch,2,5,4] y) {{ y = Attention<softcap=2.0>(q, k, v) }}",
     "tf_crop_and_resize": """g (float[1,3,4,4] x) => (float[1,3,8,8] y)
         <float[8] roi = {0, 0, 0, 0, 1, 1, 1, 1}, float[4] s = {1, 1, 2, 2}> {
         y = Resize<coordinate_transformation_mode="tf_crop_and_resize", mode="linear">(x, roi, s) }""",

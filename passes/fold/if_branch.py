@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
+from passes.fold.body import graph_of, move_body
 from passes.graph.builder import Names
 
 
@@ -19,7 +20,7 @@ def inline_branch(node: ir.Node, taken: bool, names: Names) -> None:
     of the stage, tells those apart.
     """
     graph = graph_of(node)
-    at, results = _move(node.attributes["then_branch" if taken else "else_branch"].as_graph(), node, node, names)
+    at, results = move_body(node.attributes["then_branch" if taken else "else_branch"].as_graph(), node, node, names)
     for output, result in zip(node.outputs, results, strict=True):
         is_taken = result.producer() is None or result.is_graph_output() or result.graph is not graph
         if output.is_graph_output() and is_taken:
@@ -43,8 +44,8 @@ def merge_branches(node: ir.Node, names: Names) -> None:
     Result   t = Relu(x);  e = Neg(x);  y = Where(c, t, e)
     """
     graph, condition = graph_of(node), node.inputs[0]
-    at, ones = _move(node.attributes["then_branch"].as_graph(), node, node, names)
-    at, others = _move(node.attributes["else_branch"].as_graph(), node, at, names)
+    at, ones = move_body(node.attributes["then_branch"].as_graph(), node, node, names)
+    at, others = move_body(node.attributes["else_branch"].as_graph(), node, at, names, renamed=True)
     scalar = ir.Value(name=names.fresh(f"{node.name or 'if'}_scalar"), const_value=ir.tensor(np.zeros(0, np.int64)))
     graph.register_initializer(scalar)
     chosen = ir.node("Reshape", [condition, scalar], name=node.name)
@@ -60,32 +61,6 @@ def merge_branches(node: ir.Node, names: Names) -> None:
         each.metadata_props.update(node.metadata_props)
     graph.insert_after(at, new)
     graph.remove(node, safe=True)
-
-
-def graph_of(node: ir.Node) -> ir.Graph:
-    if not isinstance(node.graph, ir.Graph):
-        raise ValueError(f"Node {node.name!r} is in no graph.")
-    return node.graph
-
-
-def _move(branch: ir.Graph, node: ir.Node, at: ir.Node, names: Names) -> tuple[ir.Node, list[ir.Value]]:
-    """Put the branch's nodes behind `at`, in the graph of the If `node`: the last of them, and the branch's results."""
-    graph = graph_of(node)
-    results = list(branch.outputs)
-    branch.outputs.clear()  # first: what is an output still belongs to the branch
-    for value in list(branch.initializers.values()):
-        del branch.initializers[value.name or ""]
-        if value.name is not None and value.name in graph.initializers:
-            value.name = names.fresh(value.name)
-        graph.register_initializer(value)
-    nodes = list(branch)
-    branch.remove(nodes)
-    for moved in nodes:
-        for key, text in node.metadata_props.items():
-            moved.metadata_props.setdefault(key, text)
-        graph.insert_after(at, moved)
-        at = moved
-    return at, results
 
 
 def _let_go(branch: ir.Graph) -> None:

@@ -54,7 +54,8 @@ BY_PASSES: Mapping[str, str] = {
     **dict.fromkeys(_names("GlobalAveragePool GlobalMaxPool"), "become reductions"),
     **dict.fromkeys(_names("GlobalLpPool LpPool"), "become roots of mean powers"),
     **dict.fromkeys(_names("GRU LSTM RNN"), "become the layers of these names, the batch first"),
-    "If": "a branch is chosen where its condition is known",
+    "If": "the branch that is known to be taken, or both and a choice",
+    **dict.fromkeys(_names("Loop Scan"), "are written out, turn by turn, where these are few and their number known"),
     **dict.fromkeys(
         _names("ConvInteger DynamicQuantizeLinear MatMulInteger QLinearConv QLinearMatMul"),
         "are computed on the numbers that the integers stand for",
@@ -84,7 +85,7 @@ REFUSED: tuple[Refused, ...] = (
         _names("NonMaxSuppression Unique"),
         "a Keras graph fixes sizes that JAX can compile",
     ),
-    Refused("Loops", _names("Loop Scan SequenceMap"), "a Keras graph of layers has no control flow"),
+    Refused("Loops over lists", _names("SequenceMap"), "a Keras graph of layers has no lists"),
     Refused(
         "Random numbers",
         _names("Bernoulli Multinomial RandomNormal RandomNormalLike RandomUniform RandomUniformLike"),
@@ -114,7 +115,7 @@ REFUSED: tuple[Refused, ...] = (
 
 PARTS: Mapping[str, Part] = {
     "computed weights": Part(
-        "ConvTranspose or a normalisation with weights that the graph computes",
+        "A normalisation with weights that the graph computes",
         "a Keras layer holds its weights",
         "export in eval() mode",
     ),
@@ -135,7 +136,15 @@ PARTS: Mapping[str, Part] = {
         "Keras takes one -1",
         "fix height and width with --input, and keep the batch dynamic",
     ),
-    "computed condition": Part("If with a condition on numbers", "a Keras graph of layers has no control flow"),
+    "computed condition": Part(
+        "If with a condition on numbers, and branches that give outputs of different shapes",
+        "a Keras graph of layers has no control flow",
+    ),
+    "computed turns": Part(
+        "Loop or Scan that takes more than 64 turns, or as many as numbers say",
+        "a Keras graph of layers has no loops",
+        "fix the sizes that decide with --input",
+    ),
     "odd quantisation": Part(
         "Quantisation in blocks, or to 4 bits or float8 in activations", "Keras has no such numbers on every backend"
     ),

@@ -23,6 +23,7 @@ from passes.dims.polynomial import Dim, product
 from passes.errors import Unsupported, describe
 from passes.fold.constants import ConstantFolder
 from passes.fold.if_branch import inline_branch, merge_branches
+from passes.fold.loops import Unroller
 from passes.fold.reference import MALFORMED
 from passes.fold.sequences import Sequences
 from passes.fold.values import EVALUATORS, NotKnown, evaluate
@@ -81,7 +82,7 @@ class _Walk:
     def _node(self, node: ir.Node) -> None:
         if self.folder.fold(node):
             return
-        if self.sequences.resolve(node) or self._take_branch(node):
+        if self.sequences.resolve(node) or self._take_branch(node) or self._unroll(node):
             self.modified = True
             return
         is_if = node.op_type == "If" and node.domain == ""
@@ -103,6 +104,13 @@ class _Walk:
         if condition is None:
             return False
         inline_branch(node, bool(condition.reshape(-1)[0]), self.names())
+        return True
+
+    def _unroll(self, node: ir.Node) -> bool:
+        """A loop is its turns; the walk goes on with their nodes."""
+        if node.op_type not in ("Loop", "Scan") or node.domain != "":
+            return False
+        Unroller(node, self.names(), self._constant, self.shapes.of).unroll()
         return True
 
     def _branches(self, node: ir.Node) -> list[Found]:

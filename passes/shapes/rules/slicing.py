@@ -32,7 +32,7 @@ def _compress(node: ir.Node, site: Site) -> Shapes:
 
 def _counted(node: ir.Node) -> Dim:
     """A size that the numbers decide: a symbol of its own."""
-    return parse(f"count_{node.outputs[0].name}")
+    return parse(f"unk__{node.outputs[0].name}")
 
 
 @rule("Tile")

@@ -16,7 +16,10 @@ from tests.limit_examples import CONVERTED, with_header
 from tests.limit_examples import PARTS as REFUSED_PARTS
 from tests.limit_examples import REFUSED as REFUSED_OPERATORS
 
-NEWER = {"Swish": 24, "TensorScatter": 24}
+NEWER = {"Swish": 24, "TensorScatter": 24, "CausalConvWithState": 27, "LinearAttention": 27, "SwiGLU": 28}
+NOT_RUN = {"CausalConvWithState", "GlobalLpPool", "LinearAttention", "SwiGLU"}
+"""Operators that onnxruntime does not compute yet; tests/conformance has their numbers."""
+
 WITHOUT_TEXT = {"sparse"}
 """Of PARTS: what ONNX text cannot say; tests/converter/sources/onnx/test_file.py has it."""
 
@@ -38,7 +41,10 @@ def test_every_operator_is_in_one_place() -> None:
 def test_taken_out_by_passes(operator: str) -> None:
     text = graph(operator, CONVERTED[operator])
     assert f"{operator}(" in text or f"{operator}<" in text
-    check_onnx(text)
+    if operator in NOT_RUN:
+        convert(text)
+    else:
+        check_onnx(text)
 
 
 @pytest.mark.parametrize("operator", REFUSED_OPERATORS)
@@ -50,14 +56,14 @@ def test_refused_operator(operator: str) -> None:
 
 
 def test_the_error_has_the_reason_and_what_to_do() -> None:
-    with pytest.raises(Unsupported, match="AffineGrid is not supported: sampling at computed places, not written"):
-        convert(graph("AffineGrid", REFUSED_OPERATORS["AffineGrid"]))
+    with pytest.raises(Unsupported, match="MaxRoiPool is not supported: sampling at computed places, not written"):
+        convert(graph("MaxRoiPool", REFUSED_OPERATORS["MaxRoiPool"]))
     with pytest.raises(Unsupported, match="As many numbers as a size that no tensor") as raised:
         convert(with_header(REFUSED_PARTS["computed sizes"]))
     assert raised.value.hint == "Fix the size with --input."
-    undeclared = graph("Loop", REFUSED_OPERATORS["Loop"].replace("(float[2] y)", "(y)").replace("float[2] vo", "vo"))
-    with pytest.raises(Unsupported, match="Loop is not supported: loops"):
-        convert(undeclared)
+    undeclared = REFUSED_PARTS["computed turns"].replace("(float[2] y)", "(y)").replace("float[2] vo", "vo")
+    with pytest.raises(Unsupported, match="A Loop that ends when numbers"):
+        convert(with_header(undeclared))
 
 
 @pytest.mark.parametrize("part", REFUSED_PARTS)

@@ -13,6 +13,7 @@ from converter.backends.keras.build.registry import op
 from converter.backends.keras.ops.arithmetic import truncated_quotient
 from converter.backends.keras.ops.axes import constant_ints, known_size
 from converter.backends.keras.ops.convolution import PADDING
+from passes.errors import Unsupported
 
 
 def _axes(x: Any, axes: Any, noop: int) -> tuple[int, ...] | None:
@@ -52,8 +53,19 @@ def reduce_max(x: Any, axes: Any = None, *, keepdims: int = 1, noop_with_empty_a
     which = _axes(x, axes, noop_with_empty_axes)
     if which is None:
         return x
+    _check_numbers(x, which)
     pooled = _global_pool(x, which, keepdims, name, MAXIMUM)
     return ops.max(x, axis=which, keepdims=bool(keepdims)) if pooled is None else pooled
+
+
+def _check_numbers(x: Any, axes: tuple[int, ...]) -> None:
+    if any(x.shape[axis] == 0 for axis in axes):
+        raise Unsupported("The greatest or the least of no numbers is not converted: Keras knows none.")
+
+
+def _min(x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
+    _check_numbers(x, axis)
+    return ops.min(x, axis=axis, keepdims=keepdims)
 
 
 def _reduction(function: Callable[..., Any]) -> Any:
@@ -81,7 +93,7 @@ def _sum_square(x: Any, **where: Any) -> Any:
 
 
 for _operator, _function in {
-    "ReduceSum": ops.sum, "ReduceMin": ops.min, "ReduceProd": ops.prod, "ReduceL1": _l1, "ReduceL2": _l2,
+    "ReduceSum": ops.sum, "ReduceMin": _min, "ReduceProd": ops.prod, "ReduceL1": _l1, "ReduceL2": _l2,
     "ReduceLogSum": _log_sum, "ReduceLogSumExp": ops.logsumexp, "ReduceSumSquare": _sum_square,
 }.items():  # fmt: skip
     op(_operator)(_reduction(_function))

@@ -134,7 +134,7 @@ def _resize_axis(x: Any, axis: int, target: Target, way: Way) -> Any:
     positions = interpolation.source_positions(i, size, count, scale, way.coordinates)
     if way.mode == "nearest":
         return _take(x, axis, interpolation.clamped(interpolation.nearest(positions, way.rounding), size))
-    if way.antialias and way.mode in ("linear", "cubic") and _shrinks(scale):
+    if way.antialias and way.mode in ("linear", "cubic") and _shrinks(scale, positions):
         kernel = (
             interpolation.triangle if way.mode == "linear" else partial(interpolation.keys, a=way.cubic_coefficient)
         )
@@ -153,13 +153,13 @@ def _resize_axis(x: Any, axis: int, target: Target, way: Way) -> Any:
     return sum(parts[1:], parts[0])
 
 
-def _shrinks(scale: Any) -> bool:
+def _shrinks(scale: Any, positions: Any) -> bool:
     """Only then is there something to filter.
 
     Raises:
-        Unsupported: the scale is not known yet.
+        Unsupported: the sizes are not known yet.
     """
-    if not isinstance(scale, np.floating):
+    if not isinstance(scale, np.floating) or not isinstance(positions, np.ndarray):
         raise Unsupported(
             "Resize with antialias to a size that is known only at run time is not converted.",
             hint="Give numbers for height and width with --input.",

@@ -99,6 +99,9 @@ def square(op_type: str) -> list[Case]:
 
 INTS = ("int32", "int64")
 CASES = {
+    "BitShift": [
+        case("BitShift", x(B, 5, dtype=dtype), c([0, 1, 2, 3, 7], dtype), direction=direction) for dtype in ("uint8", "uint32") for direction in ("LEFT", "RIGHT")
+    ],
     "Add": [*binary("Add", (*FLOATS, *INTS)), *square("Add")],
     "Sub": binary("Sub", (*FLOATS, *INTS)),
     "Mul": binary("Mul", (*FLOATS, *INTS)),

@@ -76,6 +76,9 @@ CASES = {
         transposed(2, 3, (2, 2, 2), 3, 3, 4), transposed(2, 3, (2, 2, 2), 3, 3, 4, strides=[2, 2, 2]), transposed(4, 4, (2, 3, 2), 3, 3, 4, group=2, strides=[1, 2, 2]),
         transposed(3, 4, (3, 3), "h", "w", strides=[2, 2], pads=[1, 1, 1, 1], output_padding=[1, 1], _sizes=SIZES), transposed(3, 4, (2, 2), "h", "w", strides=[3, 3], _sizes=SIZES),
         transposed(3, 4, (3, 3), 4, 5, dtype="float16"), transposed(3, 4, (3, 3), 4, 5, strides=[2, 2], dtype="float64"),
+        case("ConvTranspose", x(B, 3, 4, 5), x(3, 4, 3, 3), _contexts="plain", _note="computed"), case("ConvTranspose", x(B, 4, 6), x(4, 3, 3), x(6), group=2, strides=[2], _contexts="plain"),
+        case("ConvTranspose", x(B, 4, 4, 5), x(4, 2, 3, 2), group=4, strides=[2, 3], dilations=[2, 1], pads=[1, 1, 1, 1], _contexts="plain"), case("ConvTranspose", w(1, 3, 4, 5), x(3, 2, 3, 3), strides=[2, 2]),
+        case("ConvTranspose", x(B, 3, "h", "w"), x(3, 4, 3, 3), strides=[2, 2], _contexts="plain", _sizes=SIZES), case("ConvTranspose", x(B, 3, 4, 5), w(3, 4, 3, 3), x(4), _contexts="plain"),
     ],
     "keraport::CentreCrop": [
         transposed(3, 4, (3, 3), "h", "w", strides=[2, 2], output_shape=[9, 11], _sizes={"batch": (2,), "h": (5, 6), "w": (6,)}),

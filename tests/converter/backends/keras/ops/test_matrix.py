@@ -52,6 +52,7 @@ CASES = {
         case("Einsum", x(B, 3, 4), equation="bij->b"), case("Einsum", x(B, 4, 4), equation="bii->bi"), case("Einsum", x(B, 3, 4), x(4, 5), equation="...i,ij->...j"),
         case("Einsum", x(B, 2, 3, 4), x(B, 2, 5, 4), equation="b h i d, b h j d -> b h i j"), case("Einsum", x(B, 3), x(B, 4), equation="bi,bj"), case("Einsum", x(B, 3, 4), x(B, 4, 5), x(B, 5), equation="bij,bjk,bk->bi"),
     ],
+    "Det": [case("Det", x(B, 3, 3), _contexts="plain"), case("Det", x(B, 2, 4, 4), _contexts="plain"), case("Det", x(5, 5), _contexts="plain")],
     "keraport::DotProductAttention": [
         attention(*qkv()), attention(*qkv(), scale=0.3), attention(*qkv(keys=6), is_causal=1), attention(*qkv(length=4, keys=6), is_causal=1), attention(*qkv(length=6, keys=4), is_causal=1),
         attention(*qkv(), w(6, 5)), attention(*qkv(), w(1, 2, 6, 5)), attention(*qkv(), w(2, 6, 5)), attention(*qkv(), w(1, 1, 6, 5)), attention(*qkv(), x(B, 1, 6, 5)), attention(*qkv(), x(B, 2, 6, 5)),
@@ -61,6 +62,9 @@ CASES = {
         attention(x(B, "t", 8), x(B, "s", 8), x(B, "s", 8), q_num_heads=2, kv_num_heads=2), attention(x(B, 6, 8), x(B, 5, 8), x(B, 5, 6), w(6, 5), q_num_heads=2, kv_num_heads=2, scale=0.5),
         attention(x(B, 2, 6, 4), x(B, 2, 5, 4), x(B, 2, 5, 3)), attention(*qkv(keys=6), w(6, 6), is_causal=1), attention(*qkv(dtype="float16")),
         attention(*qkv(keys=6), MASK[:, :1] | np.eye(6, dtype=bool), is_causal=1),
+        attention(*qkv(), MASK & (np.arange(6) > 1)[:, None]), attention(*qkv(keys=6), MASK[:, :1] & np.eye(6, dtype=bool), is_causal=1),
+        attention(*qkv(), x(B, 1, 6, 5, dtype="bool")), attention(*qkv(keys=6), x(B, 1, 1, 6, dtype="bool"), is_causal=1), attention(*qkv(length="t", keys="t"), x(B, 1, "t", "t", dtype="bool"), is_causal=1),
+        attention(w(1, 2, 6, 4), x(1, 2, 5, 4), x(1, 2, 5, 4)), attention(x(1, 2, 6, 4), w(1, 2, 5, 4), w(1, 2, 5, 3)),
     ],
 }  # fmt: skip
 

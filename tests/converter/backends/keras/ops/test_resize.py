@@ -47,6 +47,8 @@ def image(target: tuple[None, Array] | tuple[None, None, Array], source: Input =
 
 CASES = {
     "nhwc::Resize": [
+        *(case("Resize", x(B, 3, 16, 11), None, None, c(sizes), axes=[2, 3], mode=mode, antialias=1) for mode in ("linear", "cubic") for sizes in ([7, 5], [5, 13], [20, 11])),
+        case("Resize", x(B, 3, 9, 10), None, c([0.4, 0.7], "float32"), axes=[2, 3], mode="cubic", antialias=1, exclude_outside=1),
         *(image(target, mode="nearest", coordinate_transformation_mode=mode, nearest_mode=rounding, _contexts="conv")
           for mode, rounding, target in product(COORDINATES, ROUNDINGS, TARGETS) if not (rounding == "floor" and ties(mode, target))),
         *(image(target, mode="linear", coordinate_transformation_mode=mode, _contexts="conv") for mode, target in product(COORDINATES, TARGETS)),
@@ -78,7 +80,7 @@ def test_equals_onnxruntime(case: Case) -> None:
 
 
 REFUSED = [
-    image(scales(2, 2), mode="linear", antialias=1),
+    image(scales(0.5, 0.5), x(B, 3, "h", "w"), mode="linear", antialias=1),
     image(sizes(7, 7), keep_aspect_ratio_policy="not_larger"),
     image(sizes(7, 7), coordinate_transformation_mode="tf_crop_and_resize"),
     case("Resize", IMAGE, None, c([1, 2, 2, 2], "float32")),

@@ -1,0 +1,41 @@
+"""The nodes of a sub-graph move into the graph around it."""
+
+from __future__ import annotations
+
+import onnx_ir as ir
+
+from passes.graph.builder import Names
+
+
+def graph_of(node: ir.Node) -> ir.Graph:
+    if not isinstance(node.graph, ir.Graph):
+        raise ValueError(f"Node {node.name!r} is in no graph.")
+    return node.graph
+
+
+def move_body(
+    body: ir.Graph, node: ir.Node, at: ir.Node, names: Names, *, renamed: bool = False
+) -> tuple[ir.Node, list[ir.Value]]:
+    """Put the body's nodes behind `at`, in the graph of `node`, whose body it is: the last of them, and the results.
+
+    Args:
+        renamed: give the values fresh names: another body in the same graph may use theirs.
+    """
+    graph = graph_of(node)
+    results = list(body.outputs)
+    body.outputs.clear()  # first: what is an output still belongs to the body
+    for value in list(body.initializers.values()):
+        del body.initializers[value.name or ""]
+        if value.name is not None and value.name in graph.initializers:
+            value.name = names.fresh(value.name)
+        graph.register_initializer(value)
+    nodes = list(body)
+    for value in (output for inner in nodes if renamed for output in inner.outputs):
+        value.name = names.fresh(value.name) if value.name else value.name
+    body.remove(nodes)
+    for moved in nodes:
+        for key, text in node.metadata_props.items():
+            moved.metadata_props.setdefault(key, text)
+        graph.insert_after(at, moved)
+        at = moved
+    return at, results

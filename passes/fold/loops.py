@@ -1,0 +1,171 @@
+"""A Loop or a Scan that takes a known, small number of turns is that many copies of its body.
+
+    Given    y, s = Loop(2, true, x) <body: (i, c, v) → (c, w = Relu(v), w)>
+    Result   w0 = Relu(x);  w1 = Relu(w0);  y = w1;  s = Concat<axis=0>(Unsqueeze(w0, [0]), Unsqueeze(w1, [0]))
+
+A walk that stands at the node comes to the copies next. Bodies may use the same names: NameFixPass, the last of the
+stage, tells those apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import onnx_ir as ir
+
+from passes.dims.polynomial import Dim
+from passes.errors import BadSource, Unsupported, describe
+from passes.fold.body import graph_of, move_body
+from passes.graph.builder import Names
+
+MOST_TURNS = 64
+MOST_NODES = 20_000
+
+Numbers = Callable[[ir.Value | None], np.ndarray | None]
+Shapes = Callable[[ir.Value | None], Sequence[Dim] | None]
+
+
+class Unroller:
+    """Writes the turns of one node behind it.
+
+    Args:
+        numbers: the constant contents of a value, or None.
+        shape: the inferred shape of a value, or None.
+    """
+
+    def __init__(self, node: ir.Node, names: Names, numbers: Numbers, shape: Shapes) -> None:
+        self._node = node
+        self._graph = graph_of(node)
+        self._body = node.attributes["body"].as_graph()
+        self._names = names
+        self._numbers = numbers
+        self._shape = shape
+        self._at = node
+
+    def unroll(self) -> None:
+        """Put the turns in the place of the node.
+
+        Raises:
+            Unsupported: how often it turns is not known, or is more than MOST_TURNS.
+            BadSource: the body has other inputs or outputs than the node.
+        """
+        if self._node.op_type == "Loop":
+            results = self._loop()
+        else:
+            results = self._scan()
+        if len(results) != len(self._node.outputs):
+            raise BadSource("The body has other outputs than the node.", node=describe(self._node))
+        for output, result in zip(self._node.outputs, results, strict=True):
+            if output.is_graph_output():
+                result = self._write("Identity", [result])
+                result.name, output.name = output.name, None
+                result.shape, result.type = output.shape, output.type
+            output.replace_all_uses_with(result, replace_graph_outputs=True)
+        self._graph.remove(self._node, safe=True)
+
+    def _loop(self) -> list[ir.Value]:
+        most, condition, *states = self._node.inputs
+        turns = self._numbers(most)
+        if turns is None or not self._goes_on(condition):
+            raise self._refusal("ends when numbers that it computes say so")
+        self._check(int(turns.item()))
+        if len(self._body.inputs) != len(states) + 2 or any(state is None for state in states):
+            raise BadSource("The body has other inputs than the node.", node=describe(self._node))
+        held = [state for state in states if state is not None]
+        gathered: list[list[ir.Value]] = []
+        true = self._constant(np.array(True), "goes_on")
+        for turn in range(int(turns.item())):
+            _, *results = self._turn([self._constant(np.array(turn, np.int64), "turn"), true, *held])
+            held, rows = results[: len(held)], results[len(held) :]
+            gathered.append(rows)
+        return [*held, *(self._stacked(rows, 0) for rows in zip(*gathered, strict=True))]
+
+    def _goes_on(self, condition: ir.Value | None) -> bool:
+        """Whether every turn is followed by the next one."""
+        first = None if condition is None else self._numbers(condition)
+        if condition is not None and (first is None or not first.all()):
+            return False
+        after = self._body.outputs[0]
+        while (maker := after.producer()) is not None and maker.op_type == "Identity" and maker.inputs[0] is not None:
+            after = maker.inputs[0]
+        if after is self._body.inputs[1]:
+            return True
+        told = maker.attributes.get("value") if maker is not None and maker.op_type == "Constant" else None
+        numbers = self._numbers(after) if told is None else told.as_tensor().numpy()
+        return numbers is not None and bool(numbers.all())
+
+    def _scan(self) -> list[ir.Value]:
+        attributes = self._node.attributes
+        count = attributes["num_scan_inputs"].as_int()
+        inputs = [value for value in self._node.inputs if value is not None]
+        if not len(self._node.inputs) == len(inputs) == len(self._body.inputs) >= count > 0:
+            raise BadSource("The body has other inputs than the node.", node=describe(self._node))
+        states, scanned = inputs[: len(inputs) - count], inputs[len(inputs) - count :]
+        axes = list(attributes.get_ints("scan_input_axes", ()) or [0] * count)
+        backwards = list(attributes.get_ints("scan_input_directions", ()) or [0] * count)
+        turns = self._length(scanned[0], axes[0])
+        gathered: list[list[ir.Value]] = []
+        for turn in range(turns):
+            places = [turns - 1 - turn if back else turn for back in backwards]
+            rows = [self._row(*each) for each in zip(scanned, places, axes, strict=True)]
+            results = self._turn([*states, *rows])
+            states = results[: len(states)]
+            gathered.append(results[len(states) :])
+        given = len(self._node.outputs) - len(states)
+        axes = list(attributes.get_ints("scan_output_axes", ()) or [0] * given)
+        backwards = list(attributes.get_ints("scan_output_directions", ()) or [0] * given)
+        columns = [list(column) for column in zip(*gathered, strict=True)]
+        ordered = [column[::-1] if back else column for column, back in zip(columns, backwards, strict=True)]
+        return [*states, *(self._stacked(column, axis) for column, axis in zip(ordered, axes, strict=True))]
+
+    def _length(self, value: ir.Value, axis: int) -> int:
+        shape = self._shape(value)
+        size = None if shape is None or not -len(shape) <= axis < len(shape) else shape[axis]
+        if not isinstance(size, int):
+            raise self._refusal("goes along an axis whose size is open")
+        self._check(size)
+        return size
+
+    def _check(self, turns: int) -> None:
+        if not 0 < turns <= MOST_TURNS or turns * len(self._body) > MOST_NODES:
+            nodes = len(self._body)
+            raise self._refusal(f"takes {turns} turns of {nodes} nodes (written out are up to {MOST_TURNS} turns)")
+
+    def _refusal(self, reason: str) -> Unsupported:
+        return Unsupported(
+            f"A {self._node.op_type} that {reason} is not converted: a Keras graph of layers has no loops.",
+            node=describe(self._node),
+            hint="Where sizes decide, fix them: --input NAME=float32[batch,16,8].",
+        )
+
+    def _turn(self, given: Sequence[ir.Value]) -> list[ir.Value]:
+        """One copy of the body on these inputs, and its results."""
+        copy = self._body.clone(allow_outer_scope_values=True)
+        inside = dict(zip(copy.inputs, given, strict=True))
+        self._at, results = move_body(copy, self._node, self._at, self._names, renamed=True)
+        for value, outer in inside.items():
+            value.replace_all_uses_with(outer)
+        return [inside.get(result, result) for result in results]
+
+    def _row(self, value: ir.Value, place: int, axis: int) -> ir.Value:
+        where = self._constant(np.array(place, np.int64), "place")
+        return self._write("Gather", [value, where], {"axis": axis})
+
+    def _stacked(self, rows: Sequence[ir.Value], axis: int) -> ir.Value:
+        where = self._constant(np.array([axis], np.int64), "axis")
+        return self._write("Concat", [self._write("Unsqueeze", [row, where]) for row in rows], {"axis": axis})
+
+    def _write(self, op_type: str, inputs: Sequence[ir.Value], attributes: dict[str, int] | None = None) -> ir.Value:
+        node = ir.node(op_type, inputs, attributes, name=self._node.name)
+        node.metadata_props.update(self._node.metadata_props)
+        self._graph.insert_after(self._at, node)
+        self._at = node
+        return node.outputs[0]
+
+    def _constant(self, array: np.ndarray, label: str) -> ir.Value:
+        name = self._names.fresh(f"{self._node.name or self._node.op_type}_{label}")
+        value = ir.Value(name=name, const_value=ir.tensor(array, name=name))
+        value.shape, value.dtype = ir.Shape(array.shape), ir.DataType.from_numpy(array.dtype)
+        self._graph.register_initializer(value)
+        return value

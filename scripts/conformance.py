@@ -1,0 +1,61 @@
+"""Run ONNX' backend tests, and write which are refused and why into tests/conformance/refused.toml.
+
+python -m scripts.conformance
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+from tests.conformance.cases import WAYS, cases, outcome
+from tests.conformance.test_conformance import TABLE
+
+HEAD = """# Cases of onnx.backend.test that do not pass, by reason. Written by `python -m scripts.conformance`.
+# "other numbers" are cases in which onnxruntime, the oracle, differs from onnx' reference as well; what fails when it
+# runs is given a tensor without elements.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.parse_args(arguments)
+    found = {way: {name: _outcome(name, way) for name in cases()} for way in WAYS}
+    TABLE.write_text(HEAD + "".join(_table(way, found[way]) for way in WAYS))
+    for way in WAYS:
+        passed = sum(why == "passes" for why in found[way].values())
+        told = sum(why != "has no tensors" for why in found[way].values())
+        print(f"{way}: {passed} of {told} pass ({passed / told:.1%})")
+    return 0
+
+
+def _outcome(name: str, way: str) -> str:
+    try:
+        return outcome(name, way)
+    except Exception as error:  # noqa: BLE001 (a bug, which the test then shows)
+        return f"CRASH {type(error).__name__}: {error}"
+
+
+def _table(way: str, outcomes: Mapping[str, str]) -> str:
+    """The cases that do not pass, by the part of the reason that has no names and numbers in it."""
+    by_reason: dict[str, list[str]] = defaultdict(list)
+    for name, why in outcomes.items():
+        if why != "passes":
+            by_reason[_common(why)].append(name)
+    lines = [f"\n[{way}]\n"]
+    for why, names in sorted(by_reason.items()):
+        quoted = why.replace("\\", "\\\\").replace('"', '\\"')
+        lines.append(f'"{quoted}" = [\n' + "".join(f'    "{name}",\n' for name in names) + "]\n")
+    return "".join(lines)
+
+
+def _common(why: str) -> str:
+    """The reason up to the first name or number, at a word's end."""
+    cut = re.split(r"['\"\[{]|\d|/tmp|tmp\w+\.onnx|\n", why, maxsplit=1)[0]
+    return (cut if len(cut) > 12 else why[:60]).rstrip() if cut != why else why
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
