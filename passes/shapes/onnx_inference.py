@@ -64,7 +64,7 @@ def ask_onnx(
     except onnx.shape_inference.InferenceError as error:
         reason = str(error).strip().splitlines()[0]
         raise BadSource(f"The node cannot be valid: {reason}", node=describe(node)) from error
-    except onnx.checker.ValidationError as error:
+    except (onnx.checker.ValidationError, ValueError) as error:  # a type that there is not, for one
         reason = str(error).strip().splitlines()[0]
         raise Unsupported(f"At opset {OPSET} the node would not be valid: {reason}", node=describe(node)) from error
     return [_read(found.get(f"o{index}")) for index in range(len(node.outputs))]

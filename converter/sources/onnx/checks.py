@@ -18,7 +18,17 @@ MAX_NESTING = 16
 MAX_EXPANDED_NODES = 1_000_000
 """Nodes after all functions are inlined: functions that call functions multiply."""
 
-_TYPED_FIELDS = ("float_data", "int32_data", "int64_data", "double_data", "uint64_data")
+_FIELDS: dict[int, str] = {
+    onnx.TensorProto.FLOAT: "float_data",
+    onnx.TensorProto.COMPLEX64: "float_data",
+    onnx.TensorProto.INT64: "int64_data",
+    onnx.TensorProto.DOUBLE: "double_data",
+    onnx.TensorProto.COMPLEX128: "double_data",
+    onnx.TensorProto.UINT32: "uint64_data",
+    onnx.TensorProto.UINT64: "uint64_data",
+}
+"""Where the numbers of a type are; those of all others are int32_data."""
+
 _Owner = onnx.GraphProto | onnx.FunctionProto
 
 
@@ -97,7 +107,7 @@ def _check_tensor(tensor: onnx.TensorProto, files: DataFiles) -> int:
         # A complex number is two floats; types below a byte are packed, several to an element.
         is_complex = tensor.data_type in (onnx.TensorProto.COMPLEX64, onnx.TensorProto.COMPLEX128)
         elements = 2 * count if is_complex else nbytes if bits < 8 else count
-        _check_count(tensor, elements, max(len(getattr(tensor, field)) for field in _TYPED_FIELDS))
+        _check_count(tensor, elements, len(getattr(tensor, _FIELDS.get(tensor.data_type, "int32_data"))))
     return int(nbytes)
 
 

@@ -14,6 +14,7 @@ from converter.input_spec import InputSpec
 from converter.sources import memory_budget
 from converter.sources.onnx import checks, lazy_protobuf
 from converter.sources.onnx.external_data import DataFiles
+from converter.sources.onnx.node_checks import check_nodes
 from converter.sources.onnx.old_opset import modernised
 from converter.sources.quiet import quiet
 from converter.sources.source import Source
@@ -40,6 +41,7 @@ def load_onnx(path: Path, *, specs: tuple[InputSpec, ...] = (), max_bytes: int |
     checks.check_opset(proto)
     checks.check_nesting(proto)
     checks.check_functions(proto)
+    check_nodes(proto)
     nbytes = checks.check_tensors(proto, files)
     memory_budget.check(nbytes, f"The model {path.name}", max_bytes)
     told = ", ".join(f"{item.domain or 'opset'} {item.version}" for item in proto.opset_import)

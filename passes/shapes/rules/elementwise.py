@@ -8,13 +8,14 @@ import onnx_ir as ir
 
 from passes.dims.bounds import maximum
 from passes.dims.polynomial import Dim, is_symbol, symbols
+from passes.errors import BadSource, describe
 from passes.shapes.rules.registry import Shape, Shapes, Site, rule
 
 UNARY = """
     Abs Acos Acosh Asin Asinh Atan Atanh BatchNormalization BitwiseNot Cast CastLike Ceil Celu Clip Cos Cosh
     CumSum Dropout Elu Erf Exp FlattenedHardmax FlattenedLogSoftmax FlattenedSoftmax Floor Gelu
     GroupNormalization HardSigmoid HardSwish Hardmax Identity InstanceNormalization IsInf IsNaN LRN
-    LayerNormalization LeakyRelu Log LogSoftmax LpNormalization MeanVarianceNormalization Mish Neg Not PRelu
+    LayerNormalization LeakyRelu Log LogSoftmax LpNormalization MeanVarianceNormalization Mish Neg Not
     RMSNormalization Reciprocal Relu Round ScatterElements ScatterND Selu Shrink Sigmoid Sign Sin Sinh Softmax
     Softplus Softsign Sqrt Tan Tanh ThresholdedRelu Trilu
 """
@@ -69,3 +70,12 @@ def _shape(node: ir.Node, site: Site) -> Shapes:
 @rule("Size")
 def _size(node: ir.Node, site: Site) -> Shapes:
     return [()]
+
+
+@rule("PRelu")
+def _prelu(node: ir.Node, site: Site) -> Shapes:
+    x, slope = site.shape(0), site.shape(1)
+    known = [(a, b) for a, b in zip(x[::-1], slope[::-1], strict=False) if isinstance(a, int) and isinstance(b, int)]
+    if len(slope) > len(x) or any(b not in (1, a) for a, b in known):
+        raise BadSource(f"A slope of shape {list(slope)} does not fit {list(x)}.", node=describe(node))
+    return [x]

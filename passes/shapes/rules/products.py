@@ -5,7 +5,7 @@ from __future__ import annotations
 import onnx_ir as ir
 
 from passes.shapes.rules.elementwise import broadcast
-from passes.shapes.rules.registry import Shapes, Site, rule
+from passes.shapes.rules.registry import Shapes, Site, require_equal, rule
 
 
 @rule("MatMul MatMulInteger")
@@ -13,6 +13,7 @@ def _matmul(node: ir.Node, site: Site) -> Shapes:
     a, b = site.shape(0), site.shape(1)
     left = a if len(a) > 1 else (1, *a)
     right = b if len(b) > 1 else (*b, 1)
+    require_equal(left[-1], right[-2])
     batch = broadcast([left[:-2], right[:-2]]) if len(left) > 2 or len(right) > 2 else ()
     return [(*batch, *left[-2:-1][: len(a) > 1], *right[-1:][: len(b) > 1])]
 
@@ -20,4 +21,6 @@ def _matmul(node: ir.Node, site: Site) -> Shapes:
 @rule("Gemm")
 def _gemm(node: ir.Node, site: Site) -> Shapes:
     a, b = site.shape(0), site.shape(1)
-    return [(a[bool(node.attributes.get_int("transA", 0))], b[not node.attributes.get_int("transB", 0)])]
+    turned_a, turned_b = (bool(node.attributes.get_int(name, 0)) for name in ("transA", "transB"))
+    require_equal(a[not turned_a], b[turned_b])
+    return [(a[turned_a], b[not turned_b])]

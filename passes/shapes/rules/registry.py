@@ -55,6 +55,12 @@ class Site:
         return [axis % rank if rank else 0 for axis in self.numbers(index)]
 
 
+def require_equal(a: Dim, b: Dim) -> None:
+    """Where two numbers that must be equal differ there is no rule: onnx then says what is wrong with the node."""
+    if isinstance(a, int) and isinstance(b, int) and a != b:
+        raise NoRule
+
+
 Rule = Callable[[ir.Node, Site], Shapes]
 RULES: dict[str, Rule] = {}
 

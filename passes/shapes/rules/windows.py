@@ -9,7 +9,7 @@ from passes.dims.bounds import maximum
 from passes.dims.polynomial import Dim, ceil_divide, floor_divide
 from passes.dims.quotient import NotKnown, Ratio, floor_ratio, multiply
 from passes.padding.arithmetic import Axis, ceil_mode_pads
-from passes.shapes.rules.registry import NoRule, Shape, Shapes, Site, rule
+from passes.shapes.rules.registry import NoRule, Shape, Shapes, Site, require_equal, rule
 
 
 @rule("Conv ConvInteger QLinearConv MaxPool AveragePool LpPool")
@@ -20,8 +20,11 @@ def _conv(node: ir.Node, site: Site) -> Shapes:
     pool = node.op_type.endswith("Pool")
     weight = None if pool else site.shape(3 if node.op_type == "QLinearConv" else 1)
     kernel = node.attributes.get_ints("kernel_shape", None) or (_numbers(weight[2:]) if weight else None)
-    if kernel is None:
+    if kernel is None or rank < 1:
         raise NoRule
+    if weight is not None:
+        require_equal(len(weight), len(x))
+        require_equal(weight[1] * node.attributes.get_int("group", 1), x[1])
     strides = node.attributes.get_ints("strides", None) or [1] * rank
     dilations = node.attributes.get_ints("dilations", None) or [1] * rank
     pads = node.attributes.get_ints("pads", None) or [0] * (2 * rank)
