@@ -15,6 +15,7 @@ from typer.exceptions import TyperException
 from converter.golden.cli import app as golden
 from converter.sources import refuse_missing
 from converter.terminal.screen import Screen
+from converter.weights.cli import app as weights
 from converter.zoo.cli import app as zoo
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(golden, name="golden")
+app.add_typer(weights, name="weights")
 app.add_typer(zoo, name="zoo")
 
 

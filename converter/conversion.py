@@ -24,6 +24,7 @@ from converter.report import OnStage, Report
 from converter.report.training import describe_training
 from converter.sources import InputSpec, Source, load
 from converter.temporary import temporary_folder
+from converter.weights.record import Record, attach, record_of, tensors_without_variable
 from passes.errors import NotEquivalent
 from passes.normalize.explicit_axes import kept_axes
 
@@ -50,11 +51,28 @@ class Conversion:
     model: keras.Model
     report: Report
     weights: dict[str, dict[str, Any]] = field(default_factory=dict)
+    _others: Mapping[str, Sequence[int]] = field(default_factory=dict, repr=False)
 
     @property
     def verified(self) -> bool:
         """Whether the saved model was compared with onnxruntime and found equal."""
         return bool(self.report.verification and self.report.verification["passed"])
+
+    def load_checkpoint(self, path: str | Path, *, trust: bool = False) -> None:
+        """Put another checkpoint of the same architecture into `model`, by the names of the source.
+
+        Raises:
+            BadSource: the file cannot be read safely, or its names and shapes do not fit; the model stays as it is.
+        """
+        from converter.weights.exchange import assign, into_variables
+        from converter.weights.files import read_state
+
+        state = read_state(Path(path), self._record.shapes, trust=trust)
+        assign(self.model, into_variables(self._record, state, f"The checkpoint {Path(path).name}"))
+
+    @property
+    def _record(self) -> Record:
+        return record_of(self.report.source, self.weights, self._others)
 
     @property
     def inputs(self) -> Sequence[Port]:
@@ -170,11 +188,14 @@ def convert(
             report.transposes, report.parameters = emission.transposes, emission.model.count_params()
             report.weights = emission.origins
             describe_training(report, loaded, emission)
-        conversion = Conversion(emission.model, report, emission.origins)
+        others = tensors_without_variable(loaded, emission.origins)
+        shapes = {name: array.shape for name, array in others.items()}
+        conversion = Conversion(emission.model, report, emission.origins, shapes)
         if place is None:
             return conversion
         with report.stage("save"):
             emission.model.save(place.temporary)
+            attach(place.temporary, loaded, emission.origins, others)
         if verify:
             with report.stage("verify"):
                 _verify(conversion, loaded, prepared, emission, place, options, output)

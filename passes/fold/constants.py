@@ -16,8 +16,9 @@ from passes.errors import BadSource, describe
 from passes.fold.reference import compute
 from passes.graph.builder import Names
 from passes.graph.constant import NO_WEIGHTS, Constant, Weight
+from passes.graph.view_steps import View
 from passes.graph.weight_takes import takes, takes_of
-from passes.graph.weight_views import View, fits, step_of
+from passes.graph.weight_views import fits, step_of
 
 RANDOM = frozenset(
     {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli"}

@@ -11,8 +11,9 @@ import onnx_ir as ir
 
 from passes.errors import operator
 from passes.graph.builder import Builder, Names, sizes_of
+from passes.graph.view_steps import View, shape_after
 from passes.graph.weight_takes import takes
-from passes.graph.weight_views import WEIGHT_KEY, Look, View, provenance, recorded_view, shape_after
+from passes.graph.weight_views import WEIGHT_KEY, Look, provenance, recorded_view
 
 TURNED: View = (("transpose", (1, 0)),)
 

@@ -8,18 +8,8 @@ from typing import NamedTuple
 import numpy as np
 import onnx_ir as ir
 
-from passes.graph.weight_views import (
-    TORCH_KIND,
-    WEIGHT_KEY,
-    Look,
-    Step,
-    View,
-    apply_view,
-    extend,
-    provenance,
-    recorded_view,
-    shape_after,
-)
+from passes.graph.view_steps import Step, View, apply_view, shape_after
+from passes.graph.weight_views import TORCH_KIND, WEIGHT_KEY, Look, extend, provenance, recorded_view
 
 
 class Weight(NamedTuple):

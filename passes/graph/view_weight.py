@@ -6,17 +6,8 @@ from collections.abc import Callable, Sequence
 
 import onnx_ir as ir
 
-from passes.graph.weight_views import (
-    WEIGHT_KEY,
-    Look,
-    Step,
-    View,
-    extend,
-    provenance,
-    recorded_sources,
-    recorded_view,
-    shape_after,
-)
+from passes.graph.view_steps import Step, View, shape_after
+from passes.graph.weight_views import WEIGHT_KEY, Look, extend, provenance, recorded_sources, recorded_view
 
 
 class WeightViews:

@@ -15,7 +15,8 @@ from typing import NamedTuple
 import numpy as np
 import onnx_ir as ir
 
-from passes.graph.weight_views import Step, View, extend, shape_after
+from passes.graph.view_steps import Step, View, shape_after
+from passes.graph.weight_views import extend
 
 MOST_TAKEN = 4096
 """Indices above this many are not kept: the model would hold them as numbers."""

@@ -16,6 +16,8 @@ from math import prod
 import numpy as np
 import onnx_ir as ir
 
+from passes.graph.view_steps import Step, View, apply_view, shape_after
+
 WEIGHT_KEY = "keraport.weight"
 """Metadata key of an initializer: JSON {"name": source name, "view": [[step, numbers], ...] or "derived"}."""
 
@@ -41,9 +43,6 @@ PLACES: dict[str, tuple[int, ...]] = {
     "RNN": (1, 2, 3),
 }
 """The inputs of an operator that are weights where they are constant."""
-
-Step = tuple[str, tuple[int, ...]]
-View = tuple[Step, ...]
 
 
 class MarkWeights(ir.passes.InPlacePass):
@@ -177,24 +176,6 @@ def extend(view: View, step: Step, shape: Sequence[int]) -> View:
         joined = tuple(view[-1][1][axis] for axis in numbers)
         return view[:-1] if joined == tuple(range(len(joined))) else (*view[:-1], (kind, joined))
     return (*view, step)
-
-
-def shape_after(shape: Sequence[int], step: Step) -> tuple[int, ...]:
-    """The shape that a tensor has after a step."""
-    kind, numbers = step
-    if kind == "take":
-        return (*shape[: numbers[0]], len(numbers) - 1, *shape[numbers[0] + 1 :])
-    return tuple(shape[axis] for axis in numbers) if kind == "transpose" else numbers
-
-
-def apply_view(array: np.ndarray, view: View) -> np.ndarray:
-    """Look at an array as a view says. numpy copies nothing but for a reshape after a transpose."""
-    for kind, numbers in view:
-        if kind == "take":
-            array = np.take(array, numbers[1:], axis=numbers[0])
-        else:
-            array = array.transpose(numbers) if kind == "transpose" else array.reshape(numbers)
-    return array
 
 
 def look_at(base: ir.TensorProtocol, view: View) -> ir.TensorProtocol:

@@ -34,7 +34,7 @@ class InlineFunctions(ir.passes.InPlacePass):
         if not _is_sorted(model.graph):
             try:
                 model.graph.sort()
-            except ValueError as error:
+            except (ValueError, RuntimeError) as error:  # as onnx_ir wraps what it finds
                 raise BadSource("The graph has a cycle.") from error
             modified = True
         modified |= RemoveInitializersFromInputsPass()(model).modified

@@ -6,7 +6,6 @@ unpickler is exactly what somebody who wants the unrestricted one to be tried ne
 
 from __future__ import annotations
 
-import json
 import pickle
 import re
 import warnings
@@ -18,15 +17,12 @@ import torch
 
 from converter.sources import memory_budget
 from converter.sources.checkpoints import legacy_pickle
+from converter.sources.checkpoints.header import check_header, foreign
 from converter.sources.checkpoints.program import read_program
 from converter.sources.checkpoints.shards import is_sharded, read_shards
 from converter.sources.torchvision_import import with_torchvision
-from passes.errors import BadSource, ConversionError, LimitExceeded
+from passes.errors import BadSource, ConversionError
 
-MAX_HEADER = 25_000_000
-"""Bytes of a safetensors header: the names, types and shapes of some hundred thousand tensors."""
-
-MAX_TENSORS = 100_000
 _TRUST = "Save module.state_dict() instead; or give --trust if you trust whoever made the file: it can run any code."
 _GLOBAL = re.compile(r"GLOBAL ([\w.]+)")
 
@@ -56,26 +52,14 @@ def read_checkpoint(path: Path, *, trust: bool = False, max_bytes: int | None = 
     except Exception as error:  # a damaged archive surfaces as whatever it breaks first
         raise BadSource(
             f"The checkpoint {path.name} cannot be read: {type(error).__name__}: {_first_line(error)}",
-            hint=_foreign(path) or "The file is damaged, or its download was interrupted.",
+            hint=foreign(path) or "The file is damaged, or its download was interrupted.",
         ) from error
 
 
 def _read_safetensors(path: Path) -> dict[str, torch.Tensor]:
-    """The header is measured and counted before the library sees it."""
     import safetensors.torch
 
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        length = int.from_bytes(file.read(8), "little")
-        if length > MAX_HEADER or length > size - 8:
-            raise BadSource(
-                f"The checkpoint {path.name} declares a header of {length:,} bytes; the file has {size:,}, "
-                f"and at most {MAX_HEADER:,} are read.",
-                hint=_foreign(path),
-            )
-        header = json.loads(file.read(length))
-    if not isinstance(header, dict) or len(header) > MAX_TENSORS:
-        raise LimitExceeded(f"The checkpoint {path.name} has more than {MAX_TENSORS:,} tensors.")
+    check_header(path)
     return safetensors.torch.load_file(path)
 
 
@@ -125,19 +109,8 @@ def _not_only_weights(path: Path, error: pickle.UnpicklingError) -> BadSource:
     reason = str(error).rpartition("WeightsUnpickler error:")[2].strip().splitlines() or ["no reason given"]
     return BadSource(
         f"The checkpoint {path.name} cannot be read as weights: {reason[0][:300]}",
-        hint=_foreign(path) or f"It is damaged, or a pickle of another kind. {_TRUST}",
+        hint=foreign(path) or f"It is damaged, or a pickle of another kind. {_TRUST}",
     )
-
-
-def _foreign(path: Path) -> str | None:
-    """What the file is instead, where its first bytes tell."""
-    with path.open("rb") as file:
-        head = file.read(64)
-    if head.startswith(b"version https://git-lfs"):
-        return "It is a Git LFS pointer: fetch the file itself with `git lfs pull`."
-    if head.lstrip().startswith(b"<"):
-        return "It is a text file (a web page?): the download went wrong."
-    return None
 
 
 def _first_line(error: Exception) -> str:

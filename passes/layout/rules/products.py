@@ -9,7 +9,7 @@ import onnx_ir as ir
 
 from passes.dims.product import Dim, dims_of, product, reshape_target
 from passes.errors import Unsupported, describe
-from passes.graph.weight_views import Step
+from passes.graph.view_steps import Step
 from passes.layout.rules.along_axes import default
 from passes.layout.walk.axes_view import View, is_run, plain
 from passes.layout.walk.registry import rule

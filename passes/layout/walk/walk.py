@@ -9,7 +9,7 @@ import onnx_ir as ir
 
 from passes.dims.product import ONE, Dim, dims_of, product, reshape_target
 from passes.errors import Unsupported, describe
-from passes.graph.weight_views import Step
+from passes.graph.view_steps import Step
 from passes.layout.walk.axes_view import Axes, View, align, is_ascending, plain, reshaped
 from passes.layout.walk.reshape import reshaped_value
 from passes.layout.walk.writer import Writer

@@ -9,8 +9,8 @@ import numpy as np
 import onnx_ir as ir
 
 from passes.dims.product import Dim, dims_of, to_shape
+from passes.graph.view_steps import Step
 from passes.graph.view_weight import WeightViews
-from passes.graph.weight_views import Step
 from passes.lower.private_operators import is_private, private
 
 

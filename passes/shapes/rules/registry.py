@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import onnx_ir as ir
@@ -37,6 +38,13 @@ class Site:
 
     def value(self, index: int) -> list[Dim]:
         """The elements of a shape-like input, symbols among them."""
+        found = self.factors(index)
+        if any(isinstance(element, float | complex) for element in found):
+            raise NoRule
+        return found
+
+    def factors(self, index: int) -> list[Any]:
+        """The elements of an input, whatever numbers they are."""
         value = self.values(index)
         if value is None:
             raise NoRule

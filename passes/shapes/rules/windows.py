@@ -115,7 +115,7 @@ def _resize(node: ir.Node, site: Site) -> Shapes:
         for axis, size in zip(axes, site.value(3), strict=True):
             result[axis] = size
     else:
-        for axis, scale in zip(axes, site.value(2), strict=True):
+        for axis, scale in zip(axes, site.factors(2), strict=True):
             result[axis] = scaled_size(x[axis], scale)
     return [tuple(result)]
 

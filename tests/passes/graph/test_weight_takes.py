@@ -10,8 +10,9 @@ import onnx_ir as ir
 import pytest
 
 from passes.fold.constants import FoldConstants
+from passes.graph.view_steps import View, apply_view
 from passes.graph.weight_takes import MOST_TAKEN, taken
-from passes.graph.weight_views import TORCH_KIND, WEIGHT_KEY, Look, MarkWeights, View, apply_view, look_at
+from passes.graph.weight_views import TORCH_KIND, WEIGHT_KEY, Look, MarkWeights, look_at
 from tests.harness import graph
 
 RNG = np.random.default_rng(0)

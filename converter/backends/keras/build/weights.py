@@ -18,8 +18,9 @@ import numpy as np
 import onnx_ir as ir
 
 from converter.backends.keras.build.names import Names
+from passes.graph.view_steps import View, apply_view
 from passes.graph.weight_takes import Take, taken, takes
-from passes.graph.weight_views import Look, View, apply_view, look_at, recorded_sources, recorded_view
+from passes.graph.weight_views import Look, look_at, recorded_sources, recorded_view
 
 
 class Weight:
@@ -274,3 +275,6 @@ def _record(variables: Variables, variable: Any, source: Any) -> None:
     if isinstance(source, tuple):
         view = "derived" if callable(source[1]) or view == "derived" else (*view, *_steps(source[1]))
     variables.origins[variable.path] = {"source": weight.origin[0], "view": view}
+    if view != "derived":
+        base = weight.tensor.base if isinstance(weight.tensor, Look) else weight.tensor
+        variables.origins[variable.path]["shape"] = [int(size) for size in base.shape.numpy()]

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 import converter
-from passes.graph.weight_views import apply_view
+from passes.graph.view_steps import apply_view
 
 Ids = "x=int64[batch,7]"
 Numbers = "x=float32[batch,7,6]"

@@ -1,0 +1,79 @@
+"""State_dicts as files: read without torch where the format allows, written whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from converter.atomic_output import Output
+from converter.sources.checkpoints.fit import listed, strip_prefixes
+from converter.sources.checkpoints.header import check_header, foreign
+from converter.sources.checkpoints.shards import is_sharded
+from passes.errors import BadSource, UsageError
+
+KINDS = (".safetensors", ".pt", ".pth")
+
+
+def read_state(path: Path, expected: Mapping[str, Any], *, trust: bool = False) -> dict[str, np.ndarray]:
+    """The state_dict in a checkpoint, with the prefixes of training frameworks off its names.
+
+    Raises:
+        BadSource: the file cannot be read safely, or holds no state_dict.
+    """
+    if path.suffix == ".safetensors" and path.is_file() and not is_sharded(path):
+        state: Mapping[str, Any] = _read_safetensors(path)
+    else:
+        state = _read_with_torch(path, expected, trust=trust)
+    return dict(strip_prefixes(state, expected))
+
+
+def _read_safetensors(path: Path) -> dict[str, np.ndarray]:
+    from safetensors.numpy import load_file
+
+    try:
+        check_header(path)
+        return dict(load_file(path))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BadSource(f"The checkpoint {path.name} cannot be read: {error}", hint=foreign(path)) from error
+    except Exception as error:  # SafetensorError is derived from Exception alone
+        raise BadSource(f"The checkpoint {path.name} cannot be read: {error}", hint=foreign(path)) from error
+
+
+def _read_with_torch(path: Path, expected: Mapping[str, Any], *, trust: bool) -> dict[str, np.ndarray]:
+    from converter.sources.checkpoints.file import read_checkpoint
+    from converter.sources.checkpoints.load import state_dicts
+
+    found = [strip_prefixes(state, expected) for _, state in state_dicts(read_checkpoint(path, trust=trust))]
+    if not found:
+        raise BadSource(f"The checkpoint {path.name} holds no state_dict.")
+    best = max(found, key=lambda state: len(state.keys() & expected.keys()))
+    return {name: tensor.detach().cpu().numpy() for name, tensor in best.items()}
+
+
+def check_name(target: Path) -> None:
+    """Raises:
+    UsageError: no state_dict is written under this name."""
+    if target.suffix not in KINDS:
+        raise UsageError(f"A state_dict is written as {listed(list(KINDS))}. Received: {str(target)!r}")
+
+
+def write_state(state: Mapping[str, np.ndarray], target: Path) -> Path:
+    """Write a state_dict; `.pt` and `.pth` need torch.
+
+    Raises:
+        UsageError: the name has another ending, or the file cannot be written.
+    """
+    check_name(target)
+    with Output(target) as output:
+        if target.suffix == ".safetensors":
+            from safetensors.numpy import save_file
+
+            save_file(dict(state), output.temporary)
+        else:
+            import torch
+
+            torch.save({name: torch.from_numpy(array.copy()) for name, array in state.items()}, output.temporary)
+        return output.commit()
