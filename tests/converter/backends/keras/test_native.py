@@ -44,8 +44,10 @@ def test_every_variable_knows_its_weight(resnet18: converter.Conversion) -> None
     assert resnet18.weights["layer1-0-conv1/kernel"] == {
         "source": "layer1.0.conv1.weight",
         "view": (("transpose", (2, 3, 1, 0)),),
+        "shape": [64, 3, 7, 7],
     }
-    assert resnet18.weights["fc/kernel"] == {"source": "fc.weight", "view": (("transpose", (1, 0)),)}
+    view = (("transpose", (1, 0)),)
+    assert resnet18.weights["fc/kernel"] == {"source": "fc.weight", "view": view, "shape": [1000, 512]}
 
 
 def test_layers_are_native(resnet18: converter.Conversion) -> None:
