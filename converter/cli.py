@@ -121,7 +121,17 @@ HtmlFile = Annotated[Path | None, typer.Option("--html", metavar="FILE.html", he
 def convert(
     source: SourceArgument,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="OUT.keras", help="Without it nothing is written.")
+        list[Path] | None,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="OUT.keras",
+            help="Or .tflite, or a folder for a SavedModel; any of them together.",
+        ),
+    ] = None,
+    formats: Annotated[
+        list[str] | None,
+        typer.Option("--format", metavar="FORMAT", help="savedmodel or tflite, written beside OUT under its name."),
     ] = None,
     checkpoint: Checkpoint = None,
     inputs: Inputs = None,
@@ -169,6 +179,7 @@ def convert(
         conversion = run_conversion(
             source,
             output,
+            formats=formats or (),
             checkpoint=checkpoint,
             inputs=inputs or (),
             layout=layout,
@@ -197,7 +208,8 @@ def convert(
     report = conversion.report
     files = _write_reports(report, report_file, html_file)
     written = ("Written", report.output or "nothing: give -o OUT.keras")
-    screen.converted(report, [written, *files])
+    others = [("Written", each["output"]) for each in report.destinations]
+    screen.converted(report, [written, *others, *files])
     return 0
 
 

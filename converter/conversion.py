@@ -5,35 +5,34 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import onnx_ir as ir
 
 from converter.atomic_output import Output
-from converter.emission import emit_model
+from converter.backends.emission import emit_model
+from converter.destinations.kinds import split_outputs
+from converter.destinations.write import described, placed, write
 from converter.options import Options
 from converter.ports import Port, ports_of
-from converter.prepare import Prepared, prepare_source
+from converter.prepare import prepare_source
 from converter.processes.exclusive import exclusive
 from converter.proof.cases import graph_inputs
 from converter.proof.compare import Tolerance
 from converter.proof.index_bounds import length_limits
+from converter.prove import Proof, written
 from converter.report import OnStage, Report
 from converter.report.training import describe_training
-from converter.sources import InputSpec, Source, load
+from converter.sources import InputSpec, load
 from converter.temporary import temporary_folder
 from converter.weights.record import Record, attach, record_of, tensors_without_variable
-from passes.errors import NotEquivalent
 from passes.normalize.explicit_axes import kept_axes
 
 if TYPE_CHECKING:
     import keras
 
-    from converter.backends.keras.emit import Emission
     from converter.example_files import ExampleFiles
-    from converter.proof.verdict import Verification
 
 
 @dataclass
@@ -86,8 +85,9 @@ class Conversion:
 @exclusive()
 def convert(
     source: Any,
-    output: str | Path | None = None,
+    output: str | Path | Sequence[str | Path] | None = None,
     *,
+    formats: Sequence[str] = (),
     example_inputs: Any = None,
     checkpoint: str | Path | None = None,
     layout: str = "channels_last",
@@ -116,7 +116,9 @@ def convert(
     Args:
         source: a `torch.nn.Module`, an `onnx_ir.Model`, or text: `model.onnx`, `program.pt2`,
             `package.module:factory`, `torchvision:NAME`, `timm:NAME`, `transformers:FOLDER`.
-        output: the `.keras` file to write. Without it the model is only returned.
+        output: the `.keras` file to write. Without it the model is only returned. Several: also a `.tflite` file, and a
+            folder for a SavedModel, each verified as the `.keras` file is.
+        formats: "savedmodel" and "tflite", written beside the output, under its name.
         example_inputs: for a module: a tensor, a tuple or a dict of them; the first axis is the batch. They are also
             tried in the verification.
         checkpoint: the weights for a factory or a named model.
@@ -149,8 +151,10 @@ def convert(
         LimitExceeded: the model is larger than `max_bytes`.
     """
     report = Report(source=str(source) if isinstance(source, (str, Path)) else type(source).__name__, on_stage=on_stage)
+    main, destinations = split_outputs(output, formats)
     with contextlib.ExitStack() as stack:
-        place = _place(stack, output, verify)
+        place = _place(stack, main, verify)
+        others = [(each, stack.enter_context(placed(each))) for each in destinations]
         with report.stage("load"):
             options = Options(
                 inputs=inputs,
@@ -188,19 +192,26 @@ def convert(
             report.transposes, report.parameters = emission.transposes, emission.model.count_params()
             report.weights = emission.origins
             describe_training(report, loaded, emission)
-        others = tensors_without_variable(loaded, emission.origins)
-        shapes = {name: array.shape for name, array in others.items()}
+        unused = tensors_without_variable(loaded, emission.origins)
+        shapes = {name: array.shape for name, array in unused.items()}
         conversion = Conversion(emission.model, report, emission.origins, shapes)
-        if place is None:
+        if place is None and not others:
             return conversion
         with report.stage("save"):
-            emission.model.save(place.temporary)
-            attach(place.temporary, loaded, emission.origins, others)
-        if verify:
+            if place is not None:
+                emission.model.save(place.temporary)
+                attach(place.temporary, loaded, emission.origins, unused)
+            for destination, to in others:
+                write(emission.model, destination, (emission.input_names, emission.output_names), to)
+                report.destinations.append(described(destination, to))
+        if verify and place is not None:
             with report.stage("verify"):
-                _verify(conversion, loaded, prepared, emission, place, options, output)
-        if output is not None:
-            _written(report, place.commit())
+                proof = Proof(loaded, prepared, emission, options, report)
+                proof.of_keras(place, kept=main is not None)
+                for told, (destination, to) in zip(report.destinations, others, strict=True):
+                    told["verification"] = proof.of_destination(destination, to)
+        if main is not None and place is not None:
+            written(report, place.commit())
     return conversion
 
 
@@ -242,67 +253,3 @@ def _named(ports: Sequence[Port], names: Sequence[str], nameless: Collection[str
         replace(port, name=name if port.name in nameless else port.name, keras_name=name)
         for port, name in zip(ports, names, strict=True)
     ]
-
-
-def _verify(
-    conversion: Conversion,
-    loaded: Source,
-    prepared: Prepared,
-    emission: Emission,
-    place: Output,
-    options: Options,
-    output: str | Path | None,
-) -> None:
-    """Compare the saved file with onnxruntime; keep a wrong one beside its place and say where it goes wrong first."""
-    from converter.proof.guilt.first_difference import Tracing, locate
-    from converter.proof.oracle_for import oracle_for
-    from converter.proof.verify import example_arrays, verify_on_all
-
-    report = conversion.report
-    oracle = oracle_for(loaded, prepared)
-    examples = example_arrays(loaded, options.example_files or options.example_inputs)
-    verification = verify_on_all(
-        options.verify_on,
-        place.temporary,
-        source=loaded,
-        oracle=oracle,
-        inputs=report.inputs,
-        outputs=report.outputs,
-        examples=examples,
-        tolerance=options.tolerance,
-        normalised=prepared.normalised,
-        find_guilty=partial(_find_guilty, prepared.final, emission),
-    )
-    if not verification.passed:
-        verification.first_difference = locate(
-            verification,
-            loaded,
-            oracle,
-            Tracing(emission.trace, emission.isolated),
-            options,
-        )
-    report.verification = verification.to_dict()
-    report.notes += [f"Output {name!r} is unproven. {why}" for name, why in verification.unproven.items()]
-    if not verification.passed:
-        if output is not None:
-            _written(report, place.keep_unverified())
-        raise _not_equivalent(verification, report.output)
-
-
-def _find_guilty(final: ir.Model, emission: Emission, feeds: Mapping[str, Any]) -> dict[str, Any] | None:
-    from converter.proof.guilt.diff import Values
-
-    values = Values(final, feeds)
-    guilty = values.guilty(emission.isolated(values.known))
-    return None if guilty is None else guilty.to_dict()
-
-
-def _written(report: Report, path: Path) -> None:
-    report.output, report.output_bytes = str(path), path.stat().st_size
-
-
-def _not_equivalent(verification: Verification, kept: str | None) -> NotEquivalent:
-    found = verification.first_difference or {}
-    where = f" It goes wrong first at {found.get('layer') or found.get('pass')}." if found else ""
-    hint = f"The model is kept as {kept}; do not use it." if kept else None
-    return NotEquivalent(verification.reason + where, node=found.get("node"), hint=hint)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from converter.emission import emit_model
+from converter.backends.emission import emit_model
 from converter.options import Options
 from converter.ports import Port, ports_of, to_keras, to_source
 from converter.prepare import prepare_source

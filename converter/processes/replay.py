@@ -96,13 +96,14 @@ class Replay:
         cases: Sequence[Sequence[Array]],
         *,
         carried: Sequence[Sequence[Carry]] = (),
+        inputs: Sequence[str | None] = (),
         outputs: Sequence[str | None] = (),
         timeout: float = REQUEST_SECONDS,
     ) -> Replayed:
         """Load a saved model and compute its outputs for every case (arrays in the order of the model's inputs).
 
         Where `carried` names inputs of a case, they are what the model itself has put out in the case before. `outputs`
-        is the order of a dictionary that the model returns.
+        is the order of a dictionary that the model returns. What is no `.keras` file is called by both names.
 
         Raises:
             NotEquivalent: Keras does not load the model.
@@ -110,14 +111,14 @@ class Replay:
             ConversionError: the process died, for example for lack of memory.
         """
         with self._turn:
-            return self._replay(model, cases, carried, outputs, timeout)
+            return self._replay(model, cases, carried, (inputs, outputs), timeout)
 
     def _replay(
         self,
         model: Path | str,
         cases: Sequence[Sequence[Array]],
         carried: Sequence[Sequence[Carry]],
-        names: Sequence[str | None],
+        names: tuple[Sequence[str | None], Sequence[str | None]],
         timeout: float,
     ) -> Replayed:
         self._wait_until_ready()
@@ -129,7 +130,8 @@ class Replay:
                 dtypes = [np.asarray(array).dtype.name for array in arrays]
                 carry = [list(item) for item in carried[place]] if carried else []
                 requests.append({"inputs": str(inputs), "outputs": str(outputs), "dtypes": dtypes, "carried": carry})
-            question = {"model": str(Path(model).resolve()), "outputs": list(names), "cases": requests}
+            told = {"inputs": list(names[0]), "outputs": list(names[1])}
+            question = {"model": str(Path(model).resolve()), **told, "cases": requests}
             answer = self._ask(question, timeout)
             if not answer["ok"]:
                 raise NotEquivalent(

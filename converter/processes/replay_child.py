@@ -6,11 +6,13 @@ importing TensorFlow takes seconds.
 
 Protocol: one JSON object per line. Once ready the child says {"ready": true, "backend": ..., "versions": {...}}. Then
 
-    → {"model": "a.keras", "outputs": ["y", ...], "cases": [{"inputs": "in0.npz", "outputs": "out0.npz"}, ...]}
+    → {"model": "a.keras", "inputs": ["x", ...], "outputs": ["y", ...],
+       "cases": [{"inputs": "in0.npz", "outputs": "out0.npz"}, ...]}
     ← {"ok": true, "inputs": [{"name": "x", "shape": [null, 224, 224, 3]}], "cases": [CASE, ...]}
     ← {"ok": false, "message": ...}                            when the model does not load
 
-"outputs" is the order of a dictionary that the model returns; one without these names keeps Keras' own. A case may have
+"outputs" is the order of a dictionary that the model returns; one without these names keeps Keras' own. A model that
+is a folder or a .tflite file is called by the names of both. A case may have
 "carried": [[input, output, permutation], ...]: those of its inputs are outputs of the case before it.
 CASE is {"ok": true, "dtypes": ["float32", ...]} or {"ok": false, "message": ...}.
 
@@ -21,8 +23,10 @@ bfloat16 in a file, so it travels as uint16 with its true dtype beside it: "dtyp
 from __future__ import annotations
 
 import gc
+import importlib.util
 import json
 import os
+import pathlib
 import re
 import sys
 from collections.abc import Iterable
@@ -77,7 +81,7 @@ def answer_all(requests: Iterable[str], answers: TextIO) -> None:
     for line in requests:
         try:
             request = json.loads(line)
-            model = keras.models.load_model(request["model"], compile=False, safe_mode=True)
+            model = _open(request)
         except Exception as error:  # noqa: BLE001 - whatever a model does wrong is the answer, and the process lives on
             answer = _failure(error)
         else:
@@ -87,6 +91,22 @@ def answer_all(requests: Iterable[str], answers: TextIO) -> None:
         _answer(answers, answer)
         keras.backend.clear_session()
         gc.collect()
+
+
+def _open(request: dict[str, Any]) -> Any:
+    """A .keras file, or what TensorFlow has written: a folder or a .tflite file, by its own runtime."""
+    import keras
+
+    path = request["model"]
+    if path.endswith(".keras"):
+        return keras.models.load_model(path, compile=False, safe_mode=True)
+    spec = importlib.util.spec_from_file_location("exported", pathlib.Path(__file__).with_name("exported.py"))
+    if spec is None or spec.loader is None:
+        raise FileNotFoundError("exported.py")
+    exported = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(exported)
+    kind = exported.SavedModel if os.path.isdir(path) else exported.Lite
+    return kind(path, request["inputs"], request["outputs"])
 
 
 def _private_stdout() -> TextIO:

@@ -63,7 +63,7 @@ def verify(
     """Replay a saved model in plain Keras, in a process of its own, and compare it with the oracle.
 
     Args:
-        saved: the .keras file.
+        saved: the .keras file, or a SavedModel folder or .tflite file with the names of `inputs` and `outputs`.
         source: as loaded; its graph's inputs say which sizes are dynamic, its module is asked as well.
         oracle: `Oracle.for_source`.
         inputs, outputs: how the tensors of the source relate to those of the model.
@@ -135,8 +135,8 @@ def _replayed(
     cases = [to_keras(inputs, [trial.feeds[port.name] for port in inputs]) for trial in trials]
     carried = [_carry(inputs, outputs, states) if trial.case.continues else [] for trial in trials]
     try:
-        names = [port.keras_name or port.name for port in outputs]
-        return Replay.warm(backend).replay(saved, cases, carried=carried, outputs=names).cases
+        given, names = ([port.keras_name or port.name for port in ports] for ports in (inputs, outputs))
+        return Replay.warm(backend).replay(saved, cases, carried=carried, inputs=given, outputs=names).cases
     except NotEquivalent as error:
         return [error.message] * len(cases)
 

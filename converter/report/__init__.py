@@ -69,6 +69,7 @@ class Report:
     verification: dict[str, Any] | None = None
     output: str | None = None
     output_bytes: int | None = None
+    destinations: list[dict[str, Any]] = field(default_factory=list)
     weights: dict[str, dict[str, Any]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     error: dict[str, str | None] | None = None
@@ -114,6 +115,7 @@ class Report:
             "verification": self.verification,
             "output": self.output,
             "output_bytes": self.output_bytes,
+            "destinations": self.destinations,
             "notes": self.notes,
             "weights": self.weights,
             "versions": versions(),

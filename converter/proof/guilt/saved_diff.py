@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
-from converter.emission import emit_model
+from converter.backends.emission import emit_model
 from converter.options import Options
 from converter.prepare import prepare_source
 from converter.processes.exclusive import exclusive

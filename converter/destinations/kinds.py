@@ -1,0 +1,59 @@
+"""The kinds of files that a conversion writes, by their endings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from passes.errors import UsageError
+
+ENDINGS = {"keras": ".keras", "savedmodel": "", "tflite": ".tflite"}
+"""By format; a SavedModel is a folder."""
+
+
+@dataclass(frozen=True)
+class Destination:
+    """A place beside the `.keras` file, and what it is to hold."""
+
+    format: str
+    path: Path
+
+
+def split_outputs(
+    output: str | Path | Sequence[str | Path] | None, formats: Sequence[str] = ()
+) -> tuple[Path | None, list[Destination]]:
+    """The `.keras` file among the outputs, and the others.
+
+    Args:
+        output: paths; a name without an ending is a SavedModel folder.
+        formats: written beside the first output, under its name.
+
+    Raises:
+        UsageError: an ending or a format that is none of these, or two outputs of one kind.
+    """
+    paths = [Path(output)] if isinstance(output, str | Path) else [Path(path) for path in output or ()]
+    unknown = sorted(set(formats) - set(ENDINGS))
+    if unknown:
+        raise UsageError(f"There is no format {unknown[0]!r}.", hint=f"There are: {', '.join(ENDINGS)}.")
+    if formats and not paths:
+        raise UsageError("--format needs an output beside which it is written.", hint="Give -o OUT.keras.")
+    found = [Destination(_kind(path), path) for path in paths]
+    found += [Destination(kind, paths[0].with_suffix(ENDINGS[kind])) for kind in formats]
+    found = list({each.path: each for each in found}.values())
+    kinds = [each.format for each in found]
+    twice = next((kind for kind in kinds if kinds.count(kind) > 1), None)
+    if twice is not None:
+        raise UsageError(f"Two outputs are to be of the format {twice}.")
+    main = next((each.path for each in found if each.format == "keras"), None)
+    return main, [each for each in found if each.format != "keras"]
+
+
+def _kind(path: Path) -> str:
+    for kind, ending in ENDINGS.items():
+        if path.suffix == ending:
+            return kind
+    raise UsageError(
+        f"The output {str(path)!r} must end in .keras or .tflite, or be a folder for a SavedModel.",
+        hint="A name with a dot in it that is a folder: give it a trailing name, as in out/savedmodel.",
+    )

@@ -1,0 +1,110 @@
+"""SavedModel folders and LiteRT files of a Keras model, by Keras' export archive and TensorFlow's own converter."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from converter.atomic_output import Output
+from converter.destinations.kinds import Destination
+from converter.temporary import temporary_folder
+from passes.errors import Unsupported, UsageError
+
+if TYPE_CHECKING:
+    import keras
+
+
+Names = tuple[Sequence[str], Sequence[str]]
+"""Of the inputs and the outputs in a signature, in the order of the model's."""
+
+
+def write(model: keras.Model, destination: Destination, names: Names, to: Path) -> None:
+    """Write the model in the format of the destination.
+
+    Args:
+        to: where it is written, before it has been proven.
+
+    Raises:
+        UsageError: Keras does not run on TensorFlow.
+        Unsupported: TensorFlow cannot write it, with its reason.
+    """
+    import keras
+
+    if keras.backend.backend() != "tensorflow":
+        raise UsageError(
+            f"{destination.format} is written by TensorFlow, and Keras runs on {keras.backend.backend()}.",
+            hint="Set KERAS_BACKEND=tensorflow.",
+        )
+    try:
+        if destination.format == "savedmodel":
+            _saved_model(model, names, to)
+        else:
+            with temporary_folder("export") as folder:
+                _saved_model(model, names, Path(folder) / "model")
+                to.write_bytes(_lite(Path(folder) / "model"))
+    except (ValueError, TypeError, RuntimeError, NotImplementedError) as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise Unsupported(f"TensorFlow cannot write the model as {destination.format}: {reason}") from error
+
+
+def described(destination: Destination, written: Path) -> dict[str, Any]:
+    """For the report."""
+    files = [written] if written.is_file() else [path for path in written.rglob("*") if path.is_file()]
+    size = sum(path.stat().st_size for path in files)
+    return {"format": destination.format, "output": str(destination.path), "output_bytes": size, "verification": None}
+
+
+def _saved_model(model: keras.Model, names: Names, to: Path) -> None:
+    import keras
+    import tensorflow as tf
+
+    inputs, outputs = names
+
+    def serve(*tensors: Any) -> dict[str, Any]:
+        given = list(tensors) if len(tensors) > 1 else tensors[0]
+        return dict(zip(outputs, keras.tree.flatten(model(given, training=False)), strict=True))
+
+    signature = [
+        tf.TensorSpec(tensor.shape, tensor.dtype, name=name) for tensor, name in zip(model.inputs, inputs, strict=True)
+    ]
+    archive = keras.export.ExportArchive()
+    archive.track(model)
+    archive.add_endpoint("serve", serve, input_signature=signature)
+    archive.write_out(str(to), verbose=False)
+
+
+def _lite(saved_model: Path) -> bytes:
+    import tensorflow as tf
+
+    converter = tf.lite.TFLiteConverter.from_saved_model(str(saved_model))
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+    return bytes(converter.convert())
+
+
+@contextlib.contextmanager
+def placed(destination: Destination) -> Iterator[Path]:
+    """A place to write to, which becomes the destination where the block ends well, and else goes away.
+
+    Raises:
+        UsageError: a folder of this name is there already, or the place cannot be written.
+    """
+    if destination.format != "savedmodel":
+        with Output(destination.path) as output:
+            yield output.temporary
+            output.commit()
+        return
+    target = destination.path
+    if target.exists():
+        raise UsageError(f"{str(target)!r} is there already.", hint="Remove it, or name another folder.")
+    if not target.parent.is_dir():
+        raise UsageError(f"The directory {str(target.parent)!r} does not exist.")
+    temporary = target.parent / f".{target.name}.{secrets.token_hex(4)}"
+    try:
+        yield temporary
+        temporary.rename(target)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)

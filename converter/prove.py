@@ -1,0 +1,109 @@
+"""The saved files against the source, within one conversion: what was found, and what a wrong file leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import onnx_ir as ir
+
+from converter.atomic_output import Output
+from converter.destinations.kinds import Destination
+from converter.options import Options
+from converter.prepare import Prepared
+from converter.report import Report
+from converter.sources import Source
+from passes.errors import NotEquivalent
+
+if TYPE_CHECKING:
+    from converter.backends.keras.emit import Emission
+    from converter.proof.verdict import Verification
+
+WRITER = "tensorflow"
+"""The backend whose process runs SavedModels and LiteRT files."""
+
+
+@dataclass
+class Proof:
+    """Compares what a conversion has written with onnxruntime on the source, and puts it into the report."""
+
+    loaded: Source
+    prepared: Prepared
+    emission: Emission
+    options: Options
+    report: Report
+
+    def __post_init__(self) -> None:
+        from converter.proof.oracle_for import oracle_for
+        from converter.proof.verify import example_arrays
+
+        self._oracle = oracle_for(self.loaded, self.prepared)
+        self._told: dict[str, Any] = {
+            "source": self.loaded,
+            "oracle": self._oracle,
+            "inputs": self.report.inputs,
+            "outputs": self.report.outputs,
+            "examples": example_arrays(self.loaded, self.options.example_files or self.options.example_inputs),
+            "tolerance": self.options.tolerance,
+            "normalised": self.prepared.normalised,
+            "find_guilty": partial(_find_guilty, self.prepared.final, self.emission),
+        }
+
+    def of_keras(self, place: Output, *, kept: bool) -> None:
+        """The `.keras` file; a wrong one is kept beside its place, with a word on where it goes wrong first.
+
+        Raises:
+            NotEquivalent: it computes something else.
+        """
+        from converter.proof.guilt.first_difference import Tracing, locate
+        from converter.proof.verify import verify_on_all
+
+        verification = verify_on_all(self.options.verify_on, place.temporary, **self._told)
+        if not verification.passed:
+            tracing = Tracing(self.emission.trace, self.emission.isolated)
+            verification.first_difference = locate(verification, self.loaded, self._oracle, tracing, self.options)
+        self.report.verification = verification.to_dict()
+        self.report.notes += [f"Output {name!r} is unproven. {why}" for name, why in verification.unproven.items()]
+        if not verification.passed:
+            if kept:
+                written(self.report, place.keep_unverified())
+            raise _not_equivalent(verification, self.report.output)
+
+    def of_destination(self, destination: Destination, file: Path) -> dict[str, Any]:
+        """A SavedModel or a LiteRT file, by its own runtime: whether it passed, and its greatest error.
+
+        Raises:
+            NotEquivalent: it computes something else; it is not written.
+        """
+        from converter.proof.verify import verify
+
+        found = verify(file, backend=WRITER, **self._told)
+        if not found.passed:
+            raise NotEquivalent(
+                f"The {destination.format} file computes something else: {found.reason}",
+                hint="The .keras file is verified; this one was not written.",
+            )
+        told = found.to_dict()
+        return {"passed": True, "cases": len(told["cases"]), "max_abs": told["max_abs"]}
+
+
+def written(report: Report, path: Path) -> None:
+    report.output, report.output_bytes = str(path), path.stat().st_size
+
+
+def _find_guilty(final: ir.Model, emission: Emission, feeds: Mapping[str, Any]) -> dict[str, Any] | None:
+    from converter.proof.guilt.diff import Values
+
+    values = Values(final, feeds)
+    guilty = values.guilty(emission.isolated(values.known))
+    return None if guilty is None else guilty.to_dict()
+
+
+def _not_equivalent(verification: Verification, kept: str | None) -> NotEquivalent:
+    found = verification.first_difference or {}
+    where = f" It goes wrong first at {found.get('layer') or found.get('pass')}." if found else ""
+    hint = f"The model is kept as {kept}; do not use it." if kept else None
+    return NotEquivalent(verification.reason + where, node=found.get("node"), hint=hint)

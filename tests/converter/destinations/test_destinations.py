@@ -1,0 +1,116 @@
+"""SavedModel folders and LiteRT files: named as the source is, with an open batch, and proven as `.keras` files are."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import torch
+
+import converter
+from converter.cli import main
+from converter.destinations import write as writing
+from converter.destinations.kinds import split_outputs
+from converter.errors import NotEquivalent, Unsupported, UsageError
+
+pytestmark = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="they are TensorFlow's")
+
+
+class Net(torch.nn.Module):
+    """Two inputs, and a dictionary of outputs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = torch.nn.Conv2d(3, 4, 3, padding=1)
+        self.fc = torch.nn.Linear(6, 5)
+
+    def forward(self, image: torch.Tensor, more: torch.Tensor) -> dict[str, torch.Tensor]:
+        y = torch.relu(self.conv(image)).mean((2, 3))
+        return {"score": self.fc(torch.cat([y, more], 1)), "pooled": y}
+
+
+EXAMPLES = (torch.rand(2, 3, 8, 8), torch.rand(2, 2))
+
+
+def net() -> Net:
+    torch.manual_seed(0)
+    return Net().eval()
+
+
+def test_both_are_written_and_proven(tmp_path: Path) -> None:
+    outputs = [tmp_path / "m.keras", tmp_path / "m.tflite", tmp_path / "saved"]
+    report = converter.convert(net(), outputs, example_inputs=EXAMPLES).report.to_dict()
+    assert report["output"] == str(outputs[0])
+    assert [each["format"] for each in report["destinations"]] == ["tflite", "savedmodel"]
+    for each in report["destinations"]:
+        assert each["verification"]["passed"]
+        assert each["verification"]["cases"] >= 3
+        assert each["output_bytes"] > 0
+    import tensorflow as tf
+
+    signature = tf.saved_model.load(str(tmp_path / "saved")).signatures["serving_default"]
+    image, more = (torch.rand(3, 3, 8, 8), torch.rand(3, 2))
+    found = signature(image=tf.constant(image.permute(0, 2, 3, 1).numpy()), more=tf.constant(more.numpy()))
+    wanted = net()(image, more)
+    assert found.keys() == wanted.keys()
+    np.testing.assert_allclose(found["score"], wanted["score"].detach().numpy(), atol=1e-6)
+    runner = tf.lite.Interpreter(str(tmp_path / "m.tflite")).get_signature_runner("serving_default")
+    assert set(runner.get_input_details()) == {"image", "more"}
+
+
+def test_a_wrong_one_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = writing._saved_model
+
+    def changed(model: keras.Model, names: writing.Names, to: Path) -> None:
+        other = keras.models.clone_model(model)
+        other.set_weights([weight * 1.01 for weight in model.get_weights()])
+        plain(other, names, to)
+
+    monkeypatch.setattr(writing, "_saved_model", changed)
+    with pytest.raises(NotEquivalent, match="The tflite file computes something else"):
+        converter.convert(net(), [tmp_path / "m.keras", tmp_path / "m.tflite"], example_inputs=EXAMPLES)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_tensorflow_cannot_write_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(folder: Path) -> bytes:
+        raise RuntimeError("Some ops are not supported by the native TFLite runtime\nand so on")
+
+    monkeypatch.setattr(writing, "_lite", refuse)
+    with pytest.raises(Unsupported, match="cannot write the model as tflite: Some ops are not supported"):
+        converter.convert(net(), tmp_path / "m.tflite", example_inputs=EXAMPLES, verify=False)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_there_is_kept(tmp_path: Path) -> None:
+    (tmp_path / "saved").mkdir()
+    (tmp_path / "saved" / "mine").write_text("mine")
+    with pytest.raises(UsageError, match="is there already"):
+        converter.convert(net(), tmp_path / "saved", example_inputs=EXAMPLES, verify=False)
+    assert (tmp_path / "saved" / "mine").read_text() == "mine"
+
+
+def test_outputs_by_ending_and_by_format() -> None:
+    main_output, others = split_outputs("a/m.keras", ["tflite", "savedmodel"])
+    assert main_output == Path("a/m.keras")
+    assert [str(each.path) for each in others] == ["a/m.tflite", "a/m"]
+    assert split_outputs(None) == (None, [])
+    with pytest.raises(UsageError, match=r"must end in \.keras"):
+        split_outputs("m.h5")
+    with pytest.raises(UsageError, match="Two outputs"):
+        split_outputs(["a.keras", "b.keras"])
+    with pytest.raises(UsageError, match="no format 'pb'"):
+        split_outputs("a.keras", ["pb"])
+
+
+def test_command_line(tmp_path: Path) -> None:
+    report = tmp_path / "report.json"
+    arguments = ["models.digits:build", "--checkpoint", "models/digits.safetensors"]
+    arguments += ["--input", "image=float32[batch,1,8,8]", "-o", str(tmp_path / "d.keras"), "--format", "tflite"]
+    assert main(["convert", *arguments, "--report", str(report)]) == 0
+    (told,) = json.loads(report.read_text())["destinations"]
+    assert told["output"] == str(tmp_path / "d.tflite")
+    assert told["verification"]["passed"]
