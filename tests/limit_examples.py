@@ -49,7 +49,7 @@ CONVERTED = {
         y = Col2Im(x, n, k) }""",
     "GlobalLpPool": "g (float[batch,2,3,4] x) => (float[batch,2,1,1] y) { y = GlobalLpPool<p=3>(x) }",
     "LinearAttention": """g (float[2,3,8] q, float[2,3,8] k, float[2,3,8] v) => (float[2,3,8] y, float[2,2,4,4] s) {
-        y, s = LinearAttention<q_num_heads=2, kv_num_heads=2>(q, k, v) }""",
+        y, s = LinearAttention<q_num_heads=2, kv_num_heads=2, update_rule="linear">(q, k, v) }""",
     "Loop": """g (float[2] x) => (float[2] y, float[3,2] z) <int64 n = {3}, bool c = {1}> { y, z = Loop(n, c, x) <
         body = b (int64 i, bool ci, float[2] v) => (bool co, float[2] vo, float[2] w) {
         co = Identity(ci) f = CastLike(i, v) vo = Add(v, f) w = Neg(vo) }> }""",

@@ -20,7 +20,7 @@ NOT_COMPUTED = frozenset(_SLOW.split())
 """onnx's reference is slow for these, and has computed SAME padding wrongly in some versions."""
 
 
-MALFORMED = (IndexError, KeyError, ValueError, TypeError, OverflowError, ZeroDivisionError)
+MALFORMED = (AttributeError, IndexError, KeyError, ValueError, TypeError, OverflowError, ZeroDivisionError)
 """What a computation raises on a node that is not valid. The node stays, and shape inference says what is wrong."""
 
 

@@ -25,7 +25,6 @@ ALWAYS = (
     "torchvision:shufflenet_v2_x1_0",
     "torchvision:squeezenet1_1",
     "torchvision:swin_t",
-    "torchvision:deeplabv3_mobilenet_v3_large",
     "timm:vit_tiny_patch16_224",
 )
 """One of each kind."""
@@ -43,6 +42,7 @@ MORE = (
     "torchvision:vit_b_16",
     "torchvision:fcn_resnet50",
     "torchvision:lraspp_mobilenet_v3_large",
+    "torchvision:deeplabv3_mobilenet_v3_large",
     "timm:tf_efficientnet_b0",
     "timm:repvgg_a0",
     "timm:hrnet_w18_small",

@@ -41,6 +41,8 @@ def test_the_options_exist(keraport: Keraport) -> None:
         "verify",
         "inspect",
         "passes",
+        "weights load",
+        "weights export",
         "zoo run",
         "zoo report",
         "zoo check",

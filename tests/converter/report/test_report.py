@@ -29,6 +29,7 @@ KEYS = {
     "verification",
     "output",
     "output_bytes",
+    "destinations",
     "weights",
     "notes",
     "versions",

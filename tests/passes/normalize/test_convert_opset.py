@@ -685,7 +685,7 @@ def test_operators_that_are_known_and_refused_are_listed_with_the_unknown() -> N
     with pytest.raises(Unsupported) as caught:
         ConvertOpset()(ir.from_proto(Graph(nodes).model(17)))
     assert caught.value.message == "1 operator is unknown: Magic. Not supported either: Unique."
-    assert caught.value.node == "Magic node 'first'; NonZero node 'second'"
+    assert caught.value.node == "Magic node 'first'; Unique node 'second'"
 
 
 def test_what_23_cannot_say_is_refused() -> None:

@@ -112,6 +112,7 @@ def test_one_that_is_on_in_evaluation_is_refused() -> None:
         converter.convert(Always().eval(), inputs=["x=float32[batch,400]"])
 
 
+@pytest.mark.slow
 def test_a_network_of_torchvision() -> None:
     needs("torchvision")
     conversion = converter.convert("torchvision:efficientnet_b0", random_weights=0, verify=False)

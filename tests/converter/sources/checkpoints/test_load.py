@@ -267,7 +267,7 @@ def test_a_safetensors_header_that_is_too_long(tmp_path: Path, length: int) -> N
 
 
 def test_too_many_tensors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("converter.sources.checkpoints.file.MAX_TENSORS", 3)
+    monkeypatch.setattr("converter.sources.checkpoints.header.MAX_TENSORS", 3)
     safetensors.torch.save_file({str(i): torch.zeros(1) for i in range(5)}, tmp_path / "w.safetensors")
     with pytest.raises(LimitExceeded, match="more than 3 tensors"):
         read_checkpoint(tmp_path / "w.safetensors")
