@@ -13,9 +13,11 @@ from typing import Any
 import onnx_ir as ir
 import psutil
 
+from converter.options import BACKENDS
 from converter.ports import Port
 from converter.versions import versions
 from passes.errors import ConversionError, operator
+from passes.graph.unsupported import SIZED_BY_NUMBERS
 
 
 @dataclass
@@ -50,6 +52,8 @@ class Report:
         verification: `Verification.to_dict()`, or None where none took place.
         output: the file that was written.
         output_bytes: its size.
+        destinations: the other files: format, output, output_bytes, and how they passed.
+        backends: those of Keras that compile the model.
         weights: for every variable of the model where its numbers come from, as in `Conversion.weights`.
         notes: what a reader should know, for example that the batch could not be exported as dynamic.
         error: `ConversionError.to_dict()` of what stopped the conversion.
@@ -70,6 +74,7 @@ class Report:
     output: str | None = None
     output_bytes: int | None = None
     destinations: list[dict[str, Any]] = field(default_factory=list)
+    backends: list[str] = field(default_factory=list)
     weights: dict[str, dict[str, Any]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     error: dict[str, str | None] | None = None
@@ -96,8 +101,9 @@ class Report:
             self._tell(stage)
 
     def count_operators(self, model: ir.Model) -> None:
-        """Set `operators` from a graph, sub-graphs included, most frequent first."""
+        """Set `operators` from a graph, sub-graphs included, most frequent first, and the `backends` that follow."""
         self.operators = histogram(model)
+        self.backends = [name for name in BACKENDS if name != "jax" or not SIZED_BY_NUMBERS & self.operators.keys()]
 
     def to_dict(self) -> dict[str, Any]:
         """The report as JSON knows it. `error` is there on failure only."""
@@ -116,6 +122,7 @@ class Report:
             "output": self.output,
             "output_bytes": self.output_bytes,
             "destinations": self.destinations,
+            "backends": self.backends,
             "notes": self.notes,
             "weights": self.weights,
             "versions": versions(),

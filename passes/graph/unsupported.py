@@ -113,6 +113,9 @@ REFUSED: tuple[Refused, ...] = (
     ),
 )
 
+SIZED_BY_NUMBERS = frozenset({"Compress", "NonZero"})
+"""Converted operators whose results have as many elements as the numbers say: JAX cannot compile them."""
+
 PARTS: Mapping[str, Part] = {
     "computed weights": Part(
         "A normalisation with weights that the graph computes",

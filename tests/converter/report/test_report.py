@@ -30,6 +30,7 @@ KEYS = {
     "output",
     "output_bytes",
     "destinations",
+    "backends",
     "weights",
     "notes",
     "versions",
@@ -114,6 +115,15 @@ def test_operators_are_counted_in_sub_graphs_too() -> None:
                      else_branch = e () => (float[2] b) { b = Relu(x) }> }
     """)
     assert histogram(model) == {"Relu": 2, "If": 1}
+
+
+@pytest.mark.parametrize(
+    ("operator", "backends"), [("Relu", ["tensorflow", "jax", "torch"]), ("NonZero", ["tensorflow", "torch"])]
+)
+def test_jax_compiles_no_sizes_that_numbers_decide(operator: str, backends: list[str]) -> None:
+    report = Report()
+    report.count_operators(graph(f"g (float[3] x) => (y) {{ y = {operator}(x) }}"))
+    assert report.backends == backends
 
 
 def test_versions_are_known_without_importing() -> None:
