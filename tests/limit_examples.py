@@ -110,8 +110,8 @@ REFUSED = {
 """A graph for one operator of each group of REFUSED."""
 
 PARTS = {
-    "computed weights": """g (float[1,3,5,5] x, float[3] s, float[3] b) => (float[1,3,5,5] y) {
-        y = InstanceNormalization(x, s, b) }""",
+    "computed weights": """g (float[5,2,3] x, float[1,9,3] w, float[1,9,3] r) => (float[5,1,2,3] y) {
+        y = GRU<hidden_size=3>(x, w, r) }""",
     "training": """g (float[2,3,4,4] x) => (float[2,3,4,4] y)
         <float[3] s = {1, 1, 1}, float[3] b = {0, 0, 0}, float[3] m = {0, 0, 0}, float[3] v = {1, 1, 1}> {
         y, n, o = BatchNormalization<training_mode=1>(x, s, b, m, v) }""",

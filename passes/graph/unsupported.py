@@ -118,7 +118,7 @@ SIZED_BY_NUMBERS = frozenset({"Compress", "NonZero"})
 
 PARTS: Mapping[str, Part] = {
     "computed weights": Part(
-        "A normalisation with weights that the graph computes",
+        "LSTM, GRU or RNN with weights that the graph computes",
         "a Keras layer holds its weights",
         "export in eval() mode",
     ),

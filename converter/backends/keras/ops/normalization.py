@@ -13,8 +13,8 @@ from keras import layers, ops
 
 from converter.backends.keras.build.operands import operand
 from converter.backends.keras.build.registry import op
+from converter.backends.keras.build.sums import add
 from converter.backends.keras.build.weights import Weight, with_weights
-from converter.backends.keras.ops.convolution import require_constant
 from passes.errors import Unsupported
 
 
@@ -32,9 +32,11 @@ def batch_normalization(
     name: str,
 ) -> Any:
     """Inference form. Keras and ONNX mean the same by momentum; torch means 1 − momentum."""
-    require_constant(gamma, beta, mean, variance)
     if training_mode:
         raise Unsupported("BatchNormalization in training mode is not converted.", hint="Export in eval() mode.")
+    if not _are_constant(gamma, beta, mean, variance):
+        scale_, offset_, mean_, variance_ = (operand(weight, x, name=name) for weight in (gamma, beta, mean, variance))
+        return ops.batch_normalization(x, mean_, variance_, -1, offset_, scale_, decimal(epsilon))
     scale, offset = _affine(gamma, 1), _affine(beta, 0)
     layer = layers.BatchNormalization(
         momentum=decimal(momentum),
@@ -50,7 +52,7 @@ def batch_normalization(
 @op("LayerNormalization")
 def layer_normalization(
     x: Any,
-    gamma: Weight,
+    gamma: Weight | None,
     beta: Weight | None = None,
     *,
     axis: int,
@@ -59,7 +61,9 @@ def layer_normalization(
     name: str,
 ) -> Any:
     """Over the last axes, from `axis` on."""
-    require_constant(gamma, beta)
+    if not _are_constant(gamma, beta):
+        y = layer_normalization(x, None, None, axis=axis, epsilon=epsilon, name=name)
+        return _scaled(y, gamma, beta, name)
     axes = list(range(axis % len(x.shape), len(x.shape)))
     sizes = tuple(x.shape[a] for a in axes)
     scale, beta = _affine(gamma, 1), _affine(beta, 0)
@@ -73,6 +77,17 @@ def layer_normalization(
     )
     fit = _Broadcast(sizes)
     return with_weights(layer, x, gamma=_fitted(scale, sizes, fit), beta=_fitted(beta, sizes, fit))
+
+
+def _are_constant(*weights: Any) -> bool:
+    """A layer owns its weights: what the graph computes is multiplied and added behind it."""
+    return all(weight is None or isinstance(weight, Weight) for weight in weights)
+
+
+def _scaled(y: Any, gamma: Any, beta: Any, name: str) -> Any:
+    """y · γ + β over the last axes."""
+    y = y if gamma is None else ops.multiply(y, operand(gamma, y, name=name))
+    return y if beta is None else add(y, operand(beta, y, name=name))
 
 
 def _affine(weight: Weight | None, nothing: float) -> Weight | None:
@@ -102,10 +117,9 @@ def rms_normalization(
 ) -> Any:
     """x / √(mean(x²) + ε) · γ over the last axes, from `axis` on; Keras has a layer for one axis."""
     axes = tuple(range(axis % len(x.shape), len(x.shape)))
-    if len(axes) > 1:
+    if len(axes) > 1 or not _are_constant(gamma):
         scaled = ops.rsqrt(ops.add(ops.mean(ops.square(x), axis=axes, keepdims=True), decimal(epsilon)))
         return ops.multiply(ops.multiply(x, scaled), operand(gamma, x, name=name))
-    require_constant(gamma)
     layer = layers.RMSNormalization(axis=-1, epsilon=decimal(epsilon), name=name, dtype=x.dtype)
     sizes = (x.shape[-1],)
     return with_weights(layer, x, scale=_fitted(gamma, sizes, _Broadcast(sizes)))
@@ -123,18 +137,18 @@ def group_normalization(
     name: str,
 ) -> Any:
     """Scale and bias per channel, as from opset 21 on."""
-    require_constant(gamma, beta)
     return _group_norm(x, num_groups, gamma, beta, epsilon, name)
 
 
 @op("nhwc::InstanceNormalization")
 def instance_normalization(x: Any, gamma: Weight, beta: Weight, *, epsilon: float = 1e-5, name: str) -> Any:
     """Every channel is a group of its own."""
-    require_constant(gamma, beta)
     return _group_norm(x, x.shape[-1], gamma, beta, epsilon, name)
 
 
-def _group_norm(x: Any, groups: int, gamma: Weight, beta: Weight, epsilon: float, name: str) -> Any:
+def _group_norm(x: Any, groups: int, gamma: Any, beta: Any, epsilon: float, name: str) -> Any:
+    if not _are_constant(gamma, beta):
+        return _scaled(_group_norm(x, groups, None, None, epsilon, name), gamma, beta, name)
     scale, center = _affine(gamma, 1), _affine(beta, 0)
     layer = layers.GroupNormalization(
         groups,

@@ -40,13 +40,15 @@ CASES = {
         batch_norm(B, 3, 4, 5), batch_norm(B, 3, 4, 5, epsilon=1e-3), batch_norm(B, 3, 4, 5, epsilon=0.1, momentum=0.7), batch_norm(B, 3, 4),
         batch_norm(B, 6), batch_norm(B, 3, 2, 2, 3), batch_norm(B, 3, 4, 4, dtype="float16"), batch_norm(B, 3, 4, 5, dtype="float64"),
         batch_norm(B, 3, "h", "w", _sizes=SIZES), case("BatchNormalization", x(B, 3, 4, 5), w(3), w(3), w(3), w(3, draw="positive"), _opset=9),
+        case("BatchNormalization", x(B, 3, 4, 5), x(3), x(3), x(3), x(3, draw="positive"), epsilon=1e-3), case("BatchNormalization", x(B, 3, 6), x(3), w(3), w(3), w(3, draw="positive")),
     ],
     "nhwc::InstanceNormalization": [
         instance_norm(B, 3, 4, 5), instance_norm(B, 3, 4, 5, epsilon=1e-3), instance_norm(B, 3, 7), instance_norm(B, 3, 2, 3, 2), instance_norm(B, 1, 4, 5),
+        case("InstanceNormalization", x(B, 3, 4, 5), x(3), x(3)), case("InstanceNormalization", x(B, 3, 7), w(3), x(3)),
     ],
     "nhwc::GroupNormalization": [
         *(group_norm(groups, B, 6, 4, 5) for groups in (1, 2, 3, 6)), group_norm(2, B, 6, 4, 5, epsilon=1e-2), group_norm(3, B, 6, 7), group_norm(2, B, 4, 2, 3, 2),
-        *(group_norm(groups, B, 6, 4, 5, per="group") for groups in (1, 2, 3, 6)), group_norm(2, B, 6),
+        *(group_norm(groups, B, 6, 4, 5, per="group") for groups in (1, 2, 3, 6)), group_norm(2, B, 6), case("GroupNormalization", x(B, 6, 4, 5), x(6), x(6), num_groups=3),
     ],
     "LayerNormalization": [
         *(case("LayerNormalization", x(B, 3, 4, 5), w(*shape), w(*shape), axis=axis)
@@ -56,8 +58,10 @@ CASES = {
         case("LayerNormalization", x(B, 7, 6, dtype="float64"), w(6, dtype="float64"), w(6, dtype="float64")),
         case("LayerNormalization", x(B, 7, 6, dtype="float16"), w(6, dtype="float16"), w(6, dtype="float16")), case("LayerNormalization", x(B, "h", 6), w(6), w(6), _sizes=SIZES),
         case("LayerNormalization", x(B, 3, 4, 5, 6), w(4, 5, 6), w(4, 5, 6), axis=2),
+        case("LayerNormalization", x(B, 7, 6), x(6), x(6), epsilon=1e-3), case("LayerNormalization", x(B, 3, 4, 5), x(4, 5), axis=2), case("LayerNormalization", x(B, 7, 6), w(6), x(B, 7, 6)),
     ],
     "RMSNormalization": [
+        case("RMSNormalization", x(B, 7, 6), x(6)),
         case("RMSNormalization", x(B, 7, 6), w(6)), case("RMSNormalization", x(B, 7, 6), w(6), epsilon=1e-2), case("RMSNormalization", x(B, 3, 4, 5), w(5), axis=3),
         case("RMSNormalization", x(B, 3, 4, 5), w(4, 5), axis=2), case("RMSNormalization", x(B, 7, 6), w(1)), case("RMSNormalization", x(B, 3, 4, 5), w(3, 4, 5), axis=1),
     ],
