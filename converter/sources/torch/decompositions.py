@@ -8,6 +8,14 @@ from typing import Any
 import torch
 
 _ATTENTION = torch.ops.aten.scaled_dot_product_attention.default
+_BAG = torch.ops.aten.embedding_bag.padding_idx
+_OF_BAG = {
+    0: torch.ops.aten.sum.dim_IntList,
+    1: torch.ops.aten.mean.dim,
+    2: torch.ops.aten.amax.default,
+}
+"""By the number that the operator has for its mode."""
+
 _POOLS = {
     torch.ops.aten.adaptive_avg_pool1d.default: [-1],
     torch.ops.aten.adaptive_avg_pool2d.default: [-2, -1],
@@ -28,6 +36,43 @@ def pools_to_means(program: torch.export.ExportedProgram) -> None:
             node.target = torch.ops.aten.mean.dim
             node.args = (node.args[0], axes, True)
     program.graph_module.recompile()
+
+
+def bags_to_lookups(program: torch.export.ExportedProgram) -> None:
+    """Bags of one size are a lookup and a sum, a mean or a maximum; the exporter makes a loop over bags.
+
+    Given    embedding_bag(w, reshape(ids, [-1]), arange(0, numel(ids), 6), mode)          ids: [batch, 6]
+    Result   mean(embedding(w, ids), [1])
+
+    Not where bags have offsets of their own, weights per entry, or an entry that does not count.
+    """
+    for node in list(program.graph.nodes):
+        if node.op == "call_function" and node.target == _BAG and (ids := _rows_of(node)) is not None:
+            arguments: Any = node.args
+            with program.graph.inserting_before(node):
+                rows = _called(program.graph, node, torch.ops.aten.embedding.default, arguments[0], ids)
+                result = _called(program.graph, node, _OF_BAG[arguments[4]], rows, [1])
+            for user in list(node.users):
+                if user.args[1] == 0:
+                    user.replace_all_uses_with(result)
+                program.graph.erase_node(user)
+            program.graph.erase_node(node)
+    program.graph_module.recompile()
+
+
+def _rows_of(node: torch.fx.Node) -> Any:
+    """The two axes of indices of which bags of one size are made; None where they are not."""
+    arguments: Any = (*node.args, *[None] * 9)
+    _, flat, offsets, _, _, _, weights, last, padding = arguments[:9]
+    if weights is not None or last or padding is not None:
+        return None
+    if any(user.args[1] != 0 for user in node.users if user.users):  # which bag an entry is in, and the like
+        return None
+    if flat.target != torch.ops.aten.reshape.default or offsets.target != torch.ops.aten.arange.start_step:
+        return None
+    ids, (start, _, size) = flat.args[0], offsets.args[:3]
+    shape = ids.meta["val"].shape
+    return ids if start == 0 and len(shape) == 2 and shape[1] == size else None
 
 
 def attention_in_steps(program: torch.export.ExportedProgram) -> None:
@@ -65,10 +110,7 @@ def _take_apart(graph: torch.fx.Graph, node: torch.fx.Node, arguments: dict[str,
     scale = 1 / math.sqrt(q.meta["val"].shape[-1]) if arguments["scale"] is None else arguments["scale"]
 
     def call(target: Any, *args: Any) -> torch.fx.Node:
-        made = graph.call_function(target, args)
-        made.meta = {key: value for key, value in node.meta.items() if key != "val"}
-        made.meta["val"] = target(*(a.meta["val"] if isinstance(a, torch.fx.Node) else a for a in args))
-        return made
+        return _called(graph, node, target, *args)
 
     with graph.inserting_before(node):
         scores = call(aten.matmul.default, q, call(aten.transpose.int, k, -2, -1))
@@ -82,3 +124,11 @@ def _take_apart(graph: torch.fx.Graph, node: torch.fx.Node, arguments: dict[str,
         result = call(aten.matmul.default, weights, v)
     node.replace_all_uses_with(result)
     graph.erase_node(node)
+
+
+def _called(graph: torch.fx.Graph, like: torch.fx.Node, target: Any, *args: Any) -> torch.fx.Node:
+    """A new node in the place and the module of another."""
+    made = graph.call_function(target, args)
+    made.meta = {key: value for key, value in like.meta.items() if key != "val"}
+    made.meta["val"] = target(*(a.meta["val"] if isinstance(a, torch.fx.Node) else a for a in args))
+    return made

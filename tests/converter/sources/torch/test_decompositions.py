@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn.functional import scaled_dot_product_attention
 
 import converter
-from converter.errors import BadSource, NotExportable, UsageError
+from converter.errors import BadSource, NotExportable, Unsupported, UsageError
 from converter.sources import load
 
 SEEN = torch.eye(6, dtype=torch.bool)
@@ -51,6 +51,26 @@ def test_what_the_exporter_can_do_is_left_to_it() -> None:
 def test_causal_attention_on_three_axes_stays_refused() -> None:
     with pytest.raises(NotExportable, match="only 4D"):
         load(Attends(3, is_causal=True), inputs=["x=float32[batch,6,32]"])
+
+
+@pytest.mark.parametrize("mode", ["mean", "sum", "max"])
+def test_bags_of_one_size(mode: str) -> None:
+    conversion = converter.convert(nn.EmbeddingBag(30, 16, mode=mode), inputs=["ids=int64[batch,6]"])
+    assert conversion.verified
+    assert "Embedding" in {type(layer).__name__ for layer in conversion.model._flatten_layers()}
+
+
+def test_bags_of_other_sizes_are_left_to_the_exporter() -> None:
+    class Bags(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.bag = nn.EmbeddingBag(30, 16, mode="sum")
+
+        def forward(self, ids: torch.Tensor) -> torch.Tensor:
+            return self.bag(ids, torch.tensor([0, 2, 5]))
+
+    with pytest.raises(Unsupported, match="Loop"):
+        converter.convert(Bags(), inputs=["ids=int64[7]"])
 
 
 def test_a_forward_that_fails_with_random_weights() -> None:
