@@ -34,7 +34,7 @@ class InlineFunctions(ir.passes.InPlacePass):
         if not _is_sorted(model.graph):
             try:
                 model.graph.sort()
-            except (ValueError, RuntimeError) as error:  # as onnx_ir wraps what it finds
+            except ValueError as error:
                 raise BadSource("The graph has a cycle.") from error
             modified = True
         modified |= RemoveInitializersFromInputsPass()(model).modified
@@ -56,7 +56,7 @@ def _inline(model: ir.Model) -> bool:
         inlined = InlinePass()(model)
     except ir.passes.PreconditionError as error:
         raise BadSource(f"The model's functions call each other in a circle: {error}") from error
-    except ValueError as error:
+    except (ValueError, RuntimeError) as error:  # as onnx_ir wraps what it finds
         raise BadSource(f"The model's functions cannot be put into its graph: {error}") from error
     model.functions.clear()
     return inlined.modified
