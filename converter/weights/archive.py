@@ -72,14 +72,16 @@ def _opened(model: Path, *, writable: bool = False) -> Iterator[tuple[Path, Any]
 
 def _located(file: Any, paths: Iterable[str], model: Path) -> dict[str, Any]:
     """The dataset of each variable."""
-    groups = _groups(file)
+    groups: dict[tuple[str, ...], list[Any]] = defaultdict(list)  # by the last name: a model may have thousands
+    for chain, group in _groups(file):
+        groups[chain[-1:]].append((chain, group))
     layers: dict[str, list[str]] = defaultdict(list)
     for path in paths:
         layers[path.rpartition("/")[0]].append(path)
     found: dict[str, Any] = {}
     for layer, variables in layers.items():
         names = tuple(layer.split("/"))
-        matching = [group for chain, group in groups if chain[-len(names) :] == names]
+        matching = [group for chain, group in groups[names[-1:]] if chain[-len(names) :] == names]
         if len(matching) != 1 or len(matching[0]) < len(variables):
             raise BadSource(f"{model.name} has no variables {', '.join(variables)}: it is not the model of the record.")
         found.update({path: matching[0][str(place)] for place, path in enumerate(variables)})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,13 +12,6 @@ from converter.sources.checkpoints.fit import check_fit, listed, without_counter
 from converter.weights.record import Place, Record
 from passes.errors import BadSource
 from passes.graph.view_steps import apply_view, shape_after
-
-
-class Shape:
-    """Something with a shape, for messages."""
-
-    def __init__(self, shape: tuple[int, ...]) -> None:
-        self.shape = shape
 
 
 def into_variables(record: Record, state: Mapping[str, np.ndarray], what: str) -> dict[str, np.ndarray]:
@@ -32,7 +26,7 @@ def into_variables(record: Record, state: Mapping[str, np.ndarray], what: str) -
             f"Variables of the model were computed from tensors of the source: {listed(sorted(record.computed))}.",
             hint="Convert the source with the new checkpoint: keraport convert SOURCE --checkpoint FILE.",
         )
-    expected = {name: Shape(shape) for name, shape in record.shapes.items()}
+    expected = {name: SimpleNamespace(shape=shape) for name, shape in record.shapes.items()}
     given = {name: array for name, array in state.items() if name in expected or name not in record.others}
     check_fit(without_counters(expected), without_counters(given), what, record.source)
     return {path: apply_view(state[place.source], place.view) for path, place in record.places.items()}

@@ -12,7 +12,7 @@ from converter.atomic_output import Output
 from converter.sources.checkpoints.fit import listed, strip_prefixes
 from converter.sources.checkpoints.header import check_header, foreign
 from converter.sources.checkpoints.shards import is_sharded
-from passes.errors import BadSource, UsageError
+from passes.errors import BadSource, ConversionError, UsageError
 
 KINDS = (".safetensors", ".pt", ".pth")
 
@@ -24,10 +24,8 @@ def read_state(path: Path, expected: Mapping[str, Any], *, trust: bool = False) 
         BadSource: the file cannot be read safely, or holds no state_dict.
     """
     if path.suffix == ".safetensors" and path.is_file() and not is_sharded(path):
-        state: Mapping[str, Any] = _read_safetensors(path)
-    else:
-        state = _read_with_torch(path, expected, trust=trust)
-    return dict(strip_prefixes(state, expected))
+        return strip_prefixes(_read_safetensors(path), expected)
+    return _read_with_torch(path, expected, trust=trust)
 
 
 def _read_safetensors(path: Path) -> dict[str, np.ndarray]:
@@ -36,8 +34,8 @@ def _read_safetensors(path: Path) -> dict[str, np.ndarray]:
     try:
         check_header(path)
         return dict(load_file(path))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BadSource(f"The checkpoint {path.name} cannot be read: {error}", hint=foreign(path)) from error
+    except ConversionError:
+        raise
     except Exception as error:  # SafetensorError is derived from Exception alone
         raise BadSource(f"The checkpoint {path.name} cannot be read: {error}", hint=foreign(path)) from error
 

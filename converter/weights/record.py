@@ -105,7 +105,7 @@ def tensors_without_variable(source: Source, weights: Mapping[str, Mapping[str, 
     held = {entry["source"] for entry in weights.values() if entry["view"] != "derived"}
     state = source.torch_module.state_dict()
     return {
-        name: tensor.detach().cpu().numpy().copy()
+        name: tensor.detach().cpu().numpy()
         for name, tensor in state.items()
         if name not in held and hasattr(tensor, "detach") and _has_numpy(tensor)
     }

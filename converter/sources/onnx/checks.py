@@ -29,7 +29,7 @@ _FIELDS: dict[int, str] = {
 }
 """Where the numbers of a type are; those of all others are int32_data."""
 
-_Owner = onnx.GraphProto | onnx.FunctionProto
+Owner = onnx.GraphProto | onnx.FunctionProto
 
 
 def check_opset(model: onnx.ModelProto) -> None:
@@ -46,7 +46,7 @@ def check_opset(model: onnx.ModelProto) -> None:
 
 def check_nesting(model: onnx.ModelProto) -> None:
     """Sub-graphs may not lie deeper than MAX_NESTING."""
-    waiting: list[tuple[_Owner, int]] = [(model.graph, 1), *((function, 1) for function in model.functions)]
+    waiting: list[tuple[Owner, int]] = [(model.graph, 1), *((function, 1) for function in model.functions)]
     while waiting:
         owner, depth = waiting.pop()
         if depth > MAX_NESTING:
@@ -63,9 +63,9 @@ def check_functions(model: onnx.ModelProto) -> None:
     functions = {(function.domain, function.name): function for function in model.functions}
     sizes: dict[tuple[str, str], int] = {}
 
-    def size(owner: _Owner, chain: tuple[tuple[str, str], ...]) -> int:
+    def size(owner: Owner, chain: tuple[tuple[str, str], ...]) -> int:
         total = 0
-        for node in _all_nodes(owner):
+        for node in all_nodes(owner):
             key = (node.domain, node.op_type)
             if key in chain:
                 raise BadSource(f"The function {node.domain}::{node.op_type} calls itself.")
@@ -134,7 +134,7 @@ def _mismatch(tensor: onnx.TensorProto, declared: str, present: str) -> BadSourc
 
 
 def _tensors(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
-    waiting: list[_Owner] = [model.graph, *model.functions]
+    waiting: list[Owner] = [model.graph, *model.functions]
     while waiting:
         owner = waiting.pop()
         if isinstance(owner, onnx.GraphProto):
@@ -151,8 +151,9 @@ def _tensors(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
             waiting += _subgraphs(node)
 
 
-def _all_nodes(owner: _Owner) -> Iterator[onnx.NodeProto]:
-    waiting: list[_Owner] = [owner]
+def all_nodes(owner: Owner) -> Iterator[onnx.NodeProto]:
+    """Those of its sub-graphs included."""
+    waiting: list[Owner] = [owner]
     while waiting:
         for node in waiting.pop().node:
             yield node

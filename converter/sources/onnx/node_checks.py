@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 import onnx
 import onnx.checker
 
+from converter.sources.onnx.checks import all_nodes
 from passes.errors import BadSource
 
 MOST = 2**31 - 1
@@ -23,9 +24,10 @@ def check_nodes(model: onnx.ModelProto) -> None:
     Raises:
         BadSource: naming the node and what is wrong with it.
     """
-    for owner, nodes in ((model, model.graph.node), *((function, function.node) for function in model.functions)):
-        context = _context(model, owner.opset_import or model.opset_import)
-        for node in _with_inner(nodes):
+    owners = [(model.graph, model.opset_import), *((each, each.opset_import) for each in model.functions)]
+    for owner, imports in owners:
+        context = _context(model, imports or model.opset_import)
+        for node in all_nodes(owner):
             _check_text(node.op_type, node.domain, node.name, *node.input, *node.output)
             _check_node(node, context)
     graph = model.graph
@@ -44,16 +46,6 @@ def _context(model: onnx.ModelProto, imports: Iterable[onnx.OperatorSetIdProto])
     context.ir_version = model.ir_version or onnx.IR_VERSION
     context.opset_imports = {item.domain: item.version for item in imports}
     return context
-
-
-def _with_inner(nodes: Iterable[onnx.NodeProto]) -> Iterator[onnx.NodeProto]:
-    waiting = [nodes]
-    while waiting:
-        for node in waiting.pop():
-            yield node
-            for attribute in node.attribute:
-                waiting += [graph.node for graph in attribute.graphs]
-                waiting += [attribute.g.node] if attribute.HasField("g") else []
 
 
 def _check_node(node: onnx.NodeProto, context: onnx.checker.C.CheckerContext) -> None:
