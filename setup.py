@@ -16,6 +16,7 @@ from setuptools import find_packages, setup
 from setuptools.command.build_py import build_py
 
 INSIDE = ("converter", "passes")
+FACE = ("keraport", "keraport.layers")
 _FROM = re.compile(rf"^(\s*from )(?=({'|'.join(INSIDE)})\b)", re.MULTILINE)
 _IMPORT = re.compile(rf"^(\s*)import ({'|'.join(INSIDE)})$", re.MULTILINE)
 
@@ -33,10 +34,10 @@ class BuildInside(build_py):
 
 ours = find_packages(include=[pattern for name in INSIDE for pattern in (name, f"{name}.*")])
 if "editable_wheel" in sys.argv:
-    setup(packages=["keraport", *ours])
+    setup(packages=[*FACE, *ours])
 else:
     setup(
-        packages=["keraport", *(f"keraport.{name}" for name in ours)],
+        packages=[*FACE, *(f"keraport.{name}" for name in ours)],
         package_dir={f"keraport.{name}": name for name in INSIDE},
         package_data={"keraport.converter.report": ["templates/*.html"]},
         cmdclass={"build_py": BuildInside},

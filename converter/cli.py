@@ -110,6 +110,9 @@ VerifyOn = Annotated[
     typer.Option("--verify-on", metavar="BACKENDS", help="Keras backends to verify on: tensorflow,jax,torch."),
 ]
 FoldBatchnorm = Annotated[bool, typer.Option("--fold-batchnorm", help="Fold BatchNorm into the layer before it.")]
+Portable = Annotated[
+    bool, typer.Option("--portable", help="Refuse what plain Keras cannot say, instead of a layer of keraport.layers.")
+]
 NoDropout = Annotated[bool, typer.Option("--no-dropout", help="Leave the source's Dropout layers out.")]
 ReportFile = Annotated[
     Path | None, typer.Option("--report", metavar="FILE.json", help="Write what was done, on failure too.")
@@ -144,6 +147,7 @@ def convert(
     backend: Annotated[Literal["keras"], typer.Option("--backend", help="What makes the model.")] = "keras",
     fold_batchnorm: FoldBatchnorm = False,
     no_dropout: NoDropout = False,
+    portable: Portable = False,
     report_file: ReportFile = None,
     html_file: HtmlFile = None,
     examples: Examples = None,
@@ -188,6 +192,7 @@ def convert(
             backend=backend,
             fold_batchnorm=fold_batchnorm,
             dropout=not no_dropout,
+            portable=portable,
             verify=not no_verify,
             verify_on=backend_names(verify_on),
             example_files=_example_files(examples, normalise),

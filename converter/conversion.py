@@ -96,6 +96,7 @@ def convert(
     backend: str = "keras",
     fold_batchnorm: bool = False,
     dropout: bool = True,
+    portable: bool = False,
     verify: bool = True,
     verify_on: Sequence[str] = (),
     example_files: ExampleFiles | None = None,
@@ -128,6 +129,7 @@ def convert(
         backend: "keras", or "onnx2tf" for the package of that name.
         dropout: keep the Dropout layers of the source, which do nothing in inference; without them training goes on
             without dropout.
+        portable: refuse what plain Keras cannot say, instead of using a layer of `keraport.layers`.
         fold_batchnorm: fold BatchNormalization into the layer before it, for inference only.
         verify: reload the saved model in plain Keras, in a process of its own, and compare it with onnxruntime.
         verify_on: Keras backends to verify on: "tensorflow", "jax", "torch"; by default the one in KERAS_BACKEND.
@@ -172,6 +174,7 @@ def convert(
                 backend=backend,
                 fold_batchnorm=fold_batchnorm,
                 dropout=dropout,
+                portable=portable,
                 verify=verify,
                 verify_on=verify_on,
                 example_files=example_files,
@@ -190,7 +193,7 @@ def convert(
             report.inputs = _named(report.inputs, emission.input_names)
             report.outputs = _named(report.outputs, emission.output_names, loaded.nameless)
             report.transposes, report.parameters = emission.transposes, emission.model.count_params()
-            report.weights = emission.origins
+            report.weights, report.custom_layers = emission.origins, emission.custom_layers
             describe_training(report, loaded, emission)
         unused = tensors_without_variable(loaded, emission.origins)
         shapes = {name: array.shape for name, array in unused.items()}

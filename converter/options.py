@@ -55,6 +55,7 @@ class Options:
     backend: str = "keras"
     fold_batchnorm: bool = False
     dropout: bool = True
+    portable: bool = False
     verify: bool = True
     verify_on: Sequence[str] = ()
     example_files: ExampleFiles | None = None

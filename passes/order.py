@@ -37,6 +37,7 @@ from passes.normalize.rms_norm_scale import NormalizeNormScales
 from passes.padding.fuse_pad import FusePads
 from passes.padding.split_pads import SplitPads
 from passes.shapes.infer import InferShapes
+from passes.simplify.block_writes import JoinBlockWrites
 from passes.simplify.constant_reshape_shape import ConstantReshapeShapes
 from passes.simplify.constant_resize_size import ConstantResizeSizes
 from passes.simplify.dropout import RemoveDropout
@@ -69,6 +70,7 @@ SETTLING: list[type[ir.passes.PassBase]] = [
 """What writes everything in one way, in order."""
 
 CLEARING: list[type[ir.passes.PassBase]] = [
+    JoinBlockWrites,  # before positions that are then read by nobody go
     RemoveNoOps,  # "does nothing" is a matter of shapes
     RemoveZeroBias,
     RemoveIdentityGathers,  # additions of zero are gone, behind which positions hide

@@ -17,11 +17,14 @@ from typing import Any, ClassVar
 import ml_dtypes
 import numpy as np
 
+import keraport
 from converter.processes.replay_link import Link, Started
 from converter.temporary import temporary_folder
 from passes.errors import ConversionError, LimitExceeded, NotEquivalent
 
 Array = np.ndarray[Any, np.dtype[Any]]
+
+LAYERS = str(Path(keraport.__file__).with_name("layers"))
 
 START_SECONDS = 180.0
 REQUEST_SECONDS = 1200.0
@@ -131,7 +134,7 @@ class Replay:
                 carry = [list(item) for item in carried[place]] if carried else []
                 requests.append({"inputs": str(inputs), "outputs": str(outputs), "dtypes": dtypes, "carried": carry})
             told = {"inputs": list(names[0]), "outputs": list(names[1])}
-            question = {"model": str(Path(model).resolve()), **told, "cases": requests}
+            question = {"model": str(Path(model).resolve()), "layers": LAYERS, **told, "cases": requests}
             answer = self._ask(question, timeout)
             if not answer["ok"]:
                 raise NotEquivalent(

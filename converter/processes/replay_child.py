@@ -1,12 +1,13 @@
 """The child process that opens a saved model in plain Keras and computes its outputs.
 
 It is run as a script by its path, never imported, and proves that a `.keras` file stands alone: importing keraport, the
-ONNX packages or, unless it is the backend, torch is an error in here. One process serves any number of models, because
-importing TensorFlow takes seconds.
+ONNX packages or, unless it is the backend, torch is an error in here; only where a file names a layer of
+`keraport.layers` is that module there. One process serves any number of models, because importing TensorFlow takes
+seconds.
 
 Protocol: one JSON object per line. Once ready the child says {"ready": true, "backend": ..., "versions": {...}}. Then
 
-    → {"model": "a.keras", "inputs": ["x", ...], "outputs": ["y", ...],
+    → {"model": "a.keras", "inputs": ["x", ...], "outputs": ["y", ...], "layers": "folder of keraport.layers",
        "cases": [{"inputs": "in0.npz", "outputs": "out0.npz"}, ...]}
     ← {"ok": true, "inputs": [{"name": "x", "shape": [null, 224, 224, 3]}], "cases": [CASE, ...]}
     ← {"ok": false, "message": ...}                            when the model does not load
@@ -29,9 +30,14 @@ import os
 import pathlib
 import re
 import sys
+import types
+import zipfile
 from collections.abc import Iterable
 from importlib.machinery import ModuleSpec
 from typing import Any, TextIO
+
+LAYERS = "keraport.layers"
+"""What a file may need beside Keras; it does not need the rest of keraport."""
 
 FORBIDDEN = {"converter", "keraport", "passes", "onnx", "onnx_ir", "onnxscript"}
 
@@ -44,6 +50,8 @@ class Without:
         self._hidden = hidden
 
     def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        if fullname.startswith(f"{LAYERS}.") or fullname == LAYERS:
+            return self._finder.find_spec(fullname, path, target)  # type: ignore[no-any-return]
         if fullname.partition(".")[0] in self._hidden:
             return None
         spec: ModuleSpec | None = self._finder.find_spec(fullname, path, target)
@@ -99,6 +107,8 @@ def _open(request: dict[str, Any]) -> Any:
 
     path = request["model"]
     if path.endswith(".keras"):
+        if _has_custom_layers(path):
+            _import_layers(request["layers"])
         return keras.models.load_model(path, compile=False, safe_mode=True)
     spec = importlib.util.spec_from_file_location("exported", pathlib.Path(__file__).with_name("exported.py"))
     if spec is None or spec.loader is None:
@@ -107,6 +117,23 @@ def _open(request: dict[str, Any]) -> Any:
     spec.loader.exec_module(exported)
     kind = exported.SavedModel if os.path.isdir(path) else exported.Lite
     return kind(path, request["inputs"], request["outputs"])
+
+
+def _has_custom_layers(path: str) -> bool:
+    """Whether a file names layers of keraport."""
+    with zipfile.ZipFile(path) as archive:
+        return b'"keraport>' in archive.read("config.json")
+
+
+def _import_layers(folder: str) -> None:
+    """`import keraport.layers`, with nothing else of keraport there."""
+    if LAYERS in sys.modules:
+        return
+    package, _, _ = LAYERS.partition(".")
+    bare = types.ModuleType(package)
+    bare.__path__ = [str(pathlib.Path(folder).parent)]
+    sys.modules[package] = bare
+    importlib.import_module(LAYERS)
 
 
 def _private_stdout() -> TextIO:

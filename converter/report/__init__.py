@@ -54,6 +54,8 @@ class Report:
         output_bytes: its size.
         destinations: the other files: format, output, output_bytes, and how they passed.
         backends: those of Keras that compile the model.
+        custom_layers: the layers of `keraport.layers` that the model has: layer, name, node, module and the reason. The
+            model is `portable` where there are none; None where it was not made.
         weights: for every variable of the model where its numbers come from, as in `Conversion.weights`.
         notes: what a reader should know, for example that the batch could not be exported as dynamic.
         error: `ConversionError.to_dict()` of what stopped the conversion.
@@ -75,6 +77,7 @@ class Report:
     output_bytes: int | None = None
     destinations: list[dict[str, Any]] = field(default_factory=list)
     backends: list[str] = field(default_factory=list)
+    custom_layers: list[dict[str, str | None]] | None = None
     weights: dict[str, dict[str, Any]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     error: dict[str, str | None] | None = None
@@ -123,6 +126,8 @@ class Report:
             "output_bytes": self.output_bytes,
             "destinations": self.destinations,
             "backends": self.backends,
+            "portable": None if self.custom_layers is None else not self.custom_layers,
+            "custom_layers": self.custom_layers or [],
             "notes": self.notes,
             "weights": self.weights,
             "versions": versions(),

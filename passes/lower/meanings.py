@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 import numpy as np
 import onnx_ir as ir
 
@@ -98,6 +101,30 @@ def _shape_part(at: Builder, x: ir.Value, start: int, end: int) -> ir.Value | No
     if start >= end:
         return None
     return at.node("Shape", [x], [end - start], {"start": start, "end": end}, dtype=ir.DataType.INT64)
+
+
+def sized(node: ir.Node, names: Names) -> None:
+    """Reshape or Expand to sizes that are arithmetic on those of the inputs: JSON, as computed_sizes.py writes it."""
+    at = Builder(node, names)
+    parts = [_arithmetic(at, json.loads(text)) for text in node.attributes["sizes"].as_strings()]
+    target = at.node("Concat", parts, [len(parts)], {"axis": 0}, dtype=ir.DataType.INT64)
+    op_type = node.op_type.removesuffix("To")
+    attributes = {"allowzero": 1} if op_type == "Reshape" else {}
+    at.replace(at.node(op_type, [first_input(node), target], sizes_of(node.outputs[0]), attributes, name=node.name))
+
+
+ARITHMETIC = {"add": "Add", "floor_divide": "Div", "maximum": "Max", "minimum": "Min", "multiply": "Mul"}
+
+
+def _arithmetic(at: Builder, size: Any) -> ir.Value:
+    """One size, [1] int64. What is divided is not negative."""
+    if isinstance(size, int):
+        return at.constant([size], "size")
+    name, a, b = size
+    if name == "size":
+        return _size(at, at.anchor.inputs[a], b)
+    operands = [_arithmetic(at, a), _arithmetic(at, b)]
+    return at.node(ARITHMETIC[name], operands, [1], dtype=ir.DataType.INT64)
 
 
 def dropout(node: ir.Node, names: Names) -> None:

@@ -70,6 +70,7 @@ PRIVATE: dict[str, PrivateOperator] = {
     "keraport::DotProductAttention": _own(meanings.attention, 3, 4, "is_causal", "scale"),
     "keraport::Dropout": _own(meanings.dropout, 1, 1, "noise", "rate"),
     "keraport::Expand": _own(meanings.expand, 1, 2, "shape", "axis"),
+    "keraport::ExpandTo": PrivateOperator(1, None, frozenset({"sizes"}), meanings.sized),
     "keraport::OnesLike": _own(meanings.ones_like, 1, 1),
     "keraport::PadSame": _own(lower_pad_same, 1, 1, "axes", "dilations", "kernel_shape", "mode", "strides", "value"),
     **{
@@ -83,6 +84,7 @@ PRIVATE: dict[str, PrivateOperator] = {
     },
     "keraport::Positions": _own(meanings.positions, 1, 1, "axis", "to"),
     "keraport::Regroup": _own(meanings.regroup, 1, 1, "axis", "count", "sizes"),
+    "keraport::ReshapeTo": PrivateOperator(1, None, frozenset({"sizes"}), meanings.sized),
     "keraport::ReversibleEmbedding": _own(meanings.reversible_embedding, 2, 2, "reverse"),
     "keraport::Silu": _own(meanings.silu, 1, 1),
 }

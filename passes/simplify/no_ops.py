@@ -6,7 +6,6 @@ import onnx_ir as ir
 
 from passes.graph.weight_views import WEIGHT_KEY
 from passes.simplify.dropout import is_idle, rate_of
-from passes.simplify.full_overwrite import written_over
 from passes.simplify.unused import RemoveUnused
 
 __all__ = ["RemoveNoOps", "RemoveUnused", "RemoveZeroBias"]
@@ -26,11 +25,10 @@ class RemoveNoOps(ir.passes.InPlacePass):
         modified = False
         for graph in model.graphs():
             for node in graph:
-                if node.domain != "" or not node.outputs:
+                if node.domain != "" or not node.outputs or not _does_nothing(node):
                     continue
-                kept = node.inputs[0] if _does_nothing(node) else written_over(node)
-                if kept is not None:
-                    modified |= _bypass(node, kept)
+                if node.inputs[0] is not None:
+                    modified |= _bypass(node, node.inputs[0])
         return ir.passes.PassResult(model, modified)
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import onnx_ir as ir
 
 from converter.backends.keras import ops  # noqa: F401 - fills the registry
+from converter.backends.keras.build.custom_layers import custom_layer, is_custom
 from converter.backends.keras.build.dtypes import check_integers, input_dtype
 from converter.backends.keras.build.live_constants import live_constant, live_numbers
 from converter.backends.keras.build.names import layer_name, safe_name
@@ -36,7 +37,8 @@ REFUSING = frozenset({"keras", "tensorflow", "jax", "jaxlib", "torch"})
 class Emission:
     """A Keras model and what is known of it: where its weights come from, and which value each layer computes.
 
-    `sources` and `mixed` are those of `Variables`; names are in ONNX order.
+    `sources` and `mixed` are those of `Variables`; names are in ONNX order. `custom_layers` are those of
+    `keraport.layers`: layer, name, node, module and the reason for each.
     """
 
     model: keras.Model
@@ -46,6 +48,7 @@ class Emission:
     output_names: list[str]
     mixed: list[str] = field(default_factory=list)
     sources: set[str] = field(default_factory=set)
+    custom_layers: list[dict[str, str | None]] = field(default_factory=list)
 
     @property
     def trainable_parameters(self) -> int:
@@ -137,7 +140,16 @@ def emit(
         top = _emit_level(group, safe_name(name), variables, as_dict=outputs == "dict")
     input_names = [top.tensors[value].name for value in group.inputs]
     output_names = [top.tensors[value]._keras_history.operation.name for value in group.outputs]
-    return Emission(top.model, variables.origins, top, input_names, output_names, variables.mixed, variables.sources)
+    return Emission(
+        top.model,
+        variables.origins,
+        top,
+        input_names,
+        output_names,
+        mixed=variables.mixed,
+        sources=variables.sources,
+        custom_layers=variables.custom,
+    )
 
 
 def _emit_level(group: Group, name: str, variables: Variables, *, as_dict: bool = False) -> Level:
@@ -204,7 +216,7 @@ def _emit_node(node: ir.Node, tensors: dict[ir.Value, Any], known: set[int], var
         raise Unsupported(f"Keras refuses it: {_first_line(error)}", node=describe(node)) from error
     results = [_as_tensor(result, live) for result in as_list(results)]
     check_integers(node, results)
-    _name_operations(results, known, name)
+    variables.custom.extend(custom_layer(made, node) for made in _name_operations(results, known, name))
     for value, result in zip(node.outputs, results, strict=False):
         tensors[value] = result
         known.add(id(result))
@@ -220,8 +232,11 @@ def _as_tensor(result: Any, live: Any) -> Any:
     return result if isinstance(result, keras.KerasTensor) else live_numbers(np.asarray(result), live)
 
 
-def _name_operations(results: list[Any], known: set[int], name: str) -> None:
-    """Operations of keras.ops that made these tensors get the node's name: Keras counts them per process otherwise."""
+def _name_operations(results: list[Any], known: set[int], name: str) -> list[keras.layers.Layer]:
+    """Operations of keras.ops that made these tensors get the node's name: Keras counts them per process otherwise.
+
+    Returns the layers among them that are ours.
+    """
     pending, made = list(results), []
     while pending:
         tensor = pending.pop()
@@ -235,6 +250,7 @@ def _name_operations(results: list[Any], known: set[int], name: str) -> None:
     plain = [operation for operation in made if not isinstance(operation, keras.layers.Layer)]
     for count, operation in enumerate(plain, start=len(plain) < len(made)):  # a layer among them has the name itself
         operation.name = name if not count else f"{name}-{count}"
+    return [operation for operation in made if is_custom(operation)]
 
 
 def _is_refusal(error: Exception) -> bool:

@@ -16,6 +16,7 @@ from passes.dims.polynomial import Atom, Dim, Expr, Monomial, floor_divide, is_s
 from passes.dims.product import Dim as Product
 from passes.dims.product import dims_of
 from passes.dims.product import parse as as_product
+from passes.layout.walk.computed_sizes import expand_to
 from passes.layout.walk.writer import Writer
 
 LAST = int(np.iinfo(np.int64).max)
@@ -24,12 +25,14 @@ LAST = int(np.iinfo(np.int64).max)
 def anchor_for(writer: Writer, size: Product) -> tuple[ir.Value, int] | None:
     """A live tensor that has this open size, and its axis: one that there is, or one that is made.
 
-    None where the size is a difference of open sizes, or follows from nothing.
+    None where the size follows from nothing.
     """
     found = writer.anchored(size)
     if found is not None or size.is_static:
         return found
     made = _made(writer, parse(str(size.as_shape())))
+    if made is None:
+        made = expand_to(writer, writer.constant(np.zeros(1, np.int64)), [size])
     if made is None:
         return None
     writer.anchors[str(size.as_shape())] = (made, 0)

@@ -9,6 +9,7 @@ import onnx_ir as ir
 
 from passes.dims.product import Dim, dims_of, product, reshape_target
 from passes.errors import Unsupported, describe
+from passes.layout.walk.computed_sizes import reshape_to
 from passes.layout.walk.writer import Writer
 
 
@@ -33,6 +34,8 @@ def reshaped_value(writer: Writer, value: ir.Value, target: Sequence[Dim]) -> ir
     if sizes is not None:
         return writer.emit("Reshape", [value, writer.constant(sizes)], target, {"allowzero": 0}, like=value)
     around = _around(writer, value, target)
+    if around is None:
+        around = reshape_to(writer, value, target)
     if around is None:
         raise Unsupported(
             f"A reshape from {_show(source)} to {_show(target)} leaves more than one size open.",

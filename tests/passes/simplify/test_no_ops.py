@@ -111,26 +111,6 @@ def test_one_value_under_two_output_names_keeps_one_identity() -> None:
     assert operators(check_pass(RemoveNoOps(), model)) == ["Relu", "Identity"]
 
 
-COLUMN = "i = Unsqueeze(r, last)"
-
-
-@pytest.mark.parametrize(
-    ("start", "delta", "reduction", "goes"), [(0, 1, "none", True), (1, 1, "none", False), (0, 1, "add", False)]
-)
-def test_a_scatter_over_everything_is_what_it_writes(start: int, delta: int, reduction: str, goes: bool) -> None:
-    limit = "n" if start == 0 else "m"
-    model = graph(
-        f"""g ({X}) => (float[batch, 4, 6] y)
-        <int64 start = {{{start}}}, int64 delta = {{{delta}}}, int64[1] last = {{-1}}, int64 zero = {{0}}> {{
-            s = Shape(x)  n = Gather(s, zero)  m = Add(n, start)  r = Range(start, {limit}, delta)  {COLUMN}
-            w = Relu(x)  t = Neg(x)  v = ScatterND<reduction="{reduction}">(t, i, w)  y = Abs(v)
-        }}"""
-    )
-    InferShapes()(model)
-    RemoveNoOps()(model)
-    assert ("ScatterND" not in operators(model)) is goes
-
-
 def test_zeros_for_a_bias_go() -> None:
     text = """g (float[batch, 2, 5] x) => (float[batch, 3, 5] y)
     <float[3, 2, 1] w = {1, 2, 3, 4, 5, 6}, float[3] zeros = {0, 0, 0}> { y = Conv(x, w, zeros) }"""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Sequence
+from itertools import accumulate
+from operator import mul
 from typing import Any
 
 import keras
@@ -11,12 +14,14 @@ import numpy as np
 from keras import layers, ops
 
 from converter.backends.keras.build.dtypes import has_policy, layer_dtype
+from converter.backends.keras.build.live_constants import live_numbers
 from converter.backends.keras.build.live_sizes import counted_positions, length
 from converter.backends.keras.build.operands import lookup, operand
 from converter.backends.keras.build.registry import op
 from converter.backends.keras.build.sums import add
 from converter.backends.keras.build.weights import Weight
 from converter.backends.keras.ops.arithmetic import onnx_dtype
+from keraport.layers import ComputedExpand, ComputedReshape
 from passes.errors import Unsupported
 
 
@@ -34,6 +39,23 @@ def reshape(x: Any, shape: Any, *, allowzero: int = 0, name: str) -> Any:
     return ops.reshape(x, one_open([None if s == -1 else s for s in sizes]))
 
 
+@op("keraport::ReshapeTo")
+def reshape_to(x: Any, *likes: Any, sizes: Sequence[str], name: str) -> Any:
+    """To sizes that are arithmetic on the sizes of the inputs: Keras' own Reshape leaves one of them open."""
+    layer = ComputedReshape([json.loads(size) for size in sizes], name=name, dtype=layer_dtype(x))
+    return layer([x, *likes])
+
+
+@op("keraport::ExpandTo")
+def expand_to(value: Any, *likes: Any, sizes: Sequence[str], name: str) -> Any:
+    """Repeated to sizes that are arithmetic on the sizes of the inputs."""
+    x = operand(value, likes[0], name=name)
+    if isinstance(x, np.ndarray):
+        x = live_numbers(x, likes[0])
+    layer = ComputedExpand([json.loads(size) for size in sizes], name=name, dtype=layer_dtype(x))
+    return layer([x, *likes])
+
+
 MOST_PARTS = 64
 """What one axis is taken apart into, or put together from, at most."""
 
@@ -45,7 +67,7 @@ def regroup(x: Any, *, axis: int, count: int, sizes: Sequence[int] = (), name: s
     Keras' Reshape needs the other sizes, of which it can leave one open beside the batch.
     """
     old = list(x.shape[axis : axis + count])
-    parts = max([*old[:-1], *list(sizes)[:-1]], default=1)
+    parts = max([math.prod(old[:-1]), *list(sizes)[:-1]], default=1)
     if parts > MOST_PARTS:
         raise Unsupported(
             f"A reshape that takes an axis apart into {parts} parts, beside several open sizes, is not converted.",
@@ -54,7 +76,7 @@ def regroup(x: Any, *, axis: int, count: int, sizes: Sequence[int] = (), name: s
     before = (slice(None),) * axis
     if not old:
         x = ops.expand_dims(x, axis)
-    for size in old[:-1]:
+    for size in accumulate(old[:-1], mul):  # what was joined so far stands in front of the next
         x = ops.concatenate([x[(*before, i)] for i in range(size)], axis) if size > 1 else ops.squeeze(x, axis)
     rest = math.prod(sizes)
     for place, size in enumerate(list(sizes)[:-1]):

@@ -15,6 +15,7 @@ CASES = {
     "keraport::Regroup": [
         case("Reshape", x(B, "h", "w", 12), c([0, 0, 0, 3, 4]), _sizes=OPEN), case("Reshape", x(B, "h", "w", 3, 4), c([0, 0, 0, 12]), _sizes=OPEN),
         case("Reshape", x(B, "h", "w", 6, 4), c([0, 0, 0, 3, 8]), _sizes=OPEN),
+        case("Reshape", x(B, "h", "w", 3, 2, 4), c([0, 0, 0, 24]), _sizes=OPEN), case("Reshape", x(B, "h", "w", 24), c([0, 0, 0, 3, 2, 4]), _sizes=OPEN),
     ],
     "Reshape": [
         *(case("Reshape", x(B, 3, 4, 5), c(target))

@@ -1,0 +1,30 @@
+"""What a report says of the layers that plain Keras has not, and why each is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import onnx_ir as ir
+
+import keraport.layers
+from passes.errors import MODULE_KEY
+
+REASONS: Mapping[str, str] = {
+    "ComputedExpand": "a size that no tensor of the model has, and that joining and cutting does not make",
+    "ComputedReshape": "more than one size follows from arithmetic, and Keras' Reshape leaves one open",
+    "NonMaxSuppression": "Keras has no operation that keeps the best of overlapping boxes",
+}
+"""By the name of the class in `keraport.layers`."""
+
+
+def is_custom(operation: Any) -> bool:
+    """Whether it is a layer of `keraport.layers`."""
+    return type(operation).__module__.startswith(keraport.layers.__name__)
+
+
+def custom_layer(layer: Any, node: ir.Node) -> dict[str, str | None]:
+    """An entry of `custom_layers` in a report."""
+    kind = type(layer).__name__
+    module = node.metadata_props.get(MODULE_KEY) or None
+    return {"layer": kind, "name": layer.name, "node": node.name, "module": module, "reason": REASONS[kind]}
