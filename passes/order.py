@@ -22,18 +22,19 @@ from passes.fuse.recurrent import FuseRecurrent
 from passes.fuse.shared_weights import ShareWeights
 from passes.graph.weight_views import MarkWeights
 from passes.layout import Layout
-from passes.normalize.coerced_softmax import NormalizeSoftmax
-from passes.normalize.col2im import NormalizeCol2Im
 from passes.normalize.convert_opset import ConvertOpset
 from passes.normalize.default_attributes import ExplicitDefaults
 from passes.normalize.explicit_axes import ExplicitAxes
 from passes.normalize.inline_functions import InlineFunctions
 from passes.normalize.module_paths import ModulePaths
-from passes.normalize.nearest_resize_10 import NormalizeNearestResize
 from passes.normalize.open_batch import CloseBatch, OpenBatch, Opened
+from passes.normalize.operators.coerced_softmax import NormalizeSoftmax
+from passes.normalize.operators.col2im import NormalizeCol2Im
+from passes.normalize.operators.deform_conv import NormalizeDeformConv
+from passes.normalize.operators.nearest_resize_10 import NormalizeNearestResize
+from passes.normalize.operators.rms_norm_scale import NormalizeNormScales
 from passes.normalize.position_table_length import NormalizePositionTables
 from passes.normalize.refuse_private import RefusePrivate
-from passes.normalize.rms_norm_scale import NormalizeNormScales
 from passes.padding.fuse_pad import FusePads
 from passes.padding.split_pads import SplitPads
 from passes.shapes.infer import InferShapes
@@ -62,6 +63,7 @@ SETTLING: list[type[ir.passes.PassBase]] = [
     NormalizeSoftmax,  # from here on ranks are known
     NormalizeNormScales,
     NormalizeCol2Im,
+    NormalizeDeformConv,
     NormalizeNearestResize,  # and scales are folded
     ExplicitAxes,
     ConstantReshapeShapes,  # before what is unused goes: it sets shape arithmetic free

@@ -88,6 +88,8 @@ CONVERTED = {
     "SequenceInsert": LIST + "{ s = SequenceConstruct(x) t = SequenceInsert(s, x) y = SequenceAt(t, zero) }",
     "SequenceLength": LIST
     + "{ r = Relu(x) s = SequenceConstruct(x, r) n = SequenceLength(s) f = Cast<to=1>(n) y = Mul(x, f) }",
+    "DeformConv": """g (float[1,1,4,4] x, float[1,8,3,3] o) => (float[1,1,3,3] y) <float[1,1,2,2] w = {1, 2, 3, 4}> {
+        y = DeformConv(x, w, o) }""",
     "SplitToSequence": """g (float[batch,4] x) => (float[batch,2] y) <int64 two = {2}, int64 one = {1}> {
         s = SplitToSequence<axis=1>(x, two) y = SequenceAt(s, one) }""",
     "Squeeze": "g (float[batch,1,3] x) => (float[batch,3] y) <int64[1] axis = {1}> { y = Squeeze(x, axis) }",
@@ -97,7 +99,6 @@ CONVERTED = {
 """A graph for each operator of BY_PASSES; converted models equal onnxruntime."""
 
 REFUSED = {
-    "Unique": "g (float[6] x) => (float[n] y) { y = Unique(x) }",
     "SequenceMap": """g (float[2] x) => (float[2] y) <int64 n = {0}> { s = SequenceConstruct(x) t = SequenceMap(s) <
         body = b (float[2] v) => (float[2] w) { w = Relu(v) }> y = SequenceAt(t, n) }""",
     "RandomNormalLike": "g (float[2,3] x) => (float[2,3] y) { y = RandomNormalLike(x) }",
@@ -118,11 +119,7 @@ PARTS = {
     "indices": """g (float[1,3,6,6] x) => (float[1,3,3,3] y, int64[1,3,3,3] i) {
         y, i = MaxPool<kernel_shape=[2,2], strides=[2,2]>(x) }""",
     "computed axes": "g (float[batch,4] x, int64[1] a) => (float[m] y) { y = ReduceSum<keepdims=0>(x, a) }",
-    "computed sizes": """g (float[batch,n] x) => (int64[m] y) <int64 zero = {0}, int64 one = {1}> {
-        h = Shape<start=0, end=1>(x) w = Shape<start=1, end=2>(x) d = Sub(w, h) s = Squeeze(d)
-        y = Range(zero, s, one) }""",
-    "two open sizes": """g (float[batch,n,6] x, float[a,b] z) => (float[c,d,2] y) <int64[1] two = {2}> {
-        s = Shape(z) t = Concat<axis=0>(s, two) y = Reshape(x, t) }""",
+    "computed sizes": "g (int64[2] s) => (float[a,b] y) { y = ConstantOfShape(s) }",
     "computed condition": """g (float[2,4] x, bool c) => (float[2,4] y) { y = If(c) <
         then_branch = a () => (float[2,4] p) { p = Relu(x) },
         else_branch = b () => (float[4,2] q) { q = Transpose<perm=[1,0]>(x) }> }""",

@@ -14,12 +14,13 @@ FLOORS = {
     "passes": """errors opset / dims / graph / padding / lower / fold.values / fold / shapes.rules / shapes
         / simplify normalize fuse / layout.walk / layout.rules / layout / order""",
     "converter": """errors ports versions temporary atomic_output input_spec model_args processes.exclusive
-        example_files / options sources.memory_budget sources.quiet sources.source sources.torchvision_import
-        / proof.oracle / sources.checkpoints sources.onnx / sources.torch.call / sources.torch / sources.by_name
-        / sources / prepare weights / backends.keras.surgery / backends.keras.build / backends.keras.nesting
-        / backends.keras.ops / backends / processes destinations / proof / proof.guilt / report / prove
-        / golden conversion inspect_source / terminal / zoo.records / zoo.manifests / zoo.results
-        / zoo.running golden.cli weights.cli / zoo / cli / __main__""",
+        example_files /
+        options sources.memory_budget sources.quiet sources.source sources.torchvision_kernels /
+        sources.torchvision_import / proof.oracle / sources.checkpoints sources.onnx / sources.torch.call /
+        sources.torch / sources.by_name / sources / prepare weights / backends.keras.surgery /
+        backends.keras.build / backends.keras.nesting / backends.keras.ops / backends / processes destinations /
+        proof / proof.guilt / report / prove / golden conversion inspect_source / terminal / zoo.records /
+        zoo.manifests / zoo.results / zoo.running golden.cli weights.cli / zoo / cli / __main__""",
 }
 """The rooms of a floor, bottom to top; between two slashes none imports another. A room has what it names, but for what
 is named apart."""

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import torch
 
+from converter.sources.torchvision_kernels import define, say_that_they_are_there
 from passes.errors import BadSource, UsageError
 
 T = TypeVar("T")
@@ -44,10 +45,7 @@ def _chain(error: BaseException | None) -> str:
 
 
 def import_torchvision() -> ModuleType:
-    """torchvision, with the schemas of `nms` and `qnms` defined by us where its own did not load.
-
-    Its Python side needs them to exist; none of the models we build calls them.
-    """
+    """torchvision, with operators of ours where its own did not load: its Python side needs them to exist."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
@@ -56,10 +54,11 @@ def import_torchvision() -> ModuleType:
             if _MISSING not in str(error):
                 raise BadSource(f"torchvision cannot be imported: {error}") from error
         library = torch.library.Library("torchvision", "DEF")
-        for operator in ("nms", "qnms"):
-            library.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        define(library)
         _LIBRARIES.append(library)
-        return import_optional("torchvision")
+        module = import_optional("torchvision")
+        say_that_they_are_there()
+        return module
 
 
 def import_optional(package: str) -> ModuleType:

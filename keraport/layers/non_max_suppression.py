@@ -90,7 +90,7 @@ class NonMaxSuppression(keras.layers.Layer):
         width = ops.minimum(second_high, of_best(second_high)) - ops.maximum(second_low, of_best(second_low))
         common = ops.maximum(height, 0) * ops.maximum(width, 0)
         area = of_best(areas)
-        union = area + areas - common
+        union = ops.subtract(area, ops.subtract(common, areas))  # a sum, which Keras (3.15) may take for a bias
         sound = ops.logical_and(ops.logical_and(area > 0, areas > 0), ops.logical_and(union > 0, common > 0))
         ratio = common / ops.where(sound, union, ops.ones_like(union))
         return ops.logical_and(sound, ratio > self.iou_threshold)

@@ -48,6 +48,7 @@ BY_PASSES: Mapping[str, str] = {
         "constants are computed",
     ),
     "Col2Im": "becomes a transposed convolution with ones as its weights",
+    "DeformConv": "becomes a GridSample and a convolution",
     **dict.fromkeys(_names("ConstantOfShape Range"), "are counted on a tensor that has the size"),
     "Dropout": "does nothing in inference, and is kept for training",
     **dict.fromkeys(_names("Flatten Squeeze Unsqueeze"), "become reshapes"),
@@ -80,11 +81,6 @@ BY_PASSES: Mapping[str, str] = {
 """Operators without a function of their own, and what becomes of them."""
 
 REFUSED: tuple[Refused, ...] = (
-    Refused(
-        "Results whose size depends on the numbers",
-        _names("NonMaxSuppression Unique"),
-        "a Keras graph fixes sizes that JAX can compile",
-    ),
     Refused("Loops over lists", _names("SequenceMap"), "a Keras graph of layers has no lists"),
     Refused(
         "Random numbers",
@@ -103,7 +99,7 @@ REFUSED: tuple[Refused, ...] = (
     ),
     Refused(
         "Sampling at computed places",
-        _names("DeformConv MaxRoiPool MaxUnpool RoiAlign"),
+        _names("MaxRoiPool MaxUnpool"),
         "not written yet: Keras has no layer for it, it has to be made of gathers",
     ),
     Refused(
@@ -113,7 +109,7 @@ REFUSED: tuple[Refused, ...] = (
     ),
 )
 
-SIZED_BY_NUMBERS = frozenset({"Compress", "NonZero"})
+SIZED_BY_NUMBERS = frozenset({"Compress", "NonMaxSuppression", "NonZero", "Unique"})
 """Converted operators whose results have as many elements as the numbers say: JAX cannot compile them."""
 
 PARTS: Mapping[str, Part] = {
@@ -130,14 +126,9 @@ PARTS: Mapping[str, Part] = {
         "Axes, shapes, positions or repetitions that are computed from numbers", "a Keras graph fixes ranks"
     ),
     "computed sizes": Part(
-        "As many numbers as a size that no tensor of the model has",
-        "Keras counts sizes on a tensor",
-        "fix the size with --input",
-    ),
-    "two open sizes": Part(
-        "A reshape that leaves two sizes open which cannot be told from one another",
-        "Keras takes one -1",
-        "fix height and width with --input, and keep the batch dynamic",
+        "As many numbers as the numbers in a tensor say",
+        "Keras counts the sizes of tensors",
+        "give an input that holds sizes with --constant NAME=VALUE",
     ),
     "computed condition": Part(
         "If with a condition on numbers, and branches that give outputs of different shapes",

@@ -40,7 +40,11 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_one_name_at_the_top(installed: Path) -> None:
     assert [path.name for path in installed.iterdir()] == ["keraport"]
-    assert sorted(path.name for path in (installed / "keraport").iterdir() if path.is_dir()) == ["converter", "passes"]
+    assert sorted(path.name for path in (installed / "keraport").iterdir() if path.is_dir()) == [
+        "converter",
+        "layers",
+        "passes",
+    ]
     assert list((installed / "keraport" / "converter" / "report" / "templates").glob("*.html"))
 
 

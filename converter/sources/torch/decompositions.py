@@ -7,6 +7,8 @@ from typing import Any
 
 import torch
 
+from converter.sources.torch.pools import called
+
 _ATTENTION = torch.ops.aten.scaled_dot_product_attention.default
 _BAG = torch.ops.aten.embedding_bag.padding_idx
 _OF_BAG = {
@@ -15,27 +17,6 @@ _OF_BAG = {
     2: torch.ops.aten.amax.default,
 }
 """By the number that the operator has for its mode."""
-
-_POOLS = {
-    torch.ops.aten.adaptive_avg_pool1d.default: [-1],
-    torch.ops.aten.adaptive_avg_pool2d.default: [-2, -1],
-    torch.ops.aten.adaptive_avg_pool3d.default: [-3, -2, -1],
-}
-
-
-def pools_to_means(program: torch.export.ExportedProgram) -> None:
-    """An adaptive pool to one pixel is a mean.
-
-    Given    adaptive_avg_pool2d(x, [1, 1])      which the exporter turns into a mean and, on a channels-last tensor, an
-                                                 as_strided: a Gather at computed positions
-    Result   mean(x, [-2, -1], keepdim=True)
-    """
-    for node in program.graph.nodes:
-        axes = _POOLS.get(node.target) if node.op == "call_function" else None
-        if axes is not None and all(size == 1 for size in node.args[1]):
-            node.target = torch.ops.aten.mean.dim
-            node.args = (node.args[0], axes, True)
-    program.graph_module.recompile()
 
 
 def bags_to_lookups(program: torch.export.ExportedProgram) -> None:
@@ -50,8 +31,8 @@ def bags_to_lookups(program: torch.export.ExportedProgram) -> None:
         if node.op == "call_function" and node.target == _BAG and (ids := _rows_of(node)) is not None:
             arguments: Any = node.args
             with program.graph.inserting_before(node):
-                rows = _called(program.graph, node, torch.ops.aten.embedding.default, arguments[0], ids)
-                result = _called(program.graph, node, _OF_BAG[arguments[4]], rows, [1])
+                rows = called(program.graph, node, torch.ops.aten.embedding.default, arguments[0], ids)
+                result = called(program.graph, node, _OF_BAG[arguments[4]], rows, [1])
             for user in list(node.users):
                 if user.args[1] == 0:
                     user.replace_all_uses_with(result)
@@ -110,7 +91,7 @@ def _take_apart(graph: torch.fx.Graph, node: torch.fx.Node, arguments: dict[str,
     scale = 1 / math.sqrt(q.meta["val"].shape[-1]) if arguments["scale"] is None else arguments["scale"]
 
     def call(target: Any, *args: Any) -> torch.fx.Node:
-        return _called(graph, node, target, *args)
+        return called(graph, node, target, *args)
 
     with graph.inserting_before(node):
         scores = call(aten.matmul.default, q, call(aten.transpose.int, k, -2, -1))
@@ -124,11 +105,3 @@ def _take_apart(graph: torch.fx.Graph, node: torch.fx.Node, arguments: dict[str,
         result = call(aten.matmul.default, weights, v)
     node.replace_all_uses_with(result)
     graph.erase_node(node)
-
-
-def _called(graph: torch.fx.Graph, like: torch.fx.Node, target: Any, *args: Any) -> torch.fx.Node:
-    """A new node in the place and the module of another."""
-    made = graph.call_function(target, args)
-    made.meta = {key: value for key, value in like.meta.items() if key != "val"}
-    made.meta["val"] = target(*(a.meta["val"] if isinstance(a, torch.fx.Node) else a for a in args))
-    return made

@@ -17,11 +17,15 @@ from converter.sources.quiet import first_lines, quiet
 from converter.sources.torch.call.examples import Call
 from converter.sources.torch.capture import Guard, capture, size_guards
 from converter.sources.torch.capture_errors import capture_failed
-from converter.sources.torch.decompositions import attention_in_steps, bags_to_lookups, pools_to_means
+from converter.sources.torch.decompositions import attention_in_steps, bags_to_lookups
 from converter.sources.torch.dropout import as_in_inference, depth_as_dropout, keep_dropout
 from converter.sources.torch.guard_trials import is_needed
+from converter.sources.torch.pools import rewrite_pools
+from converter.sources.torch.translations import translations
 from passes.errors import ExportFailed, NotExportable
 from passes.opset import OPSET
+
+OPSET_OF_ROI_ALIGN = 20
 
 _SYMBOL = re.compile(r"[A-Za-z_]\w*")
 
@@ -74,7 +78,7 @@ def to_onnx(
     Raises:
         NotExportable: with the message of torch's translation.
     """
-    pools_to_means(program)
+    rewrite_pools(program)
     attention_in_steps(program)
     bags_to_lookups(program)
     has_dropout = keep_dropout(program)
@@ -84,10 +88,11 @@ def to_onnx(
                 program,
                 dynamo=True,
                 optimize=False,
-                opset_version=OPSET,
+                opset_version=_opset(program),
                 verbose=False,
                 input_names=input_names,
                 output_names=output_names,
+                custom_translation_table=translations(),
             )
     except torch.onnx.OnnxExporterError as error:
         root: BaseException = error
@@ -103,6 +108,12 @@ def to_onnx(
     _name_tied_weights(result.model, program.state_dict)
     _separate_outputs(result.model, output_names)
     return result.model
+
+
+def _opset(program: torch.export.ExportedProgram) -> int:
+    """onnxruntime (1.31) has no RoiAlign of opset 22, and the export is what the model is compared with."""
+    names = {str(node.target) for node in program.graph.nodes if node.op == "call_function"}
+    return OPSET_OF_ROI_ALIGN if any("torchvision.roi_align" in name for name in names) else OPSET
 
 
 def _separate_outputs(model: ir.Model, names: Sequence[str] | None) -> None:

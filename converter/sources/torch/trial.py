@@ -7,6 +7,7 @@ or of what a module keeps in an attribute of its own, it forgets that it was wri
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -17,6 +18,7 @@ from converter.sources.torch.call import examples
 from converter.sources.torch.call.examples import SIZE_ATTEMPTS, Call
 from converter.sources.torch.call.output_names import names_of
 from converter.sources.torch.eval_mode import Kept
+from converter.sources.torchvision_import import with_torchvision
 from passes.errors import BadSource, Unsupported
 
 TOLERANCE = 1e-3
@@ -62,7 +64,7 @@ def _accepted(module: torch.nn.Module, specs: Sequence[InputSpec], example_input
     first: Exception | None = None
     for call in _candidates(module, specs, example_inputs):
         try:
-            outcome = _run(module, call, kept)
+            outcome = with_torchvision(partial(_run, module, call, kept))  # forward may be what imports it
         except Exception as error:  # noqa: BLE001 - whatever the user's forward raises
             first = error if first is None or not specs else first
         else:

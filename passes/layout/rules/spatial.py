@@ -21,7 +21,7 @@ def channels_last_dims(value: ir.Value) -> list[Dim]:
 
 
 @rule("Conv", "ConvTranspose", "MaxPool", "AveragePool", "InstanceNormalization", "GroupNormalization", "LRN",
-      "DepthToSpace", "GridSample", "SpaceToDepth")  # fmt: skip
+      "DepthToSpace", "GridSample", "RoiAlign", "SpaceToDepth")  # fmt: skip
 def spatial(walk: Walk, node: ir.Node) -> None:
     """Given `y = Conv(x, w)` on [N, C, …], `nhwc::Conv` on [N, …, C]. Other inputs, as weights, keep ONNX's axes."""
     x = operand(node, 0)

@@ -14,7 +14,7 @@ from passes.layout.walk.writer import Writer
 
 
 def reshaped_value(writer: Writer, value: ir.Value, target: Sequence[Dim]) -> ir.Value:
-    """The value with these sizes, told to Reshape as 0 (kept) and -1 (the rest).
+    """The value with these sizes, told to Reshape as 0 (kept) and -1 (the rest), or in the next best way.
 
     Raises:
         Unsupported: more than one open size follows from nothing.
@@ -26,23 +26,24 @@ def reshaped_value(writer: Writer, value: ir.Value, target: Sequence[Dim]) -> ir
     long = [d for d in source if not d.is_one]
     if long == [d for d in target if not d.is_one] and sum(not d.is_static for d in long) > 1:
         return _units(writer, value, target)
-    sizes = reshape_target(source, target)
-    if sizes is None or sum(not d.is_static for d in target[1:]) > 1:
-        regrouped = _regrouped(writer, value, target)
-        if regrouped is not None:
-            return regrouped
+    sizes = _told(source, target)
     if sizes is not None:
         return writer.emit("Reshape", [value, writer.constant(sizes)], target, {"allowzero": 0}, like=value)
-    around = _around(writer, value, target)
-    if around is None:
-        around = reshape_to(writer, value, target)
-    if around is None:
-        raise Unsupported(
-            f"A reshape from {_show(source)} to {_show(target)} leaves more than one size open.",
-            node=describe(writer.node),
-            hint="Give a fixed size for height and width with --input, and keep only the batch dynamic.",
-        )
-    return around
+    for way in (_regrouped, _around, reshape_to):
+        reshaped = way(writer, value, target)
+        if reshaped is not None:
+            return reshaped
+    raise Unsupported(
+        f"A reshape from {_show(source)} to {_show(target)} leaves more than one size open.",
+        node=describe(writer.node),
+        hint="Give a fixed size for height and width with --input, and keep only the batch dynamic.",
+    )
+
+
+def _told(source: Sequence[Dim], target: Sequence[Dim]) -> list[int] | None:
+    """The sizes as Keras' Reshape takes them, which leaves one open beside the first; None where that is not enough."""
+    sizes = reshape_target(source, target)
+    return sizes if sum(not d.is_static for d in target[1:]) <= 1 else None
 
 
 def _regrouped(writer: Writer, value: ir.Value, target: Sequence[Dim]) -> ir.Value | None:
@@ -69,7 +70,7 @@ def _around(writer: Writer, value: ir.Value, target: Sequence[Dim]) -> ir.Value 
         if kept.is_static or kept != target[j] or product(source[:i]) != product(target[:j]):
             continue
         before, after = [kept, *source[:i], *source[i + 1 :]], [kept, *target[:j], *target[j + 1 :]]
-        sizes = reshape_target(before, after)
+        sizes = _told(before, after)
         if sizes is not None:
             value = writer.transpose(value, [i, *(a for a in range(len(source)) if a != i)])
             value = writer.emit("Reshape", [value, writer.constant(sizes)], after, {"allowzero": 0}, like=value)

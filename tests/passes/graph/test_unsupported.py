@@ -58,9 +58,9 @@ def test_refused_operator(operator: str) -> None:
 def test_the_error_has_the_reason_and_what_to_do() -> None:
     with pytest.raises(Unsupported, match="MaxRoiPool is not supported: sampling at computed places, not written"):
         convert(graph("MaxRoiPool", REFUSED_OPERATORS["MaxRoiPool"]))
-    with pytest.raises(Unsupported, match="As many numbers as a size that no tensor") as raised:
+    with pytest.raises(Unsupported, match="As many numbers as the numbers in a tensor say") as raised:
         convert(with_header(REFUSED_PARTS["computed sizes"]))
-    assert raised.value.hint == "Fix the size with --input."
+    assert raised.value.hint == "Give an input that holds sizes with --constant NAME=VALUE."
     undeclared = REFUSED_PARTS["computed turns"].replace("(float[2] y)", "(y)").replace("float[2] vo", "vo")
     with pytest.raises(Unsupported, match="A Loop that ends when numbers"):
         convert(with_header(undeclared))

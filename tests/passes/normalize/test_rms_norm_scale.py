@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from passes.normalize.rms_norm_scale import NormalizeNormScales
+from passes.normalize.operators.rms_norm_scale import NormalizeNormScales
 from passes.shapes.infer import InferShapes
 from tests.harness import check_onnx, check_pass, graph, operators
 

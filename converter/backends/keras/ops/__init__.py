@@ -4,21 +4,19 @@ from converter.backends.keras.ops import (
     activations,
     arithmetic,
     axes,
-    convolution,
-    grid_sample,
     indexing,
     matrix,
     normalization,
-    padding,
     quantisation,
     recurrent,
     reduction,
-    resize,
     scatter,
+    selection,
     spectra,
 )
+from converter.backends.keras.ops.spatial import convolution, grid_sample, padding, resize, roi_align
 
 FAMILIES = (
     activations, arithmetic, axes, convolution, grid_sample, indexing, matrix, normalization, padding,
-    quantisation, recurrent, reduction, resize, scatter, spectra,
+    quantisation, recurrent, reduction, resize, roi_align, scatter, selection, spectra,
 )  # fmt: skip

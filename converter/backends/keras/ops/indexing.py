@@ -177,20 +177,6 @@ def cumsum(x: Any, axis: Any, *, exclusive: int = 0, reverse: int = 0, name: str
     return ops.flip(total, axis=where) if reverse else total
 
 
-@op("NonZero")
-def non_zero(x: Any, *, name: str) -> Any:
-    """[rank, n]: the places of the numbers that are not 0, in rising order."""
-    return ops.cast(ops.stack(ops.nonzero(x)), "int64")
-
-
-@op("Compress")
-def compress(x: Any, condition: Any, *, axis: int | None = None, name: str) -> Any:
-    """What stands where the condition is true, along an axis or of all numbers in a row."""
-    x, condition = operands(x, condition, name=name)
-    (places,) = ops.nonzero(condition)
-    return ops.take(ops.reshape(x, (-1,)) if axis is None else x, places, axis=axis or 0)
-
-
 @op("ReverseSequence")
 def reverse_sequence(x: Any, lengths: Any, *, batch_axis: int = 1, time_axis: int = 0, name: str) -> Any:
     """The first `lengths[b]` elements of each sequence b in reverse, those behind them where they were."""

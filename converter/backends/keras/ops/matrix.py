@@ -12,8 +12,8 @@ from converter.backends.keras.build.operands import operand, operands
 from converter.backends.keras.build.registry import op
 from converter.backends.keras.build.sums import add
 from converter.backends.keras.build.weights import Weight, with_weights
-from converter.backends.keras.ops.convolution import require_constant
 from converter.backends.keras.ops.normalization import decimal
+from converter.backends.keras.ops.spatial.convolution import require_constant
 
 
 @op("keraport::Dense")

@@ -13,7 +13,7 @@ from converter.backends.keras.build.operands import operand
 from converter.backends.keras.build.registry import op
 from converter.backends.keras.build.weights import Weight, with_weights
 from converter.backends.keras.nesting.levels import as_list
-from converter.backends.keras.ops.convolution import require_constant
+from converter.backends.keras.ops.spatial.convolution import require_constant
 
 
 @op("keraport::LSTM")

@@ -12,7 +12,7 @@ from converter.backends.keras.build.live_sizes import size_of
 from converter.backends.keras.build.registry import op
 from converter.backends.keras.ops.arithmetic import truncated_quotient
 from converter.backends.keras.ops.axes import constant_ints, known_size
-from converter.backends.keras.ops.convolution import PADDING
+from converter.backends.keras.ops.spatial.convolution import PADDING
 from passes.errors import Unsupported
 
 

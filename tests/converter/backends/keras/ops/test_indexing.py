@@ -24,11 +24,6 @@ def slices(axis: int) -> list[Case]:
 
 
 CASES = {
-    "NonZero": [case("NonZero", x(3, 4, dtype=dtype), _contexts="plain") for dtype in ("bool", "float32", "int64")],
-    "Compress": [
-        case("Compress", x(B, 6, 5), x(6, dtype="bool"), axis=1), case("Compress", x(B, 6), c([1, 0, 1, 1], "bool"), axis=1),
-        case("Compress", x(3, 4), x(12, dtype="bool"), _contexts="plain"), case("Compress", w(4, 5), x(4, dtype="bool"), axis=0),
-    ],
     "ReverseSequence": [
         case("ReverseSequence", x(6, 2, 5), c([3, 6])), case("ReverseSequence", x(B, 6, 3), x(B, dtype="int64", draw="below:7"), batch_axis=0, time_axis=1, _contexts="plain", _sizes={"batch": (2, 3)}),
         case("ReverseSequence", x(6, 2), c([1, 4]), _contexts="plain"),

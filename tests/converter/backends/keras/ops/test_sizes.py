@@ -32,11 +32,37 @@ class Counted(Case):
         return onnx.shape_inference.infer_shapes(model)
 
 
+class Between(Counted):
+    """Range from 0 to the last size less the one before it, which no tensor has and no joining makes."""
+
+    def model(self, context: str = "plain") -> onnx.ModelProto:
+        model = super().model(context)
+        *before, counting = model.graph.node
+        counting.input[1] = "between"
+        more = [
+            helper.make_node("Shape", ["x0"], ["other"], start=1, end=2),
+            helper.make_node("Squeeze", ["other", "none"], ["first"]),
+            helper.make_node("Sub", ["limit", "first"], ["between"]),
+        ]
+        graph = helper.make_graph(
+            [*before, *more, counting],
+            "between",
+            model.graph.input,
+            [onnx.ValueInfoProto(name=counting.output[0])],
+            model.graph.initializer,
+        )
+        made = helper.make_model(graph, opset_imports=model.opset_import, ir_version=model.ir_version)
+        return onnx.shape_inference.infer_shapes(made)
+
+
 def counted(*shape: int | str, dtype: str = "float32") -> Case:
     return Counted("Shape", (x(*shape, dtype=dtype),), {"start": len(shape) - 1}, contexts=("plain",), sizes=LENGTHS)
 
 
 CASES = {
+    "keraport::ExpandTo": [
+        Between("Shape", (x(B, "h", "t"),), {"start": 2}, contexts=("plain",), sizes={"batch": (2,), "h": (2, 3), "t": (3, 7)}),
+    ],
     "Shape": [
         *(case("Shape", x(B, 3, "t", dtype=dtype), _sizes=LENGTHS) for dtype in ("float32", "int64", "bool")),
         case("Shape", x(B, 3, "t"), start=1, _sizes=LENGTHS), case("Shape", x(B, 3, "t"), start=-1, _sizes=LENGTHS),

@@ -1,0 +1,1 @@
+"""Single operators, each written in others that every later pass knows."""

@@ -1,0 +1,102 @@
+"""GridSample, RoiAlign and DeformConv through the whole converter, against onnxruntime."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+import pytest
+
+from tests.op_cases import Case, c, case, w, x
+from tests.op_checks import check, parameters
+
+B = "batch"
+PADDINGS = ("zeros", "border", "reflection")
+GRID = x(B, 4, 3, 2, draw="normal")
+
+ROIS = np.array([[0, 0, 4, 3], [1, 0.5, 9, 7], [2, 2, 2, 2], [-3, -2, 3, 3], [5, 4, 1, 1]], np.float32)
+
+CASES = {
+    "nhwc::RoiAlign": [
+        *(
+            case(
+                "RoiAlign",
+                x(2, 3, 7, 9),
+                ROIS,
+                c([0, 1, 1, 0, 1]),
+                output_height=2,
+                output_width=3,
+                sampling_ratio=ratio,
+                _opset=16,
+                spatial_scale=scale,
+                coordinate_transformation_mode=where,
+                mode=mode,
+            )
+            for ratio, scale in ((2, 1.0), (1, 0.5), (3, 1.5))
+            for where in ("half_pixel", "output_half_pixel")
+            for mode in ("avg", "max")
+        ),
+        case(
+            "RoiAlign",
+            x(2, 3, 7, 9),
+            x("r", 4, draw="positive"),
+            c([1]),
+            output_height=2,
+            output_width=2,
+            sampling_ratio=2,
+            _opset=16,
+            _sizes={"r": (1,)},
+        ),
+        case(
+            "RoiAlign",
+            x(2, 3, "h", 9),
+            x("r", 4),
+            x("r", dtype="int64", draw="below:2"),
+            sampling_ratio=2,
+            _opset=16,
+            output_height=2,
+            output_width=2,
+            _sizes={"r": (1, 4), "h": (5, 8)},
+            _contexts="plain",
+        ),
+    ],
+    "nhwc::GridSample": [
+        *(
+            case("GridSample", x(B, 3, 5, 6), GRID, mode=mode, padding_mode=padding, align_corners=align)
+            for mode, padding, align in product(("linear", "nearest", "cubic"), PADDINGS, (0, 1))
+        ),
+        *(
+            case("GridSample", x(B, 3, 5, 6), GRID, mode=mode, padding_mode=padding, align_corners=1, _opset=16)
+            for mode, padding in product(("bilinear", "nearest", "bicubic"), PADDINGS)
+        ),
+        *(
+            case("GridSample", x(B, 2, 3, 4, 5), x(B, 2, 3, 2, 3), mode=mode, padding_mode=padding, align_corners=align)
+            for mode, padding, align in product(("linear", "nearest"), PADDINGS, (0, 1))
+        ),
+        *(
+            case("GridSample", x(B, 3, "h", "w"), GRID, padding_mode=p, _sizes={B: (2,), "h": (4, 5), "w": (3,)})
+            for p in PADDINGS
+        ),
+        *(case("GridSample", x(B, 3, 1, 5), GRID, padding_mode=p, align_corners=a) for p in PADDINGS for a in (0, 1)),
+        case("GridSample", x(2, 3, 5, 6), w(2, 4, 3, 2)),
+        case("GridSample", x(B, 3, 5, 6), x(B, "t", 1, 2), _sizes={B: (1, 3), "t": (1, 7)}),
+    ],
+}
+
+
+@pytest.mark.parametrize("case", parameters(CASES))
+def test_equals_onnxruntime(case: Case) -> None:
+    check(case)
+
+
+DEFORMABLE = [
+    case("DeformConv", x(B, 4, 6, 7), w(6, 4, 3, 3), x(B, 18, 6, 7), pads=[1, 1, 1, 1]),
+    case("DeformConv", x(B, 4, 6, 7), w(6, 2, 3, 2), x(B, 12, 3, 3), w(6), strides=[2, 2], group=2, pads=[1, 0, 1, 0]),
+    case("DeformConv", x(B, 4, 6, 7), w(6, 4, 2, 2), x(B, 16, 4, 5), w(6), x(B, 8, 4, 5), dilations=[2, 2], offset_group=2),
+    case("DeformConv", x(2, 4, 6, 7), x(6, 4, 2, 2), x(2, 8, 5, 6), None, x(2, 4, 5, 6), _contexts="plain"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("case", parameters({"DeformConv": DEFORMABLE}))
+def test_a_deformable_convolution(case: Case) -> None:
+    check(case)

@@ -1,0 +1,113 @@
+"""Operators for which torch's exporter has no ONNX form, or a wrong one: converted, and equal to the module."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+import converter
+
+Function = Callable[..., Any]
+
+
+class Applies(nn.Module):
+    def __init__(self, function: Function) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, x: torch.Tensor) -> Any:
+        return self.function(x)
+
+
+FUNCTIONS: dict[str, tuple[Function, str]] = {
+    "prod": (lambda x: (x.prod(1), x.prod(), x.prod(-1, keepdim=True)), "float32[batch,4,3]"),
+    "cumprod": (lambda x: (x.cumprod(-1), x.cumprod(1)), "float32[batch,4,t]"),
+    "integers": (lambda x: (x.prod(1), x.cumprod(1)), "int32[batch,5]"),
+    "erfinv": (lambda x: torch.erfinv(x.tanh() * 0.999), "float32[batch,40]"),
+    "ends of erfinv": (lambda x: torch.erfinv(x.sign()), "float32[batch,4]"),
+    "adaptive_3d": (nn.AdaptiveAvgPool3d((None, 1, 2)), "float32[batch,2,5,6,7]"),
+    "divisor": (nn.AvgPool2d(3, 2, 1, divisor_override=7), "float32[batch,2,h,w]"),
+    "divisor_3d": (nn.AvgPool3d(2, divisor_override=3), "float32[batch,2,4,4,6]"),
+    "rrelu": (nn.RReLU(), "float32[batch,6]"),
+    **{
+        f"cdist {p}": (lambda x, p=p: torch.cdist(x[:, :4], x[:, 4:], p=p), "float32[batch,7,3]")
+        for p in (0.0, 1.0, 2.0, 2.5, float("inf"))
+    },
+}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_equals_the_module(name: str) -> None:
+    function, spec = FUNCTIONS[name]
+    assert converter.convert(Applies(function), inputs=[f"x={spec}"]).verified
+
+
+POOLS = {
+    "plain": nn.MaxPool2d(2, return_indices=True),
+    "overlapping": nn.MaxPool2d(3, 2, 1, return_indices=True),
+    "wide": nn.MaxPool2d((2, 3), (3, 1), (1, 0), return_indices=True),
+    "dilated": nn.MaxPool2d(2, 2, dilation=2, return_indices=True),
+    "ceil": nn.MaxPool2d(2, 2, ceil_mode=True, return_indices=True),
+}
+
+
+@pytest.mark.parametrize("name", POOLS)
+def test_where_the_greatest_lies(name: str) -> None:
+    assert converter.convert(POOLS[name], inputs=["x=float32[batch,3,7,9]"]).verified
+
+
+def test_what_was_pooled_goes_back() -> None:
+    class Unpools(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return F.max_unpool2d(*F.max_pool2d(x, 2, return_indices=True), 2)
+
+    assert converter.convert(Unpools(), inputs=["x=float32[batch,3,8,6]"]).verified
+
+
+def test_boxes() -> None:
+    def keep(x: torch.Tensor, threshold: float) -> torch.Tensor:
+        from torchvision.ops import nms
+
+        corners = torch.cat([x[:, :2], x[:, :2] + x[:, 2:4].abs()], 1)
+        return nms(corners, x[:, 4], threshold)
+
+    conversion = converter.convert(Applies(partial(keep, threshold=0.3)), inputs=["x=float32[30,5]"])
+    assert conversion.verified
+    told = conversion.report.to_dict()
+    assert told["backends"] == ["tensorflow", "torch"] and not told["portable"]
+
+
+@pytest.mark.parametrize("aligned", [True, False])
+def test_regions(aligned: bool) -> None:
+    def cut(x: torch.Tensor) -> torch.Tensor:
+        from torchvision.ops import roi_align
+
+        rois = torch.tensor([[0, 1.0, 2.0, 9.0, 8.0], [1, 0.0, 0.0, 4.0, 4.5]])
+        return roi_align(x, rois, (3, 2), 0.5, 2, aligned)
+
+    assert converter.convert(Applies(cut), inputs=["x=float32[2,4,6,7]"]).verified
+
+
+@pytest.mark.parametrize("masked", [True, False])
+def test_a_deformable_convolution(masked: bool) -> None:
+    class Deforms(nn.Module):
+        def __init__(self) -> None:
+            from converter.sources.torchvision_import import import_torchvision
+
+            import_torchvision()
+            from torchvision.ops import DeformConv2d
+
+            super().__init__()
+            self.moves, self.weighs = nn.Conv2d(4, 36, 3, padding=1), nn.Conv2d(4, 18, 3, padding=1)
+            self.conv = DeformConv2d(4, 6, 3, padding=1, groups=2)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.conv(x, self.moves(x), self.weighs(x).sigmoid() if masked else None)
+
+    assert converter.convert(Deforms(), inputs=["x=float32[batch,4,6,7]"]).verified
