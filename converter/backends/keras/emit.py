@@ -148,7 +148,7 @@ def emit(
         output_names,
         mixed=variables.mixed,
         sources=variables.sources,
-        custom_layers=variables.custom,
+        custom_layers=[custom_layer(layer, node) for layer, node in variables.custom],
     )
 
 
@@ -216,7 +216,7 @@ def _emit_node(node: ir.Node, tensors: dict[ir.Value, Any], known: set[int], var
         raise Unsupported(f"Keras refuses it: {_first_line(error)}", node=describe(node)) from error
     results = [_as_tensor(result, live) for result in as_list(results)]
     check_integers(node, results)
-    variables.custom.extend(custom_layer(made, node) for made in _name_operations(results, known, name))
+    variables.custom.extend((made, node) for made in _name_operations(results, known, name))
     for value, result in zip(node.outputs, results, strict=False):
         tensors[value] = result
         known.add(id(result))

@@ -88,7 +88,7 @@ class Variables:
     that two nested models share as two. `trainable` says what the source says of its parameters and buffers; `mixed`
     are weights that are trained because their layer is, though the source does not train them. `sources` are the names
     of all weights of the source that a variable holds, or was computed from. `custom` are the layers that plain Keras
-    has not: `Emission.custom_layers`.
+    has not, and the nodes that they are for.
     """
 
     layers: dict[Any, keras.layers.Layer] = field(default_factory=dict)
@@ -98,7 +98,7 @@ class Variables:
     trainable: dict[str, bool] | None = None
     mixed: list[str] = field(default_factory=list)
     sources: set[str] = field(default_factory=set)
-    custom: list[dict[str, str | None]] = field(default_factory=list)
+    custom: list[tuple[keras.layers.Layer, ir.Node]] = field(default_factory=list)
 
 
 _current: ContextVar[Variables] = ContextVar("variables")
