@@ -153,6 +153,9 @@ def convert(
     examples: Examples = None,
     normalise: Normalise = "0-1",
     verify_on: VerifyOn = None,
+    how: Annotated[
+        Literal["full", "quick"], typer.Option("--verify", help="All cases and float64, or one case.")
+    ] = "full",
     no_verify: Annotated[bool, typer.Option("--no-verify", help="Do not compare with onnxruntime.")] = False,
     random_weights: RandomWeights = None,
     model_args: ModelArgs = None,
@@ -193,7 +196,7 @@ def convert(
             fold_batchnorm=fold_batchnorm,
             dropout=not no_dropout,
             portable=portable,
-            verify=not no_verify,
+            verify=False if no_verify else how,
             verify_on=backend_names(verify_on),
             example_files=_example_files(examples, normalise),
             random_weights=random_weights,
@@ -235,6 +238,9 @@ def verify(
     trust: Trust = False,
     max_bytes: MaxBytes = None,
     state: State = "refuse",
+    gradients: Annotated[
+        bool, typer.Option("--gradients", help="Compare the gradients of all weights with the module's as well.")
+    ] = False,
 ) -> int:
     """Compare a .keras file with any source, in a process in which keraport is not imported."""
     screen = Screen()
@@ -269,6 +275,9 @@ def verify(
             report.verification = verification.to_dict()
             if not verification.passed:
                 raise NotEquivalent(verification.reason)
+        if gradients:
+            with report.stage("gradients"):
+                _compare_gradients(model, loaded, report)
     except Exception:
         _write_reports(report, report_file, html_file)
         raise
@@ -459,6 +468,27 @@ def _load(source: str, *, model_args: list[str] | None, constants: list[str] | N
 
     fixed = parse_model_args(constants or (), "constant")
     return load(source, model_args=parse_model_args(model_args or ()), constants=fixed, **told)
+
+
+def _compare_gradients(model: Path, loaded: Source, report: Report) -> None:
+    """Put what was found into the report's verification.
+
+    Raises:
+        NotEquivalent: some differ.
+    """
+    from converter.terminal.quiet_tensorflow import import_backend
+    from converter.weights.record import read_record
+
+    record = read_record(model)
+    import_backend()
+    from converter.backends.keras.emit import load
+    from converter.proof.gradients import compare_gradients
+    from passes.errors import NotEquivalent
+
+    found = compare_gradients(load(model), record, loaded, report.inputs, report.outputs)
+    report.verification = {**(report.verification or {}), "gradients": found.to_dict()}
+    if not found.passed:
+        raise NotEquivalent(found.reason)
 
 
 def _check_model(model: Path) -> None:

@@ -69,6 +69,22 @@ class Conversion:
         state = read_state(Path(path), self._record.shapes, trust=trust)
         assign(self.model, into_variables(self._record, state, f"The checkpoint {Path(path).name}"))
 
+    def gradients_equal(
+        self, module: Any, *, inputs: Sequence[str | InputSpec] = (), example_inputs: Any = None
+    ) -> bool:
+        """Whether the gradients of `model` are those of the module that it was made from, in evaluation mode.
+
+        Each trained tensor's is compared, to a thousandth of its norm; `keraport verify --gradients` names those that
+        differ.
+
+        Raises:
+            UsageError: the source is no module.
+        """
+        from converter.proof.gradients import compare_gradients
+
+        source = load(module, Options(inputs=inputs, example_inputs=example_inputs))
+        return compare_gradients(self.model, self._record, source, self.inputs, self.outputs).passed
+
     @property
     def _record(self) -> Record:
         return record_of(self.report.source, self.weights, self._others)
@@ -97,7 +113,7 @@ def convert(
     fold_batchnorm: bool = False,
     dropout: bool = True,
     portable: bool = False,
-    verify: bool = True,
+    verify: bool | str = True,
     verify_on: Sequence[str] = (),
     example_files: ExampleFiles | None = None,
     inputs: Sequence[str | InputSpec] = (),
@@ -132,6 +148,7 @@ def convert(
         portable: refuse what plain Keras cannot say, instead of using a layer of `keraport.layers`.
         fold_batchnorm: fold BatchNormalization into the layer before it, for inference only.
         verify: reload the saved model in plain Keras, in a process of its own, and compare it with onnxruntime.
+            "quick" compares one case; True is "full".
         verify_on: Keras backends to verify on: "tensorflow", "jax", "torch"; by default the one in KERAS_BACKEND.
         example_files: example inputs as files.
         inputs: specifications such as `x=float32[batch,3,224,224]`; a name is a dynamic dimension.
@@ -155,7 +172,7 @@ def convert(
     report = Report(source=str(source) if isinstance(source, (str, Path)) else type(source).__name__, on_stage=on_stage)
     main, destinations = split_outputs(output, formats)
     with contextlib.ExitStack() as stack:
-        place = _place(stack, main, verify)
+        place = _place(stack, main, bool(verify))
         others = [(each, stack.enter_context(placed(each))) for each in destinations]
         with report.stage("load"):
             options = Options(
@@ -185,7 +202,7 @@ def convert(
         if verify:
             _start_replay()
         with report.stage("passes"):
-            prepared = prepare_source(loaded, options, keep_normalised=verify)
+            prepared = prepare_source(loaded, options, keep_normalised=bool(verify))
             _describe(report, prepared.final)
             report.notes += _notes_on_sizes(prepared.final)
         with report.stage("emit"):

@@ -26,6 +26,10 @@ CHOICES = {
 }
 
 
+VERIFY = ("full", "quick")
+"""One case instead of all, and no second opinion in float64: for the hundredth time, not for the first."""
+
+
 def backend_names(text: str | None) -> tuple[str, ...]:
     """`tensorflow,jax` as names."""
     return tuple(name.strip() for name in (text or "").split(",") if name.strip())
@@ -56,7 +60,7 @@ class Options:
     fold_batchnorm: bool = False
     dropout: bool = True
     portable: bool = False
-    verify: bool = True
+    verify: bool | str = True
     verify_on: Sequence[str] = ()
     example_files: ExampleFiles | None = None
     tolerance: Tolerance | None = None
@@ -66,6 +70,8 @@ class Options:
             value = getattr(self, option)
             if value not in choices:
                 raise UsageError(f"{option} must be one of {', '.join(choices)}. Received: {value!r}.")
+        if self.verify not in (True, False, *VERIFY):
+            raise UsageError(f"verify must be one of True, False, {', '.join(VERIFY)}. Received: {self.verify!r}.")
         unknown = sorted(set(self.verify_on) - set(BACKENDS))
         if unknown:
             raise UsageError(f"Keras has no backend {unknown[0]!r}.", hint=f"It has {', '.join(BACKENDS)}.")

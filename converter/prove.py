@@ -49,6 +49,7 @@ class Proof:
             "examples": example_arrays(self.loaded, self.options.example_files or self.options.example_inputs),
             "tolerance": self.options.tolerance,
             "normalised": self.prepared.normalised,
+            "quick": self.options.verify == "quick",
             "find_guilty": partial(_find_guilty, self.prepared.final, self.emission),
         }
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from converter.ports import Port, to_source
 from converter.proof.compare import FLOAT32, Comparison, Tolerance, by_spread, compare, compare_all, tolerance_for
-from converter.proof.noise import PROVING, uncertainty, weighed
+from converter.proof.noise import MOST, MOST_BY_STEPS, PROVING, uncertainty, weighed
 from converter.proof.oracle import Oracle
 from converter.proof.precision import QUANTISED
 from converter.proof.trials import Trial
@@ -81,13 +81,16 @@ class Judge:
         usual = FLOAT32.atol + FLOAT32.rtol * comparison.max_abs / max(comparison.max_rel, 1e-30)
         return replace(comparison, by="quantisation") if comparison.max_abs > usual else comparison
 
+    def _most(self, name: str) -> float:
+        return MOST_BY_STEPS if self.tolerances.get(name) == QUANTISED else MOST
+
     def _weighed(self, trial: Trial, compared: Sequence[Comparison]) -> list[Comparison]:
         """Those that differ by too much are judged again, by what the oracle does not know itself."""
         if self.tolerance is not None or all(c.passed or not np.isfinite(c.max_abs) for c in compared):
             return list(compared)
         noise = uncertainty(self.oracle, trial.feeds, trial.expected)
         return [
-            comparison if comparison.passed else weighed(comparison, reference, own)
+            comparison if comparison.passed else weighed(comparison, reference, own, self._most(comparison.name))
             for comparison, reference, own in zip(compared, trial.expected, noise, strict=True)
         ]
 

@@ -25,6 +25,9 @@ TIMES = 3.0
 MOST = 0.01
 """Of an output's size: a case in which rounding does more than this proves nothing about the layers."""
 
+MOST_BY_STEPS = 0.25
+"""The same behind quantised numbers, where one rounding is a step: there, each layer by itself is what proves."""
+
 NUDGES = 2
 
 ULPS = 8
@@ -75,14 +78,18 @@ def apart(a: Array, b: Array) -> float:
     return largest(np.abs(np.asarray(a, np.float64) - np.asarray(b, np.float64)))
 
 
-def weighed(comparison: Comparison, reference: Array, noise: float) -> Comparison:
-    """The verdict on an output that differs by more than its tolerance, once the oracle's uncertainty is known."""
+def weighed(comparison: Comparison, reference: Array, noise: float, most: float = MOST) -> Comparison:
+    """The verdict on an output that differs by more than its tolerance, once the oracle's uncertainty is known.
+
+    Args:
+        most: of the output's size, that the uncertainty may excuse.
+    """
     size = largest(np.abs(np.asarray(reference, np.float64))) if reference.dtype.kind == "f" else 0.0
     allowed = TIMES * noise + ULPS * float(np.finfo(reference.dtype).eps) * size if size else 0.0
     found = replace(comparison, uncertainty=noise)
     if not np.isfinite(comparison.max_abs) or comparison.max_abs > allowed:
         return found
-    if TIMES * noise > MOST * size:
+    if TIMES * noise > most * size:
         reason = f"ill-conditioned: the oracle itself moves by {noise:.3g} when its inputs are rounded"
         return replace(found, ill_conditioned=True, reason=reason)
     return replace(found, passed=True, reason="", by="uncertainty", allowed=allowed)

@@ -47,7 +47,7 @@ def ask_module(
     # The module is the truth here: what the export made of it is judged.
     ports = judge.ports
     result.export = judge.export(trial, found)
-    if from_keras is None or len(from_keras) != len(ports):
+    if result.is_quick or from_keras is None or len(from_keras) != len(ports):
         return
     if 2 * parameter_bytes(source) > memory_budget.machine_memory() // DOUBLE_SHARE:
         result.notes.append("The module is too large to be copied to float64, so the precision was not measured.")

@@ -54,12 +54,22 @@ class Trials:
         oracle: for it.
         lengths: of `lengths_of`.
         never_one: dimensions at whose size 1 the source drops an axis.
+        quick: one trial is enough: of the user's own inputs, or of a batch of two.
     """
 
     source: Source
     oracle: Oracle
     lengths: Mapping[str, Dim] = field(default_factory=dict)
     never_one: Collection[str] = ()
+    quick: bool = False
+
+    def planned(self, known: Mapping[str, Array], use_examples: bool, sizes: Sizes) -> list[Case]:
+        """The cases to try."""
+        values = graph_inputs(self.source.model)
+        cases = plan(values, known, use_examples=use_examples, sizes=sizes, never_one=self.never_one)
+        if not self.quick:
+            return cases
+        return cases[:1] if cases[0].examples else cases[1:2]
 
     def at(self, case: Case, examples: Mapping[str, Array] | None = None) -> Trial:
         """The trial of a case.
@@ -168,7 +178,7 @@ def _attempt(
     values = graph_inputs(making.source.model)
     trials: list[Trial] = []
     refused: list[str] = []
-    for case in plan(values, known, use_examples=bool(examples), sizes=sizes, never_one=making.never_one):
+    for case in making.planned(known, bool(examples), sizes):
         try:
             trials.append(making.at(case, examples))
         except BadSource as error:

@@ -105,6 +105,7 @@ class Verification:
         inner: set where the outputs alone do not decide.
         unproven: outputs that hardly move in any case, and why that proves little about them.
         others: the same on other Keras backends.
+        is_quick: one case only, without float64.
     """
 
     oracle: str
@@ -118,12 +119,13 @@ class Verification:
     unproven: dict[str, str] = field(default_factory=dict)
     others: list[Verification] = field(default_factory=list)
     counterexample: Mapping[str, Array] | None = field(default=None, repr=False)
+    is_quick: bool = False
 
     @property
     def passed(self) -> bool:
         """Every case equal, and at least one; cases that are ill-conditioned do not count."""
         return (
-            self._conditioned
+            self.is_conditioned
             and all(case.passed or case.ill_conditioned for case in self.cases)
             and (self.inner is None or self.inner.guilty is None)
             and all(other.passed for other in self.others)
@@ -165,10 +167,11 @@ class Verification:
                 return f"On {other.backend}: {other.reason}"
         if not self.cases:
             return "No case could be tried."
-        return "" if self._conditioned else "Too few cases are well-conditioned: rounding alone moves the outputs."
+        return "" if self.is_conditioned else "Too few cases are well-conditioned: rounding alone moves the outputs."
 
     @property
-    def _conditioned(self) -> bool:
+    def is_conditioned(self) -> bool:
+        """Whether enough cases say something."""
         sound = sum(case.passed for case in self.cases)
         return sound >= min(ENOUGH, sum(not case.ill_conditioned for case in self.cases) or 1)
 
@@ -178,6 +181,7 @@ class Verification:
             "reason": self.reason,
             "max_abs": self.max_abs,
             "oracle": self.oracle,
+            "mode": "quick" if self.is_quick else "full",
             "backend": self.backend,
             "cases": [case.to_dict() for case in self.cases],
             "export": None if self.export is None else self.export.to_dict(),

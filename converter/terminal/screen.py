@@ -140,7 +140,8 @@ def _verdict(verification: Mapping[str, Any]) -> str:
         return f"NOT EQUIVALENT. {verification['reason']}"
     worst, count = verification["max_abs"], len(verification["cases"])
     error = "outputs equal" if worst is None else f"greatest error {worst:.2e}"
-    return f"yes: {error} over {count} case{'s' if count != 1 else ''}, on {verification['backend']}"
+    how = ", quickly" if verification["mode"] == "quick" else ""
+    return f"yes: {error} over {count} case{'s' if count != 1 else ''}, on {verification['backend']}{how}"
 
 
 def _reason(value: ValueDifference) -> str:

@@ -42,7 +42,7 @@ def into_state(record: Record, values: Mapping[str, np.ndarray]) -> tuple[dict[s
     for path, place in record.places.items():
         if path not in values:
             raise BadSource(f"The model has no variable {path!r}: it is not the one that the record is of.")
-        array = _back(values[path], place, path)
+        array = undone(values[path], place, path)
         if place.source in state and not np.array_equal(state[place.source], array, equal_nan=True):
             raise BadSource(f"Variables that are one tensor of the source, {place.source!r}, differ: {path!r} is one.")
         state[place.source] = array
@@ -50,8 +50,12 @@ def into_state(record: Record, values: Mapping[str, np.ndarray]) -> tuple[dict[s
     return state, sorted(lost)
 
 
-def _back(array: np.ndarray, place: Place, path: str) -> np.ndarray:
-    """The view's steps undone."""
+def undone(array: np.ndarray, place: Place, path: str) -> np.ndarray:
+    """An array of a variable as it lies in the source.
+
+    Raises:
+        BadSource: it has not the variable's shape.
+    """
     shapes = [place.shape]
     for step in place.view:
         shapes.append(shape_after(shapes[-1], step))

@@ -9,9 +9,9 @@ from passes.layout.walk.registry import RULES
 
 SPATIAL = {
     "AveragePool", "BatchNormalization", "Conv", "ConvTranspose", "DepthToSpace", "GlobalAveragePool", "GlobalMaxPool",
-    "GridSample", "GroupNormalization", "InstanceNormalization", "LRN", "MaxPool", "Resize", "SpaceToDepth",
+    "GridSample", "GroupNormalization", "InstanceNormalization", "LRN", "MaxPool", "Resize", "RoiAlign", "SpaceToDepth",
 }  # fmt: skip
-THROUGH = {"Pad", "Slice", "Concat", "Split", "keraport::PadSame"}
+THROUGH = {"Concat", "DequantizeLinear", "Pad", "QuantizeLinear", "Slice", "Split", "keraport::PadSame"}
 
 
 def image_inputs(graph: ir.Graph) -> set[ir.Value]:

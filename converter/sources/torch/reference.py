@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -43,6 +43,29 @@ class Reference:
             result = self._call({spec.name: self._tensor(feeds[spec.name]) for spec in self._source.inputs})
         tensors = [leaf for leaf in _pytree.tree_leaves(result) if isinstance(leaf, torch.Tensor)]
         return [_array(tensor) for tensor in tensors]
+
+    def gradients(
+        self, feeds: Mapping[str, Array], factors: Callable[[Sequence[int]], Array]
+    ) -> tuple[dict[str, Array], list[tuple[int, ...]]]:
+        """What the sum of all floating-point outputs, each times its factors, changes with every trained parameter.
+
+        Returns:
+            The gradients by the parameters' names, and the shapes of all outputs.
+        """
+        named = {name: value for name, value in self._module.named_parameters() if value.requires_grad}
+        with torch.enable_grad(), evaluating(self._module) as kept, kept.running():
+            result = self._call({spec.name: self._tensor(feeds[spec.name]) for spec in self._source.inputs})
+            tensors = [leaf for leaf in _pytree.tree_leaves(result) if isinstance(leaf, torch.Tensor)]
+            parts = [
+                (tensor * torch.from_numpy(factors(tensor.shape))).sum()
+                for tensor in tensors
+                if tensor.is_floating_point()
+            ]
+            found = torch.autograd.grad(sum(parts[1:], parts[0]), list(named.values()), allow_unused=True)
+        zeros = (
+            torch.zeros_like(value) if grad is None else grad for value, grad in zip(named.values(), found, strict=True)
+        )
+        return {name: _array(grad) for name, grad in zip(named, zeros, strict=True)}, [tuple(t.shape) for t in tensors]
 
     def _call(self, tensors: dict[str, torch.Tensor]) -> Any:
         states: dict[str, torch.Tensor] = {}

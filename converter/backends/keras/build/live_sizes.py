@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from converter.backends.keras.build.operands import MOST_IN_CONFIG
+from converter.backends.keras.build.operands import MOST_IN_CONFIG, first_along
 
 
 def ones(x: Any, axis: int) -> Any:
     """As many ones (int32) as x is long along the axis."""
-    return ops.ones_like(x[tuple(slice(None) if a == axis else 0 for a in range(len(x.shape)))], dtype="int32")
+    return ops.ones_like(first_along(x, axis), dtype="int32")
 
 
 def length(x: Any, axis: int) -> Any:

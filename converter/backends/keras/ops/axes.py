@@ -16,7 +16,7 @@ from keras import layers, ops
 from converter.backends.keras.build.dtypes import has_policy, layer_dtype
 from converter.backends.keras.build.live_constants import live_numbers
 from converter.backends.keras.build.live_sizes import counted_positions, length
-from converter.backends.keras.build.operands import lookup, operand
+from converter.backends.keras.build.operands import first_along, lookup, operand
 from converter.backends.keras.build.registry import op
 from converter.backends.keras.build.sums import add
 from converter.backends.keras.build.weights import Weight
@@ -156,7 +156,7 @@ def expand(value: Any, like: Any = None, *, shape: Sequence[int], axis: int, nam
         if isinstance(value, Weight):
             raise Unsupported("A constant expanded by itself was not folded.")
         return _spread(_with_axes(value, len(shape), value.dtype), shape)
-    zeros = ops.zeros_like(_along(like, axis), dtype="int32")
+    zeros = ops.zeros_like(first_along(like, axis), dtype="int32")
     where = list(shape).index(-1)
     if isinstance(value, Weight) and value.origin is not None and value.take is None:
         rows = lookup(value, zeros, name=name)
@@ -181,13 +181,6 @@ def _with_axes(x: Any, rank: int, dtype: str) -> Any:
         return array.reshape((1,) * (rank - array.ndim) + array.shape)
     missing = rank - len(x.shape)
     return ops.expand_dims(x, tuple(range(missing))) if missing else x
-
-
-def _along(x: Any, axis: int) -> Any:
-    """[…, n, …] → [n]: the first element along every other axis."""
-    if len(x.shape) == 1:
-        return x
-    return x[tuple(slice(None) if a == axis else 0 for a in range(len(x.shape)))]
 
 
 def _spread(x: Any, shape: Sequence[int]) -> Any:

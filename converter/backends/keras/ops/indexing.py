@@ -9,7 +9,7 @@ import numpy as np
 from keras import layers, ops
 
 from converter.backends.keras.build.live_sizes import size_of
-from converter.backends.keras.build.operands import index_operand, operand, operands
+from converter.backends.keras.build.operands import MOST_AXES, index_operand, operand, operands
 from converter.backends.keras.build.registry import op
 from converter.backends.keras.build.weights import Weight, with_weights
 from converter.backends.keras.ops.arithmetic import onnx_dtype
@@ -26,10 +26,6 @@ def slice_(x: Any, starts: Any, ends: Any, axes: Any = None, steps: Any = None, 
     for axis, start, end, step in zip(which, first, last, strides, strict=True):
         index[axis] = _slice(start, end, step, x.shape[axis])
     return _at(x, index)
-
-
-MOST_AXES = 8
-"""TensorFlow's StridedSlice takes no more on a CPU."""
 
 
 def _at(x: Any, index: list[Any]) -> Any:

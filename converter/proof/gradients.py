@@ -1,0 +1,131 @@
+"""Gradients of a Keras model against those of the module that it was made from, in evaluation mode.
+
+Both differentiate the same number: the sum of all outputs, each entry times a random one. A tensor of the source that
+several variables hold has the sum of their gradients.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from converter.ports import Port, to_keras
+from converter.proof.cases import feeds, graph_inputs, lengths_of, plan
+from converter.sources import Source
+from converter.weights.exchange import undone
+from converter.weights.record import Record
+from passes.errors import UsageError
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+RTOL = 1e-3
+"""Of a gradient's own norm."""
+
+ATOL = 1e-5
+"""Of the norm of all gradients: what is 0 in one is rounding in the other."""
+
+SEED = 0
+
+
+@dataclass(frozen=True)
+class Gradient:
+    """Of one tensor of the source: its norm there, and how far the Keras model's is from it."""
+
+    source: str
+    norm: float
+    apart: float
+    allowed: float
+
+    @property
+    def passed(self) -> bool:
+        return self.apart <= self.allowed
+
+
+@dataclass(frozen=True)
+class Gradients:
+    """Attributes:
+    compared: by tensor of the source.
+    skipped: trained tensors that have no variable of their own, and why.
+    """
+
+    compared: list[Gradient]
+    skipped: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def passed(self) -> bool:
+        return bool(self.compared) and all(gradient.passed for gradient in self.compared)
+
+    @property
+    def reason(self) -> str:
+        """The worst of those that differ, in a sentence."""
+        if not self.compared:
+            return "No trained tensor of the source has a variable of its own."
+        wrong = [gradient for gradient in self.compared if not gradient.passed]
+        if not wrong:
+            return ""
+        worst = max(wrong, key=lambda gradient: gradient.apart / max(gradient.allowed, 1e-30))
+        by = f"by {worst.apart:.3g} of {worst.norm:.3g}, allowed {worst.allowed:.3g}"
+        return f"{len(wrong)} of {len(self.compared)} gradients differ, most that of {worst.source!r}: {by}."
+
+    def to_dict(self) -> dict[str, Any]:
+        told = [{**asdict(gradient), "passed": gradient.passed} for gradient in self.compared]
+        return {"passed": self.passed, "reason": self.reason, "compared": told, "skipped": self.skipped}
+
+
+def compare_gradients(
+    model: Any, record: Record, source: Source, inputs: Sequence[Port], outputs: Sequence[Port]
+) -> Gradients:
+    """Differentiate both for one batch of random inputs.
+
+    Args:
+        model: of the conversion, on the Keras backend of this process.
+        record: which tensor of the source each variable is.
+        source: with a module.
+        inputs, outputs: how the tensors of the source relate to those of the model.
+
+    Raises:
+        UsageError: the source has no module to differentiate.
+    """
+    if source.torch_module is None:
+        raise UsageError("Gradients are compared with a PyTorch module's; this source has none.")
+    from converter.backends.keras.differentiate import gradients_of
+    from converter.sources.torch.reference import Reference
+
+    values = graph_inputs(source.model)
+    case = plan(values)[1]
+    given = feeds(values, case, {}, lengths_of(source.model.graph))
+    by_module, shapes = Reference(source).gradients(given, _random)
+    factors = to_keras(outputs, [_random(shape) for shape in shapes])
+    arrays = to_keras(inputs, [given[port.name] for port in inputs])
+    return _compared(record, by_module, gradients_of(model, arrays, factors))
+
+
+def _random(shape: Sequence[int]) -> Array:
+    """The same for the same shape."""
+    return np.random.default_rng(SEED).standard_normal(tuple(shape)).astype(np.float32)
+
+
+def _compared(record: Record, by_module: Mapping[str, Array], by_variable: Mapping[str, Array]) -> Gradients:
+    found: dict[str, Array] = {}
+    for path, place in record.places.items():
+        if place.source in by_module and path in by_variable:
+            gradient = undone(by_variable[path].astype(np.float64), place, path)
+            found[place.source] = found.get(place.source, 0.0) + gradient
+    norms = {name: float(np.linalg.norm(gradient)) for name, gradient in by_module.items()}
+    whole = float(np.linalg.norm(list(norms.values())))
+    compared = [
+        Gradient(
+            name, norms[name], float(np.linalg.norm(found[name] - by_module[name])), RTOL * norms[name] + ATOL * whole
+        )
+        for name in found
+    ]
+    computed = set(record.computed.values())
+    skipped = {
+        name: "a variable is computed from it" if name in computed else "no variable holds it"
+        for name in by_module
+        if name not in found
+    }
+    return Gradients(compared, skipped)
