@@ -148,6 +148,18 @@ def convert(
     fold_batchnorm: FoldBatchnorm = False,
     no_dropout: NoDropout = False,
     portable: Portable = False,
+    quantise: Annotated[
+        str | None,
+        typer.Option("--quantise", metavar="KIND", help="Of a .tflite file: float16, dynamic or int8."),
+    ] = None,
+    calibrate: Annotated[
+        Path | None,
+        typer.Option("--calibrate", metavar="FILE", help="For int8: a .npz with many rows, or a folder of images."),
+    ] = None,
+    least_signal: Annotated[
+        float | None,
+        typer.Option("--min-signal", metavar="DB", help="What a quantised file keeps. Default: 40, 20 or 15 dB."),
+    ] = None,
     report_file: ReportFile = None,
     html_file: HtmlFile = None,
     examples: Examples = None,
@@ -198,7 +210,10 @@ def convert(
             portable=portable,
             verify=False if no_verify else how,
             verify_on=backend_names(verify_on),
-            example_files=_example_files(examples, normalise),
+            example_files=_example_files(examples, normalise, also=calibrate is not None),
+            quantise=quantise,
+            calibrate=calibrate,
+            least_signal=least_signal,
             random_weights=random_weights,
             model_args=parse_model_args(model_args or ()),
             constants=parse_model_args(constants or (), "constant"),
@@ -498,10 +513,11 @@ def _check_model(model: Path) -> None:
         raise UsageError(f"The model {str(model)!r} does not exist.")
 
 
-def _example_files(files: list[Path] | None, normalise: str) -> ExampleFiles | None:
+def _example_files(files: list[Path] | None, normalise: str, *, also: bool = False) -> ExampleFiles | None:
+    """None where there are none, unless the images of something else are normalised as well."""
     from converter.example_files import ExampleFiles
 
-    return ExampleFiles(tuple(files), normalise) if files else None
+    return ExampleFiles(tuple(files or ()), normalise) if files or also else None
 
 
 def _check_outputs(report_file: Path | None, html_file: Path | None) -> None:

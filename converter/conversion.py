@@ -12,10 +12,11 @@ import onnx_ir as ir
 
 from converter.atomic_output import Output
 from converter.backends.emission import emit_model
-from converter.destinations.kinds import split_outputs
+from converter.destinations.kinds import Destination, split_outputs
+from converter.destinations.quantise import Quantisation, quantisation
 from converter.destinations.write import described, placed, write
 from converter.options import Options
-from converter.ports import Port, ports_of
+from converter.ports import Port, ports_of, to_keras
 from converter.prepare import prepare_source
 from converter.processes.exclusive import exclusive
 from converter.proof.cases import graph_inputs
@@ -24,14 +25,16 @@ from converter.proof.index_bounds import length_limits
 from converter.prove import Proof, written
 from converter.report import OnStage, Report
 from converter.report.training import describe_training
-from converter.sources import InputSpec, load
+from converter.sources import InputSpec, Source, load
 from converter.temporary import temporary_folder
 from converter.weights.record import Record, attach, record_of, tensors_without_variable
+from passes.errors import UsageError
 from passes.normalize.explicit_axes import kept_axes
 
 if TYPE_CHECKING:
     import keras
 
+    from converter.backends.keras.emit import Emission
     from converter.example_files import ExampleFiles
 
 
@@ -116,6 +119,9 @@ def convert(
     verify: bool | str = True,
     verify_on: Sequence[str] = (),
     example_files: ExampleFiles | None = None,
+    quantise: str | None = None,
+    calibrate: str | Path | None = None,
+    least_signal: float | None = None,
     inputs: Sequence[str | InputSpec] = (),
     random_weights: int | None = None,
     model_args: Mapping[str, Any] | None = None,
@@ -151,6 +157,9 @@ def convert(
             "quick" compares one case; True is "full".
         verify_on: Keras backends to verify on: "tensorflow", "jax", "torch"; by default the one in KERAS_BACKEND.
         example_files: example inputs as files.
+        quantise: a `.tflite` file: "float16", "dynamic" (weights of 8 bits) or "int8" (all of it).
+        calibrate: for int8: a `.npz` file with an array of many rows for each input, or a folder of images.
+        least_signal: decibels of signal to noise that every output of a quantised file has to keep.
         inputs: specifications such as `x=float32[batch,3,224,224]`; a name is a dynamic dimension.
         random_weights: draw the weights of a factory or a named model from this seed.
         model_args: what a factory, or the builder of a named model, is called with: {"num_classes": 10}.
@@ -195,9 +204,13 @@ def convert(
                 verify=verify,
                 verify_on=verify_on,
                 example_files=example_files,
+                quantise=quantise,
+                calibrate=calibrate,
+                least_signal=least_signal,
                 tolerance=tolerance,
             )
             loaded = load(source, options)
+            smaller = _quantisation(options, loaded, destinations)
             report.source, report.notes = loaded.description, list(loaded.notes)
         if verify:
             _start_replay()
@@ -222,17 +235,38 @@ def convert(
                 emission.model.save(place.temporary)
                 attach(place.temporary, loaded, emission.origins, unused)
             for destination, to in others:
-                write(emission.model, destination, (emission.input_names, emission.output_names), to)
-                report.destinations.append(described(destination, to))
+                _write(emission, report, destination, to, smaller)
         if verify and place is not None:
             with report.stage("verify"):
                 proof = Proof(loaded, prepared, emission, options, report)
                 proof.of_keras(place, kept=main is not None)
                 for told, (destination, to) in zip(report.destinations, others, strict=True):
-                    told["verification"] = proof.of_destination(destination, to)
+                    told["verification"] = proof.of_destination(destination, to, smaller)
         if main is not None and place is not None:
             written(report, place.commit())
     return conversion
+
+
+def _quantisation(options: Options, loaded: Source, destinations: Sequence[Destination]) -> Quantisation | None:
+    """How LiteRT files are made smaller; said before anything else is done.
+
+    Raises:
+        UsageError: there is no such file to be written, or it cannot be made so.
+    """
+    if options.quantise is not None and all(each.format != "tflite" for each in destinations):
+        raise UsageError("Only LiteRT files are quantised.", hint="Add -o OUT.tflite.")
+    path = None if options.calibrate is None else Path(options.calibrate)
+    normalise = options.example_files.normalise if options.example_files is not None else "0-1"
+    return quantisation(options.quantise, path, options.least_signal, graph_inputs(loaded.model), normalise)
+
+
+def _write(
+    emission: Emission, report: Report, destination: Destination, to: Path, smaller: Quantisation | None
+) -> None:
+    samples = smaller.samples if smaller is not None else ()
+    given = [to_keras(report.inputs, [sample[port.name] for port in report.inputs]) for sample in samples]
+    write(emission.model, destination, (emission.input_names, emission.output_names), to, smaller, given)
+    report.destinations.append(described(destination, to, smaller))
 
 
 def _place(stack: contextlib.ExitStack, output: str | Path | None, verify: bool) -> Output | None:

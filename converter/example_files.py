@@ -58,7 +58,7 @@ def load_examples(files: Sequence[Path], inputs: Sequence[ir.Value], normalise: 
             f"{len(alone)} example files for {len(names)} inputs.", hint=f"The inputs are {', '.join(names)}, in order."
         )
     free = [value for value in inputs if value.name not in found]
-    for path, value in zip(alone, free, strict=True):
+    for path, value in zip(alone, free, strict=False):  # an .npz need not have all of them
         array = _image(path, value, normalise) if path.suffix.lower() in IMAGES else _opened(path)
         found[value.name or ""] = array
     return found

@@ -63,6 +63,9 @@ class Options:
     verify: bool | str = True
     verify_on: Sequence[str] = ()
     example_files: ExampleFiles | None = None
+    quantise: str | None = None
+    calibrate: str | Path | None = None
+    least_signal: float | None = None
     tolerance: Tolerance | None = None
 
     def __post_init__(self) -> None:

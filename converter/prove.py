@@ -20,6 +20,7 @@ from passes.errors import NotEquivalent
 
 if TYPE_CHECKING:
     from converter.backends.keras.emit import Emission
+    from converter.destinations.quantise import Quantisation
     from converter.proof.verdict import Verification
 
 WRITER = "tensorflow"
@@ -73,7 +74,7 @@ class Proof:
                 written(self.report, place.keep_unverified())
             raise _not_equivalent(verification, self.report.output)
 
-    def of_destination(self, destination: Destination, file: Path) -> dict[str, Any]:
+    def of_destination(self, destination: Destination, file: Path, smaller: Quantisation | None) -> dict[str, Any]:
         """A SavedModel or a LiteRT file, by its own runtime: whether it passed, and its greatest error.
 
         The module is not asked: how near to float64 the numbers are was settled for Keras, and kernels of LiteRT round
@@ -84,6 +85,8 @@ class Proof:
         """
         from converter.proof.verify import verify
 
+        if smaller is not None and destination.format == "tflite":
+            return self._of_quantised(file, smaller)
         alone = replace(self.loaded, torch_module=None)
         found = verify(file, backend=WRITER, **{**self._told, "source": alone})
         if not found.passed:
@@ -93,6 +96,25 @@ class Proof:
             )
         told = found.to_dict()
         return {"passed": True, "cases": len(told["cases"]), "max_abs": told["max_abs"]}
+
+    def _of_quantised(self, file: Path, smaller: Quantisation) -> dict[str, Any]:
+        """How much of the signal a file with fewer bits has kept.
+
+        Raises:
+            NotEquivalent: less than it was to keep.
+        """
+        from converter.proof.quantised import signals
+
+        told = {name: self._told[name] for name in ("source", "oracle", "inputs", "outputs")}
+        found = signals(file, **told, given=smaller.samples, backend=WRITER)
+        worst = min(found, key=lambda signal: signal.snr_db, default=None)
+        if worst is not None and worst.snr_db < smaller.least:
+            raise NotEquivalent(
+                f"The {smaller.kind} file keeps {worst.snr_db:.1f} dB of signal to noise in output {worst.name!r}, "
+                f"{smaller.least:g} are asked for.",
+                hint="Calibrate it with more inputs of its kind, or ask for less: --min-signal DB.",
+            )
+        return {"passed": True, "least_signal": smaller.least, "outputs": [signal.to_dict() for signal in found]}
 
 
 def written(report: Report, path: Path) -> None:

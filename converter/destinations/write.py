@@ -17,16 +17,27 @@ from passes.errors import Unsupported, UsageError
 if TYPE_CHECKING:
     import keras
 
+    from converter.destinations.quantise import Quantisation
+
 
 Names = tuple[Sequence[str], Sequence[str]]
 """Of the inputs and the outputs in a signature, in the order of the model's."""
 
 
-def write(model: keras.Model, destination: Destination, names: Names, to: Path) -> None:
+def write(
+    model: keras.Model,
+    destination: Destination,
+    names: Names,
+    to: Path,
+    quantisation: Quantisation | None = None,
+    samples: Sequence[Sequence[Any]] = (),
+) -> None:
     """Write the model in the format of the destination.
 
     Args:
         to: where it is written, before it has been proven.
+        quantisation: of a LiteRT file.
+        samples: inputs of the model to calibrate it with.
 
     Raises:
         UsageError: Keras does not run on TensorFlow.
@@ -45,17 +56,20 @@ def write(model: keras.Model, destination: Destination, names: Names, to: Path) 
         else:
             with temporary_folder("export") as folder:
                 _saved_model(model, names, Path(folder) / "model")
-                to.write_bytes(_lite(Path(folder) / "model"))
+                given = [dict(zip(names[0], arrays, strict=True)) for arrays in samples]
+                to.write_bytes(_lite(Path(folder) / "model", quantisation, given))
     except (ValueError, TypeError, RuntimeError, NotImplementedError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise Unsupported(f"TensorFlow cannot write the model as {destination.format}: {reason}") from error
 
 
-def described(destination: Destination, written: Path) -> dict[str, Any]:
+def described(destination: Destination, written: Path, quantisation: Quantisation | None = None) -> dict[str, Any]:
     """For the report."""
     files = [written] if written.is_file() else [path for path in written.rglob("*") if path.is_file()]
     size = sum(path.stat().st_size for path in files)
-    return {"format": destination.format, "output": str(destination.path), "output_bytes": size, "verification": None}
+    kind = quantisation.kind if quantisation is not None and destination.format == "tflite" else None
+    told = {"format": destination.format, "quantised": kind, "output": str(destination.path), "output_bytes": size}
+    return {**told, "verification": None}
 
 
 def _saved_model(model: keras.Model, names: Names, to: Path) -> None:
@@ -77,11 +91,18 @@ def _saved_model(model: keras.Model, names: Names, to: Path) -> None:
     archive.write_out(str(to), verbose=False)
 
 
-def _lite(saved_model: Path) -> bytes:
+def _lite(saved_model: Path, quantisation: Quantisation | None, samples: Sequence[dict[str, Any]]) -> bytes:
     import tensorflow as tf
 
     converter = tf.lite.TFLiteConverter.from_saved_model(str(saved_model))
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+    if quantisation is not None:
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        if quantisation.kind == "float16":
+            converter.target_spec.supported_types = [tf.float16]
+        if quantisation.kind == "int8":  # inputs and outputs stay as they are
+            converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8, tf.lite.OpsSet.TFLITE_BUILTINS]
+            converter.representative_dataset = lambda: iter(samples)
     return bytes(converter.convert())
 
 

@@ -93,14 +93,14 @@ def verify(
     trials = make_trials(making, examples or {}, result.notes, proving=judge.proves)
     result.oracle = _oracles([trial.by for trial in trials])
 
-    def replayed(asked: Sequence[Trial]) -> list[list[Array] | str]:
-        return _replayed(saved, inputs, outputs, source.states, asked, backend)
+    def answers(asked: Sequence[Trial]) -> list[list[Array] | str]:
+        return replayed(saved, inputs, outputs, source.states, asked, backend)
 
-    outcomes = replayed(trials)
+    outcomes = answers(trials)
     judged = [(trial, judge.case(trial, outcome)) for trial, outcome in zip(trials, outcomes, strict=True)]
     again = [other for trial, case in judged if case.ill_conditioned for other in making.redrawn(trial)]
     if again:
-        judged += [(trial, judge.case(trial, outcome)) for trial, outcome in zip(again, replayed(again), strict=True)]
+        judged += [(trial, judge.case(trial, outcome)) for trial, outcome in zip(again, answers(again), strict=True)]
     result.unproven = judge.unproven([trial for trial, _ in judged])
     result.inner = look_inside(judged, result.unproven, find_guilty)
     if result.inner is not None and result.inner.guilty is None:
@@ -130,7 +130,7 @@ def _oracles(answers: Sequence[str]) -> str:
     return "; ".join(f"{by} ({count} of {len(answers)} cases)" for by, count in counts)
 
 
-def _replayed(
+def replayed(
     saved: Path,
     inputs: Sequence[Port],
     outputs: Sequence[Port],

@@ -76,7 +76,7 @@ def test_a_wrong_one_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_what_tensorflow_cannot_write_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(folder: Path) -> bytes:
+    def refuse(folder: Path, *others: object) -> bytes:
         raise RuntimeError("Some ops are not supported by the native TFLite runtime\nand so on")
 
     monkeypatch.setattr(writing, "_lite", refuse)
@@ -114,3 +114,53 @@ def test_command_line(tmp_path: Path) -> None:
     (told,) = json.loads(report.read_text())["destinations"]
     assert told["output"] == str(tmp_path / "d.tflite")
     assert told["verification"]["passed"]
+
+
+@pytest.mark.parametrize("kind", ["float16", "dynamic", "int8"])
+def test_smaller_files_keep_the_signal(kind: str, tmp_path: Path) -> None:
+    rows = {"image": np.random.default_rng(0).random((20, 3, 8, 8), "float32"), "more": np.ones((20, 2), "float32")}
+    np.savez(tmp_path / "rows.npz", **rows)  # type: ignore[arg-type]
+    outputs = [tmp_path / "m.keras", tmp_path / "m.tflite"]
+    report = converter.convert(
+        net(), outputs, example_inputs=EXAMPLES, quantise=kind, calibrate=tmp_path / "rows.npz"
+    ).report.to_dict()
+    (told,) = report["destinations"]
+    assert told["quantised"] == kind and told["verification"]["passed"]
+    signal = {each["name"]: each for each in told["verification"]["outputs"]}
+    assert set(signal) == {"score", "pooled"} and signal["score"]["agreement"] > 0.5
+    assert all(each["snr_db"] is None or each["snr_db"] > 15 for each in signal.values())
+
+
+def test_a_file_that_keeps_too_little_is_not_written(tmp_path: Path) -> None:
+    np.savez(tmp_path / "rows.npz", image=np.zeros((4, 3, 8, 8), "float32"), more=np.ones((4, 2), "float32"))
+    outputs = [tmp_path / "m.keras", tmp_path / "m.tflite"]
+    with pytest.raises(NotEquivalent, match=r"The int8 file keeps .* dB .* 90 are asked for"):
+        converter.convert(
+            net(), outputs, example_inputs=EXAMPLES, quantise="int8", calibrate=tmp_path / "rows.npz", least_signal=90
+        )
+    assert [path.name for path in tmp_path.iterdir()] == ["rows.npz"]
+
+
+@pytest.mark.parametrize(
+    ("told", "output", "said"),
+    [
+        ({"quantise": "int3"}, "m.tflite", "no way to quantise called 'int3'"),
+        ({"quantise": "int8"}, "m.tflite", "int8 needs inputs"),
+        ({"quantise": "float16"}, "m.keras", "Only LiteRT files"),
+        ({"calibrate": "x.npz"}, "m.tflite", "are for quantised files"),
+        ({"quantise": "int8", "calibrate": "."}, "m.tflite", "has no images"),
+        ({"quantise": "int8", "calibrate": "missing.npz"}, "m.tflite", "cannot be read"),
+    ],
+)
+def test_what_cannot_be_quantised(told: dict[str, str], output: str, said: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=said):
+        converter.convert(net(), tmp_path / output, example_inputs=EXAMPLES, **told)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_samples_for_other_inputs(tmp_path: Path) -> None:
+    np.savez(tmp_path / "rows.npz", picture=np.zeros((4, 3, 8, 8), "float32"))
+    with pytest.raises(UsageError, match="needs an array for each input"):
+        converter.convert(
+            net(), tmp_path / "m.tflite", example_inputs=EXAMPLES, quantise="int8", calibrate=tmp_path / "rows.npz"
+        )
