@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 from keras import ops
+
+NUMBERS = ("max_output_boxes_per_class", "iou_threshold", "score_threshold")
+MOST = 2**31 - 1
 
 
 @keras.saving.register_keras_serializable(package="keraport")
@@ -19,6 +23,7 @@ class NonMaxSuppression(keras.layers.Layer):
         max_output_boxes_per_class: at most as many of each class.
         iou_threshold: intersection over union; what is above it overlaps.
         score_threshold: only boxes with a score above it; None for all.
+        given: which of these numbers, by their names and in their order, are further inputs of the layer instead.
         center_point_box: boxes are (x, y, width, height) of their centre, not two corners (y, x, y, x) in any order.
     """
 
@@ -28,17 +33,24 @@ class NonMaxSuppression(keras.layers.Layer):
         iou_threshold: float = 0.0,
         score_threshold: float | None = None,
         center_point_box: bool = False,
+        given: Sequence[str] = (),
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        unknown = set(given) - set(NUMBERS)
+        if unknown:
+            raise ValueError(f"given may have {', '.join(NUMBERS)}. Received: {sorted(unknown)}")
+        self.given = tuple(given)
         self.max_output_boxes_per_class = int(max_output_boxes_per_class)
         self.iou_threshold = float(iou_threshold)
         self.score_threshold = None if score_threshold is None else float(score_threshold)
         self.center_point_box = bool(center_point_box)
 
     def call(self, inputs: Any) -> Any:
-        boxes, scores = inputs
-        rank = self._ranks(boxes, scores)
+        boxes, scores, *numbers = inputs
+        told = {name: ops.reshape(number, ()) for name, number in zip(self.given, numbers, strict=True)}
+        most, iou, least = (told.get(name, getattr(self, name)) for name in NUMBERS)
+        rank = self._ranks(boxes, scores, most, iou, least)
         places = ops.nonzero(rank)
         _, classes, count = ops.shape(scores)
         order = ops.take(ops.reshape(rank, (-1,)), (places[0] * classes + places[1]) * count + places[2])
@@ -46,14 +58,14 @@ class NonMaxSuppression(keras.layers.Layer):
         sorted_places = ops.argsort(row + ops.cast(order, row.dtype))
         return ops.cast(ops.take(ops.stack(places, axis=-1), sorted_places, axis=0), "int64")
 
-    def _ranks(self, boxes: Any, scores: Any) -> Any:
+    def _ranks(self, boxes: Any, scores: Any, most: Any, iou: Any, least: Any) -> Any:
         """[B, C, N] int32: the how-manieth of its class each box is, counted from 1; 0 where it is not kept."""
         corners, areas = self._corners(boxes)
         lowest = ops.full_like(scores, float("-inf"))
         left = scores
-        if self.score_threshold is not None:
-            left = ops.where(ops.greater(scores, self.score_threshold), scores, lowest)
-        most = min(self.max_output_boxes_per_class, 2**31 - 1)
+        if least is not None:
+            left = ops.where(ops.greater(scores, least), scores, lowest)
+        most = min(most, MOST) if isinstance(most, int) else ops.cast(ops.minimum(most, MOST), "int32")
         place = ops.cumsum(ops.ones_like(scores, dtype="int32"), axis=-1) - 1
 
         def goes_on(turn: Any, left: Any, ranks: Any) -> Any:
@@ -63,7 +75,7 @@ class NonMaxSuppression(keras.layers.Layer):
             best = ops.argmax(left, axis=-1)
             found = ops.expand_dims(ops.max(left, axis=-1) > float("-inf"), -1)
             chosen = ops.equal(place, ops.cast(ops.expand_dims(best, -1), "int32"))
-            overlaps = self._overlaps(corners, areas, ops.expand_dims(best, -1))
+            overlaps = self._overlaps(corners, areas, ops.expand_dims(best, -1), iou)
             ranks = ops.where(ops.logical_and(chosen, found), turn + 1, ranks)
             return turn + 1, ops.where(ops.logical_or(chosen, overlaps), lowest, left), ranks
 
@@ -79,7 +91,7 @@ class NonMaxSuppression(keras.layers.Layer):
             corners = [ops.minimum(a, c), ops.minimum(b, d), ops.maximum(a, c), ops.maximum(b, d)]
         return corners, (corners[2] - corners[0]) * (corners[3] - corners[1])
 
-    def _overlaps(self, corners: list[Any], areas: Any, best: Any) -> Any:
+    def _overlaps(self, corners: list[Any], areas: Any, best: Any, iou: Any) -> Any:
         """Whether each box [B, C, N] overlaps the best of its class, whose index is `best` [B, C, 1]."""
         first_low, second_low, first_high, second_high = corners
 
@@ -93,7 +105,7 @@ class NonMaxSuppression(keras.layers.Layer):
         union = ops.subtract(area, ops.subtract(common, areas))  # a sum, which Keras (3.15) may take for a bias
         sound = ops.logical_and(ops.logical_and(area > 0, areas > 0), ops.logical_and(union > 0, common > 0))
         ratio = common / ops.where(sound, union, ops.ones_like(union))
-        return ops.logical_and(sound, ratio > self.iou_threshold)
+        return ops.logical_and(sound, ratio > iou)
 
     def compute_output_spec(self, inputs: Any) -> keras.KerasTensor:
         return keras.KerasTensor((None, 3), dtype="int64")
@@ -105,4 +117,5 @@ class NonMaxSuppression(keras.layers.Layer):
             "iou_threshold": self.iou_threshold,
             "score_threshold": self.score_threshold,
             "center_point_box": self.center_point_box,
+            "given": self.given,
         }

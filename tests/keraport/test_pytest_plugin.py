@@ -67,6 +67,7 @@ def test_a_project(project: Path, arguments: tuple[str, ...]) -> None:
     assert (project / "goldens" / "models" / "dense.onnx.json").is_file()
 
 
+@pytest.mark.slow
 def test_a_golden_that_is_broken(project: Path) -> None:
     run(project, "-n0", "-k", "golden")
     for path in (project / "goldens" / "objects").rglob("*.npz"):

@@ -22,14 +22,14 @@ MEGABYTE = 1 << 20
 ALWAYS = (
     "torchvision:resnet18",
     "torchvision:mobilenet_v3_small",
-    "torchvision:shufflenet_v2_x1_0",
     "torchvision:squeezenet1_1",
-    "torchvision:swin_t",
     "timm:vit_tiny_patch16_224",
 )
-"""One of each kind."""
+"""The small ones."""
 
 MORE = (
+    "torchvision:swin_t",
+    "torchvision:shufflenet_v2_x1_0",
     "torchvision:googlenet",
     "torchvision:regnet_y_400mf",
     "torchvision:convnext_tiny",
@@ -54,7 +54,7 @@ MORE = (
     "torchvision:efficientnet_b0",
     "timm:resnest14d",
 )
-"""Of the kinds above, or large: `make test-all`."""
+"""`make test-all`."""
 
 
 @pytest.mark.parametrize("name", [*ALWAYS, *(pytest.param(name, marks=pytest.mark.slow) for name in MORE)])

@@ -57,7 +57,9 @@ def test_type(entry: Entry) -> None:
     assert all(isinstance(tensor, torch.Tensor) and bool(tensor.isfinite().all()) for tensor in tensors)
 
 
-@pytest.mark.parametrize("name", ["bert", "llama", "t5", "deberta_v2"])
+@pytest.mark.parametrize(
+    "name", ["bert", "llama", *(pytest.param(name, marks=pytest.mark.slow) for name in ("t5", "deberta_v2"))]
+)
 def test_converted_for_any_batch_and_length(name: str) -> None:
     """Masks by lookup, rotary positions and shared heads, biases by distance, heads merged into the batch."""
     entry = next(entry for entry in ENTRIES if entry.name == f"transformers:{name}")

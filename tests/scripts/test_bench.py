@@ -36,6 +36,7 @@ print(memory.peak)
 """
 
 
+@pytest.mark.slow
 def test_bench_of_a_small_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file, result = tmp_path / "small.onnx", tmp_path / "bench.json"
     onnx.save(chain(8), file)

@@ -13,7 +13,7 @@ from scripts.children import ROOT
 from tests.conftest import Keraport
 
 README = (ROOT / "README.md").read_text()
-DOCUMENTS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/zoo.md", "docs/wrong.md")
+DOCUMENTS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/zoo.md", "docs/wrong.md", "docs/ship.md")
 
 
 def test_python_examples_run_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -32,6 +32,7 @@ def test_python_examples_run_in_order(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_the_options_exist(keraport: Keraport) -> None:
     text = README + (ROOT / "docs" / "zoo.md").read_text().partition("## Many machines")[0]  # Dask's own from there on
     text += (ROOT / "docs" / "wrong.md").read_text().partition("In a test")[0]
+    text += (ROOT / "docs" / "ship.md").read_text()
     shown = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text)) - {"--json"}  # the bench's
     commands = (
         "diff",

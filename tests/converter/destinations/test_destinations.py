@@ -116,7 +116,7 @@ def test_command_line(tmp_path: Path) -> None:
     assert told["verification"]["passed"]
 
 
-@pytest.mark.parametrize("kind", ["float16", "dynamic", "int8"])
+@pytest.mark.parametrize("kind", ["int8", *(pytest.param(k, marks=pytest.mark.slow) for k in ("float16", "dynamic"))])
 def test_smaller_files_keep_the_signal(kind: str, tmp_path: Path) -> None:
     rows = {"image": np.random.default_rng(0).random((20, 3, 8, 8), "float32"), "more": np.ones((20, 2), "float32")}
     np.savez(tmp_path / "rows.npz", **rows)  # type: ignore[arg-type]
@@ -164,3 +164,20 @@ def test_samples_for_other_inputs(tmp_path: Path) -> None:
         converter.convert(
             net(), tmp_path / "m.tflite", example_inputs=EXAMPLES, quantise="int8", calibrate=tmp_path / "rows.npz"
         )
+
+
+SHIP = (Path(__file__).resolve().parents[3] / "docs" / "ship.md").read_text()
+COMMANDS = [line.split()[1:] for line in SHIP.splitlines() if line.startswith("    keraport convert")]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_the_page_about_shipping(command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    torch.onnx.export(
+        torch.nn.Conv2d(3, 4, 3).eval(), (torch.rand(2, 3, 8, 8),), "model.onnx", dynamo=True, input_names=["x"]
+    )
+    np.savez("rows.npz", x=np.random.default_rng(0).random((12, 3, 8, 8), "float32"))
+    model = ["--input", "x=float32[2,3,8,8]"] if "int8" not in command else []
+    np.savez("rows.npz", x=np.random.default_rng(0).random((12, 3, 8, 8), "float32"))
+    assert main([*command, *model]) == 0

@@ -9,7 +9,7 @@ from keras import ops
 from converter.backends.keras.build.operands import operands
 from converter.backends.keras.build.registry import op
 from converter.backends.keras.build.weights import Weight
-from keraport.layers import NonMaxSuppression
+from keraport.layers.non_max_suppression import NUMBERS, NonMaxSuppression
 from passes.errors import Unsupported
 
 
@@ -64,23 +64,10 @@ def non_max_suppression(
 ) -> Any:
     """A layer of keraport.layers: the best boxes one after the other, in a loop that ends when none is left."""
     boxes, scores = operands(boxes, scores, name=name)
+    numbers = dict(zip(NUMBERS, (most, iou_threshold, score_threshold), strict=True))
+    live = {key: value for key, value in numbers.items() if value is not None and not isinstance(value, Weight)}
+    constant = {key: value.numpy().item() for key, value in numbers.items() if isinstance(value, Weight)}
     layer = NonMaxSuppression(
-        max_output_boxes_per_class=int(_number(most, 0)),
-        iou_threshold=_number(iou_threshold, 0.0),
-        score_threshold=None if score_threshold is None else _number(score_threshold, 0.0),
-        center_point_box=bool(center_point_box),
-        name=name,
-        dtype=scores.dtype,
+        **constant, center_point_box=bool(center_point_box), given=tuple(live), name=name, dtype=scores.dtype
     )
-    return layer([boxes, scores])
-
-
-def _number(value: Any, default: float) -> float:
-    if value is None:
-        return default
-    if not isinstance(value, Weight):
-        raise Unsupported(
-            "A threshold or number of boxes that the graph computes is not converted.",
-            hint="Where it is an input of the file, --constant NAME=VALUE fixes it.",
-        )
-    return float(value.numpy().reshape(()))
+    return layer([boxes, scores, *live.values()])

@@ -17,7 +17,10 @@ CHECKPOINTS = {
 }
 
 
-@pytest.mark.parametrize("source", CHECKPOINTS)
+DEEP = "models.cifar_resnet:resnet56"
+
+
+@pytest.mark.parametrize("source", [*(s for s in CHECKPOINTS if s != DEEP), pytest.param(DEEP, marks=pytest.mark.slow)])
 def test_checkpoint(source: str, tmp_path: Path) -> None:
     file, spec = CHECKPOINTS[source]
     output = tmp_path / "model.keras"

@@ -33,11 +33,10 @@ FUNCTIONS: dict[str, tuple[Function, str]] = {
     "ends of erfinv": (lambda x: torch.erfinv(x.sign()), "float32[batch,4]"),
     "adaptive_3d": (nn.AdaptiveAvgPool3d((None, 1, 2)), "float32[batch,2,5,6,7]"),
     "divisor": (nn.AvgPool2d(3, 2, 1, divisor_override=7), "float32[batch,2,h,w]"),
-    "divisor_3d": (nn.AvgPool3d(2, divisor_override=3), "float32[batch,2,4,4,6]"),
     "rrelu": (nn.RReLU(), "float32[batch,6]"),
     **{
         f"cdist {p}": (lambda x, p=p: torch.cdist(x[:, :4], x[:, 4:], p=p), "float32[batch,7,3]")
-        for p in (0.0, 1.0, 2.0, 2.5, float("inf"))
+        for p in (2.0, 2.5, float("inf"))
     },
 }
 

@@ -87,6 +87,7 @@ def test_what_is_done_and_unchanged_is_not_done_again(tmp_path: Path, keraport: 
     assert checked.code == 3 and "m1" in checked.out and "missing" in checked.out
 
 
+@pytest.mark.slow
 def test_a_killed_run_ends_as_one_that_was_not(tmp_path: Path) -> None:
     """kill -9 of the run in the middle, twice; then it is resumed."""
     manifest, run = tmp_path / "zoo.toml", tmp_path / "run"
@@ -124,7 +125,7 @@ def test_what_ran_out_of_time_is_done_again_with_more(tmp_path: Path) -> None:
     assert not has_more_time(Result("m", VERIFIED, seconds=60.4), replace(settings, timeout=600))
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_a_stopped_run_leaves_no_child_and_can_go_on(tmp_path: Path, number: signal.Signals) -> None:
     manifest, run = tmp_path / "zoo.toml", tmp_path / "run"
     manifest.write_text(onnx_models(tmp_path, 2) + built_models(tmp_path, {"hang_on": "timed-out"}))
