@@ -29,7 +29,7 @@ CASES = {
           for more in ((FEW,), (FEW, HALF), (FEW, HALF, SCORE), (c([99]), c([0.0], "float32"), SCORE), (c([0]),), ()) for centre in (0, 1)),
         case("NonMaxSuppression", x(B, 9, 4), x(B, 2, 9, draw="halves"), c(4), HALF, _note="ties"),
         case("NonMaxSuppression", x(1, "n", 4), x(1, 1, "n", draw="unit"), c([2**40]), HALF, SCORE, _sizes={"n": (1, 12)}),
-        case("NonMaxSuppression", x(1, 9, 4), x(1, 2, 9), x(1, dtype="int64", draw="positive"), x(1, draw="unit"), x(1, draw="unit"), _contexts="plain"),
+        case("NonMaxSuppression", x(1, 9, 4), x(1, 2, 9), x(1, dtype="int64", draw="positive"), HALF, x(1, draw="unit"), _contexts="plain"),
         case("NonMaxSuppression", w(1, 9, 4), x(1, 2, 9), FEW, HALF), case("NonMaxSuppression", x(1, 9, 4), x(1, 2, 9), FEW, HALF, c([99.0], "float32"), _note="none"),
     ],
 }  # fmt: skip
