@@ -238,7 +238,10 @@ def convert(
 
 @app.command()
 def verify(
-    model: Annotated[Path, typer.Argument(metavar="MODEL.keras", help="The converted model.", show_default=False)],
+    model: Annotated[
+        Path,
+        typer.Argument(metavar="MODEL", help="A .keras, .tflite or .onnx file, or a SavedModel.", show_default=False),
+    ],
     reference: Annotated[str, typer.Argument(metavar="REFERENCE", help=SOURCE_HELP, show_default=False)],
     checkpoint: Checkpoint = None,
     inputs: Inputs = None,
@@ -257,7 +260,7 @@ def verify(
         bool, typer.Option("--gradients", help="Compare the gradients of all weights with the module's as well.")
     ] = False,
 ) -> int:
-    """Compare a .keras file with any source, in a process in which keraport is not imported."""
+    """Compare a .keras, SavedModel, .tflite or .onnx file with any source, each run by its own runtime."""
     screen = Screen()
     _check_outputs(report_file, html_file)
     from converter.options import backend_names
@@ -509,7 +512,7 @@ def _compare_gradients(model: Path, loaded: Source, report: Report) -> None:
 def _check_model(model: Path) -> None:
     from passes.errors import UsageError
 
-    if not model.is_file():
+    if not (model.is_file() or (model / "saved_model.pb").is_file()):
         raise UsageError(f"The model {str(model)!r} does not exist.")
 
 

@@ -1,45 +1,113 @@
-"""A SavedModel or a LiteRT file as something to call, in the child that replays: each by its own runtime.
+"""A SavedModel, a LiteRT or an ONNX file as something to call, in the child that replays: each by its own runtime.
 
 Loaded by `replay_child.py` from beside it, never imported as a part of keraport.
 """
 
 from __future__ import annotations
 
+import os
+from collections import namedtuple
 from typing import Any
 
+Named = namedtuple("Named", ("name", "shape"))
+"""An input or output; None stands for an open size."""
 
-class SavedModel:
+
+def opened(path: str, inputs: list[str], outputs: list[str]) -> Any:
+    """A file by the runtime of its kind.
+
+    Args:
+        inputs, outputs: the names by which it will be called, in order.
+    """
+    if os.path.isdir(path):
+        return SavedModel(path, inputs, outputs)
+    return Onnx(path, inputs, outputs) if path.endswith(".onnx") else Lite(path, inputs, outputs)
+
+
+class Exported:
+    """A function of named arrays, called with a list of them.
+
+    Attributes:
+        inputs, outputs: what it has, in its own order.
+    """
+
+    inputs: list[Named]
+    outputs: list[Named]
+
+    def __init__(self, names: list[str], results: list[str]) -> None:
+        self._names, self._results = names, results
+
+    def __call__(self, arrays: Any, *, training: bool = False) -> list[Any]:
+        given = list(arrays) if isinstance(arrays, list | tuple) else [arrays]
+        found = self.run(dict(zip(self._names, given, strict=True)))
+        return [found[name] for name in self._results]
+
+    def run(self, given: dict[str, Any]) -> dict[str, Any]:
+        raise NotImplementedError
+
+
+class SavedModel(Exported):
     """The default signature of a SavedModel folder."""
 
-    inputs: tuple[Any, ...] = ()
-
     def __init__(self, path: str, inputs: list[str], outputs: list[str]) -> None:
         import tensorflow as tf
 
+        super().__init__(inputs, outputs)
         self._loaded = tf.saved_model.load(path)
-        self._names, self._outputs = inputs, outputs
+        self._signature = self._loaded.signatures["serving_default"]
+        _, declared = self._signature.structured_input_signature
+        self.inputs = [Named(name, _sizes(spec.shape)) for name, spec in declared.items()]
+        self.outputs = [Named(name, _sizes(spec.shape)) for name, spec in self._signature.structured_outputs.items()]
 
-    def __call__(self, arrays: Any, *, training: bool = False) -> list[Any]:
+    def run(self, given: dict[str, Any]) -> dict[str, Any]:
         import tensorflow as tf
 
-        given = {name: tf.constant(array) for name, array in zip(self._names, _listed(arrays), strict=True)}
-        found = self._loaded.signatures["serving_default"](**given)
-        return [found[name] for name in self._outputs]
+        return dict(self._signature(**{name: tf.constant(array) for name, array in given.items()}))
 
 
-class Lite:
+class Lite(Exported):
     """A LiteRT file; its sizes are set to those of each call."""
 
-    inputs: tuple[Any, ...] = ()
+    def __init__(self, path: str, inputs: list[str], outputs: list[str]) -> None:
+        super().__init__(inputs, outputs)
+        self._interpreter = _interpreter(path)
+        self._signature = next(iter(self._interpreter.get_signature_list()))
+        runner = self._interpreter.get_signature_runner(self._signature)
+        self.inputs, self.outputs = (
+            [Named(name, _open(told["shape_signature"])) for name, told in details.items()]
+            for details in (runner.get_input_details(), runner.get_output_details())
+        )
+
+    def run(self, given: dict[str, Any]) -> dict[str, Any]:
+        runner = self._interpreter.get_signature_runner(self._signature)
+        return dict(runner(**given))
+
+
+class Onnx(Exported):
+    """An ONNX file, by onnxruntime."""
 
     def __init__(self, path: str, inputs: list[str], outputs: list[str]) -> None:
-        self._interpreter = _interpreter(path)
-        self._names, self._outputs = inputs, outputs
+        import onnxruntime as ort
 
-    def __call__(self, arrays: Any, *, training: bool = False) -> list[Any]:
-        run = self._interpreter.get_signature_runner("serving_default")
-        found = run(**dict(zip(self._names, _listed(arrays), strict=True)))
-        return [found[name] for name in self._outputs]
+        super().__init__(inputs, outputs)
+        self._session = ort.InferenceSession(path, providers=["CPUExecutionProvider"])
+        self.inputs, self.outputs = (
+            [Named(value.name, [n if isinstance(n, int) else None for n in value.shape]) for value in values]
+            for values in (self._session.get_inputs(), self._session.get_outputs())
+        )
+
+    def run(self, given: dict[str, Any]) -> dict[str, Any]:
+        results = self._session.run(None, given)
+        return {value.name: array for value, array in zip(self.outputs, results, strict=True)}
+
+
+def _open(sizes: Any) -> list[int | None]:
+    """-1 as None."""
+    return [None if size < 0 else int(size) for size in sizes]
+
+
+def _sizes(shape: Any) -> list[int | None]:
+    return [] if shape.rank is None else list(shape.as_list())
 
 
 def _interpreter(path: str) -> Any:
@@ -55,7 +123,3 @@ def _interpreter(path: str) -> Any:
             warnings.simplefilter("ignore")  # that TensorFlow will drop it
             return tf.lite.Interpreter(model_path=path)
     return Interpreter(model_path=path)
-
-
-def _listed(arrays: Any) -> list[Any]:
-    return list(arrays) if isinstance(arrays, list | tuple) else [arrays]

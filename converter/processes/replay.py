@@ -34,16 +34,20 @@ Carry = tuple[int, int, Sequence[int]]
 """An input, the output of the case before that it is, and the permutation of axes in between."""
 
 
+Named = tuple[str, tuple[int | None, ...]]
+
+
 @dataclass(frozen=True)
 class Replayed:
     """What the child found.
 
     Attributes:
-        inputs: the model's, by name and shape; None stands for a dynamic size.
+        inputs, outputs: the model's, by name and shape; None stands for a dynamic size.
         cases: the outputs of each case, or the message with which Keras stopped.
     """
 
-    inputs: list[tuple[str, tuple[int | None, ...]]]
+    inputs: list[Named]
+    outputs: list[Named]
     cases: list[list[Array] | str]
 
 
@@ -147,7 +151,10 @@ class Replay:
                     continue
                 with np.load(str(request["outputs"]), allow_pickle=False) as file:
                     outcomes.append([_decoded(file[str(i)], dtype) for i, dtype in enumerate(case["dtypes"])])
-            return Replayed([(i["name"], tuple(i["shape"])) for i in answer["inputs"]], outcomes)
+            taken, made = (
+                [(port["name"], tuple(port["shape"])) for port in answer[side]] for side in ("inputs", "outputs")
+            )
+            return Replayed(taken, made, outcomes)
 
     def close(self) -> None:
         """End the process. Safe to call twice."""

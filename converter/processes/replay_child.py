@@ -9,11 +9,11 @@ Protocol: one JSON object per line. Once ready the child says {"ready": true, "b
 
     → {"model": "a.keras", "inputs": ["x", ...], "outputs": ["y", ...], "layers": "folder of keraport.layers",
        "cases": [{"inputs": "in0.npz", "outputs": "out0.npz"}, ...]}
-    ← {"ok": true, "inputs": [{"name": "x", "shape": [null, 224, 224, 3]}], "cases": [CASE, ...]}
+    ← {"ok": true, "inputs": [{"name": "x", "shape": [null, 224, 224, 3]}], "outputs": [...], "cases": [CASE, ...]}
     ← {"ok": false, "message": ...}                            when the model does not load
 
 "outputs" is the order of a dictionary that the model returns; one without these names keeps Keras' own. A model that
-is a folder or a .tflite file is called by the names of both. A case may have
+is a folder, a .tflite or an .onnx file is called by the names of both. A case may have
 "carried": [[input, output, permutation], ...]: those of its inputs are outputs of the case before it.
 CASE is {"ok": true, "dtypes": ["float32", ...]} or {"ok": false, "message": ...}.
 
@@ -93,8 +93,8 @@ def answer_all(requests: Iterable[str], answers: TextIO) -> None:
         except Exception as error:  # noqa: BLE001 - whatever a model does wrong is the answer, and the process lives on
             answer = _failure(error)
         else:
-            inputs = [{"name": tensor.name, "shape": list(tensor.shape)} for tensor in model.inputs]
-            answer = {"ok": True, "inputs": inputs, "cases": _replay_all(model, request["cases"], request["outputs"])}
+            told = {"inputs": _named(model.inputs), "outputs": _named(model.outputs)}
+            answer = {"ok": True, **told, "cases": _replay_all(model, request["cases"], request["outputs"])}
             del model
         _answer(answers, answer)
         keras.backend.clear_session()
@@ -102,7 +102,7 @@ def answer_all(requests: Iterable[str], answers: TextIO) -> None:
 
 
 def _open(request: dict[str, Any]) -> Any:
-    """A .keras file, or what TensorFlow has written: a folder or a .tflite file, by its own runtime."""
+    """A .keras file, or a SavedModel folder, a .tflite or an .onnx file, by its own runtime."""
     import keras
 
     path = request["model"]
@@ -115,8 +115,11 @@ def _open(request: dict[str, Any]) -> Any:
         raise FileNotFoundError("exported.py")
     exported = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(exported)
-    kind = exported.SavedModel if os.path.isdir(path) else exported.Lite
-    return kind(path, request["inputs"], request["outputs"])
+    return exported.opened(path, request["inputs"], request["outputs"])
+
+
+def _named(tensors: Iterable[Any]) -> list[dict[str, Any]]:
+    return [{"name": tensor.name, "shape": list(tensor.shape)} for tensor in tensors]
 
 
 def _has_custom_layers(path: str) -> bool:

@@ -1,4 +1,5 @@
-"""A `.keras` file that exists already against any source: which way its images lie is found out."""
+"""A file that exists already (.keras, SavedModel, .tflite, .onnx) against any source: which way its images lie is found
+out."""
 
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ import onnx_ir as ir
 from converter.ports import Port, ports_of
 from converter.prepare import prepare
 from converter.processes.exclusive import exclusive
-from converter.processes.replay import Replay
+from converter.processes.replay import Named, Replay
 from converter.proof.cases import graph_inputs
 from converter.proof.oracle_for import oracle_for
 from converter.proof.verdict import Verification
@@ -53,14 +54,21 @@ def verify_saved(
         NotEquivalent: the model takes other inputs than the reference.
         ConversionError: the reference cannot be brought through the passes.
     """
-    if not trust:
+    if not trust and saved.suffix == ".keras":
         refuse_unsafe_keras()
     backends = backends or [default_backend()]
     prepared = prepare(source.model, opened=source.opened)
     oracle = oracle_for(source, prepared)
     turned = _ports(prepared.final)
     as_in_source: Ports = ([_unturned(p) for p in turned[0]], [_unturned(p) for p in turned[1]])
-    shapes = [shape for _, shape in Replay.warm(backends[0]).replay(saved, []).inputs]
+    opened = Replay.warm(backends[0]).replay(saved, [])
+    shapes = [shape for _, shape in opened.inputs]
+    if saved.suffix != ".keras":  # they are called by names, and have them in any order
+        named = dict(opened.inputs)
+        turned, as_in_source = (
+            (_called(ports[0], opened.inputs), _called(ports[1], opened.outputs)) for ports in (turned, as_in_source)
+        )
+        shapes = [named[port.keras_name or port.name] for port in turned[0]] if len(named) == len(turned[0]) else shapes
     possible = [ports for ports in (turned, as_in_source) if _fits(ports[0], shapes)]
     if not possible:
         wanted = ", ".join(f"{port.name} {_text(port.shape)}" for port in as_in_source[0])
@@ -84,6 +92,14 @@ def verify_saved(
         if found.passed or ports == possible[-1]:
             break
     return next((pair for pair in tried if pair[0].passed), tried[0])
+
+
+def _called(ports: Sequence[Port], own: Sequence[Named]) -> list[Port]:
+    """The ports with the model's own names for them: the same ones where it has them all, else in order."""
+    names = [name for name, _ in own]
+    if len(names) != len(ports) or set(names) == {port.name for port in ports}:
+        return [replace(port, keras_name=port.name) for port in ports]
+    return [replace(port, keras_name=name) for port, name in zip(ports, names, strict=True)]
 
 
 def refuse_unsafe_keras() -> None:

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import onnx_ir as ir
 import pytest
 import torch
 
 import converter
+import converter.sources
 from converter.cli import main
 from converter.destinations import write as writing
 from converter.destinations.kinds import split_outputs
@@ -181,3 +183,22 @@ def test_the_page_about_shipping(command: list[str], tmp_path: Path, monkeypatch
     model = ["--input", "x=float32[2,3,8,8]"] if "int8" not in command else []
     np.savez("rows.npz", x=np.random.default_rng(0).random((12, 3, 8, 8), "float32"))
     assert main([*command, *model]) == 0
+
+
+@pytest.mark.parametrize("layout", ["channels_last", pytest.param("source", marks=pytest.mark.slow)])
+def test_each_is_verified_again_later(layout: str, tmp_path: Path) -> None:
+    """By `keraport verify`, as any file of its kind is."""
+    source = converter.sources.load(net(), example_inputs=EXAMPLES)
+    ir.save(source.model, tmp_path / "m.onnx")
+    outputs = [tmp_path / "m.keras", tmp_path / "m.tflite", tmp_path / "saved"]
+    converter.convert(str(tmp_path / "m.onnx"), outputs, layout=layout, verify=False)
+    for path in (*outputs, tmp_path / "m.onnx"):
+        assert main(["verify", str(path), str(tmp_path / "m.onnx")]) == 0
+
+
+def test_another_model_is_told_from_the_source(tmp_path: Path) -> None:
+    ir.save(converter.sources.load(net(), example_inputs=EXAMPLES).model, tmp_path / "m.onnx")
+    other = net()
+    other.fc.weight.data += 0.01
+    ir.save(converter.sources.load(other, example_inputs=EXAMPLES).model, tmp_path / "other.onnx")
+    assert main(["verify", str(tmp_path / "other.onnx"), str(tmp_path / "m.onnx")]) == 3
