@@ -35,6 +35,9 @@ def record(
     layout: Annotated[Literal["channels_last", "source"], typer.Option("--layout")] = "channels_last",
     random_weights: Annotated[int | None, typer.Option("--random-weights", metavar="SEED")] = None,
     model_args: Annotated[list[str] | None, typer.Option("--model-arg", metavar="NAME=VALUE")] = None,
+    constants: Annotated[
+        list[str] | None, typer.Option("--constant", metavar="NAME=VALUE", help="Of an ONNX file, as for convert.")
+    ] = None,
     examples: Annotated[
         list[Path] | None, typer.Option("--example", metavar="FILE", help="Inputs of your own, as for convert.")
     ] = None,
@@ -58,6 +61,7 @@ def record(
         layout=layout,
         random_weights=random_weights,
         model_args=parse_model_args(model_args or ()),
+        constants=parse_model_args(constants or (), "constant"),
         example_files=ExampleFiles(tuple(examples)) if examples else None,
         trust=trust,
     )
@@ -88,7 +92,7 @@ def check(
     for name in names or _names(kept):
         found.append(check_one(kept, name, backends=backend_names(on), trust=trust))
         if not as_json:
-            screen.lines(_told(found[-1]))
+            screen.lines(told_of(found[-1]))
     if as_json:
         screen.results.print_json(json.dumps([checked.to_dict() for checked in found]))
     return DIFFERENT if any(checked.outcome != "ok" for checked in found) else 0
@@ -109,7 +113,7 @@ def update(
     screen, kept = Screen(), _store(store)
 
     def agree(checked: Checked) -> bool:
-        screen.lines(_told(checked))
+        screen.lines(told_of(checked))
         return yes or typer.confirm(f"Record {checked.name} anew?")
 
     for name in names or _names(kept):
@@ -141,6 +145,6 @@ def _size(store: Store, entry: dict[str, Any]) -> int:
     return store.sizes(list(digests_of(entry)))
 
 
-def _told(checked: Checked) -> list[str]:
+def told_of(checked: Checked) -> list[str]:
     lines = [f"{checked.outcome:<8} {checked.name}" + (f": {checked.message}" if checked.message else "")]
     return lines + [f"  {finding.level}: {finding.leg}: {finding.message}" for finding in checked.findings]

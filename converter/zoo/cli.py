@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from converter.terminal.screen import Screen
+
+if TYPE_CHECKING:
+    from converter.zoo.records.entry import Entry
 
 DIFFERENT = 3
 """The exit code where a model's status is not the expected one."""
@@ -41,6 +45,10 @@ def run(
     outputs: Annotated[
         str | None, typer.Option("--outputs", metavar="URL", help="Where models go instead of RUN: s3://bucket/folder.")
     ] = None,
+    golden: Annotated[
+        Path | None,
+        typer.Option("--golden", metavar="DIR", help="A store: check what it has of the models, record the others."),
+    ] = None,
 ) -> int:
     """Convert and verify every model of the MANIFESTs. Exit code 3 where a status is not the expected one."""
     screen = Screen()
@@ -61,7 +69,20 @@ def run(
         raise
     unexpected = [entry.name for entry in entries if found.get(entry.name) != entry.expected]
     screen.zoo(found, unexpected, write_dashboard(out))
-    return DIFFERENT if unexpected else 0
+    drifted = golden is not None and _goldens_differ(golden, entries, found, screen)
+    return DIFFERENT if unexpected or drifted else 0
+
+
+def _goldens_differ(store: Path, entries: Sequence[Entry], found: Mapping[str, str], screen: Screen) -> bool:
+    """Check or record the goldens of what was verified, line by line."""
+    from converter.golden.cli import told_of
+    from converter.zoo.goldens import keep_or_check
+
+    differ = False
+    for what, checked in keep_or_check(store, entries, found):
+        screen.lines([f"{what}: {line}" for line in told_of(checked)])
+        differ |= checked.outcome != "ok"
+    return differ
 
 
 @app.command()
