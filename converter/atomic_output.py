@@ -12,6 +12,9 @@ from types import TracebackType
 
 from passes.errors import UsageError
 
+WEIGHTS = ".weights.h5"
+"""An ending of two parts, which Keras insists on."""
+
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -37,8 +40,9 @@ class Output:
         folder = self.target.parent
         if not folder.is_dir():
             raise UsageError(f"The directory {str(folder)!r} does not exist.", hint=f"Make it: mkdir -p '{folder}'")
-        # The suffix stays last: Keras goes by it.
-        name = f".{self.target.stem}.{secrets.token_hex(4)}{self.target.suffix}"
+        # The ending stays last: Keras goes by it.
+        ending = WEIGHTS if self.target.name.endswith(WEIGHTS) else self.target.suffix
+        name = f".{self.target.name.removesuffix(ending)}.{secrets.token_hex(4)}{ending}"
         self.temporary = folder / name
 
     def __enter__(self) -> Output:

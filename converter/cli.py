@@ -129,12 +129,14 @@ def convert(
             "-o",
             "--output",
             metavar="OUT.keras",
-            help="Or .tflite, or a folder for a SavedModel; any of them together.",
+            help="Or .tflite, .weights.h5, or a folder for a SavedModel; any of them together.",
         ),
     ] = None,
     formats: Annotated[
         list[str] | None,
-        typer.Option("--format", metavar="FORMAT", help="savedmodel or tflite, written beside OUT under its name."),
+        typer.Option(
+            "--format", metavar="FORMAT", help="savedmodel, tflite or weights, written beside OUT under its name."
+        ),
     ] = None,
     checkpoint: Checkpoint = None,
     inputs: Inputs = None,

@@ -141,7 +141,7 @@ def convert(
             `package.module:factory`, `torchvision:NAME`, `timm:NAME`, `transformers:FOLDER`.
         output: the `.keras` file to write. Without it the model is only returned. Several: also a `.tflite` file, and a
             folder for a SavedModel, each verified as the `.keras` file is.
-        formats: "savedmodel" and "tflite", written beside the output, under its name.
+        formats: "savedmodel", "tflite" and "weights", written beside the output, under its name.
         example_inputs: for a module: a tensor, a tuple or a dict of them; the first axis is the batch. They are also
             tried in the verification.
         checkpoint: the weights for a factory or a named model.

@@ -85,6 +85,8 @@ class Proof:
         """
         from converter.proof.verify import verify
 
+        if destination.format == "weights":
+            return self._of_weights(file)
         if smaller is not None and destination.format == "tflite":
             return self._of_quantised(file, smaller)
         alone = replace(self.loaded, torch_module=None)
@@ -96,6 +98,18 @@ class Proof:
             )
         told = found.to_dict()
         return {"passed": True, "cases": len(told["cases"]), "max_abs": told["max_abs"]}
+
+    def _of_weights(self, file: Path) -> dict[str, Any]:
+        """Whether a model of the same layers has the same numbers once it has read them.
+
+        Raises:
+            NotEquivalent: it has others.
+        """
+        from converter.backends.keras.emit import same_weights
+
+        if not same_weights(self.emission.model, file):
+            raise NotEquivalent("The .weights.h5 file does not give the model its weights back.")
+        return {"passed": True, "cases": 1, "max_abs": 0.0}
 
     def _of_quantised(self, file: Path, smaller: Quantisation) -> dict[str, Any]:
         """How much of the signal a file with fewer bits has kept.

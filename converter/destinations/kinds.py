@@ -8,7 +8,7 @@ from pathlib import Path
 
 from passes.errors import UsageError
 
-ENDINGS = {"keras": ".keras", "savedmodel": "", "tflite": ".tflite"}
+ENDINGS = {"keras": ".keras", "savedmodel": "", "tflite": ".tflite", "weights": ".weights.h5"}
 """By format; a SavedModel is a folder."""
 
 
@@ -50,10 +50,12 @@ def split_outputs(
 
 
 def _kind(path: Path) -> str:
+    if not path.suffix:
+        return "savedmodel"
     for kind, ending in ENDINGS.items():
-        if path.suffix == ending:
+        if ending and path.name.endswith(ending):
             return kind
     raise UsageError(
-        f"The output {str(path)!r} must end in .keras or .tflite, or be a folder for a SavedModel.",
+        f"The output {str(path)!r} must end in .keras, .tflite or .weights.h5, or be a folder for a SavedModel.",
         hint="A name with a dot in it that is a folder: give it a trailing name, as in out/savedmodel.",
     )

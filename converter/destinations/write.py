@@ -1,4 +1,4 @@
-"""SavedModel folders and LiteRT files of a Keras model, by Keras' export archive and TensorFlow's own converter."""
+"""SavedModel folders, LiteRT files and weights of a Keras model, by Keras itself and TensorFlow's own converter."""
 
 from __future__ import annotations
 
@@ -45,6 +45,9 @@ def write(
     """
     import keras
 
+    if destination.format == "weights":
+        model.save_weights(to)
+        return
     if keras.backend.backend() != "tensorflow":
         raise UsageError(
             f"{destination.format} is written by TensorFlow, and Keras runs on {keras.backend.backend()}.",

@@ -96,6 +96,13 @@ def load(path: Path) -> keras.Model:
         raise NotEquivalent(f"Keras does not load {str(path)!r}: {_first_line(error)}") from error
 
 
+def same_weights(model: keras.Model, file: Path) -> bool:
+    """Whether a copy of the model that reads a `.weights.h5` file holds the same numbers, bit by bit."""
+    copy = keras.models.model_from_json(model.to_json())
+    copy.load_weights(file)
+    return all(np.array_equal(a, b) for a, b in zip(model.get_weights(), copy.get_weights(), strict=True))
+
+
 def unsupported(graph: ir.Graph) -> list[Unsupported]:
     """Every node that has no function, or does not fit the function's signature: all of them at once."""
     problems: list[Unsupported] = []

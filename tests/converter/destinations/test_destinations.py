@@ -63,6 +63,15 @@ def test_both_are_written_and_proven(tmp_path: Path) -> None:
     assert set(runner.get_input_details()) == {"image", "more"}
 
 
+def test_weights_alone(tmp_path: Path) -> None:
+    conversion = converter.convert(net(), [tmp_path / "m.keras", tmp_path / "m.weights.h5"], example_inputs=EXAMPLES)
+    (told,) = conversion.report.to_dict()["destinations"]
+    assert told["format"] == "weights" and told["verification"]["passed"]
+    copy = keras.models.clone_model(conversion.model)
+    copy.load_weights(tmp_path / "m.weights.h5")
+    np.testing.assert_equal(copy.get_weights(), conversion.model.get_weights())
+
+
 def test_a_wrong_one_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plain = writing._saved_model
 
