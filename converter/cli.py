@@ -113,6 +113,9 @@ FoldBatchnorm = Annotated[bool, typer.Option("--fold-batchnorm", help="Fold Batc
 Portable = Annotated[
     bool, typer.Option("--portable", help="Refuse what plain Keras cannot say, instead of a layer of keraport.layers.")
 ]
+Dequantise = Annotated[
+    bool, typer.Option("--dequantise", help="Of a quantised file: the float model that it stands for.")
+]
 NoDropout = Annotated[bool, typer.Option("--no-dropout", help="Leave the source's Dropout layers out.")]
 ReportFile = Annotated[
     Path | None, typer.Option("--report", metavar="FILE.json", help="Write what was done, on failure too.")
@@ -150,6 +153,7 @@ def convert(
     fold_batchnorm: FoldBatchnorm = False,
     no_dropout: NoDropout = False,
     portable: Portable = False,
+    dequantise: Dequantise = False,
     quantise: Annotated[
         str | None,
         typer.Option("--quantise", metavar="KIND", help="Of a .tflite file: float16, dynamic or int8."),
@@ -210,6 +214,7 @@ def convert(
             fold_batchnorm=fold_batchnorm,
             dropout=not no_dropout,
             portable=portable,
+            dequantise=dequantise,
             verify=False if no_verify else how,
             verify_on=backend_names(verify_on),
             example_files=_example_files(examples, normalise, also=calibrate is not None),

@@ -126,6 +126,7 @@ def convert(
     random_weights: int | None = None,
     model_args: Mapping[str, Any] | None = None,
     constants: Mapping[str, Any] | None = None,
+    dequantise: bool = False,
     trust: bool = False,
     max_bytes: int | None = None,
     state: str = "refuse",
@@ -164,6 +165,7 @@ def convert(
         random_weights: draw the weights of a factory or a named model from this seed.
         model_args: what a factory, or the builder of a named model, is called with: {"num_classes": 10}.
         constants: inputs of an ONNX file that always have this value: {"sr": 16000}.
+        dequantise: convert the float graph that a quantised ONNX file stands for, which is then what is verified.
         trust: load pickled modules and TorchScript archives, which can run code.
         max_bytes: refuse models whose weights need more.
         state: "refuse" a module that writes to its buffers in `forward`, or make an input and an output, named after
@@ -191,6 +193,7 @@ def convert(
                 random_weights=random_weights,
                 model_args=model_args or {},
                 constants=constants or {},
+                dequantise=dequantise,
                 trust=trust,
                 max_bytes=max_bytes,
                 state=state,

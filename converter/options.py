@@ -50,6 +50,7 @@ class Options:
     random_weights: int | None = None
     model_args: Mapping[str, Any] = field(default_factory=dict)
     constants: Mapping[str, Any] = field(default_factory=dict)
+    dequantise: bool = False
     trust: bool = False
     max_bytes: int | None = None
     state: str = "refuse"

@@ -39,11 +39,15 @@ def load(source: Any, options: Options | None = None, **told: Any) -> Source:
     """
     options = options or Options(**told)
     loaded = _load(source, options)
-    if not options.constants:
-        return loaded
-    from converter.sources.onnx.constants import fix_inputs
+    if options.constants:
+        from converter.sources.onnx.constants import fix_inputs
 
-    return fix_inputs(loaded, options.constants)
+        loaded = fix_inputs(loaded, options.constants)
+    if options.dequantise:
+        from converter.sources.onnx.dequantise import dequantised
+
+        loaded = dequantised(loaded)
+    return loaded
 
 
 def _load(source: Any, options: Options) -> Source:
