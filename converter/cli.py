@@ -151,6 +151,9 @@ def convert(
     ] = "list",
     backend: Annotated[Literal["keras"], typer.Option("--backend", help="What makes the model.")] = "keras",
     fold_batchnorm: FoldBatchnorm = False,
+    optimise: Annotated[
+        Literal["none", "latency"], typer.Option("--optimise", help="What runs faster, where that is less native.")
+    ] = "none",
     no_dropout: NoDropout = False,
     portable: Portable = False,
     dequantise: Dequantise = False,
@@ -212,6 +215,7 @@ def convert(
             outputs=outputs,
             backend=backend,
             fold_batchnorm=fold_batchnorm,
+            optimise=optimise,
             dropout=not no_dropout,
             portable=portable,
             dequantise=dequantise,

@@ -114,6 +114,7 @@ def convert(
     outputs: str = "list",
     backend: str = "keras",
     fold_batchnorm: bool = False,
+    optimise: str = "none",
     dropout: bool = True,
     portable: bool = False,
     verify: bool | str = True,
@@ -154,6 +155,7 @@ def convert(
             without dropout.
         portable: refuse what plain Keras cannot say, instead of using a layer of `keraport.layers`.
         fold_batchnorm: fold BatchNormalization into the layer before it, for inference only.
+        optimise: "latency" takes what runs faster and is less native: BatchNormalization is folded.
         verify: reload the saved model in plain Keras, in a process of its own, and compare it with onnxruntime.
             "quick" compares one case; True is "full".
         verify_on: Keras backends to verify on: "tensorflow", "jax", "torch"; by default the one in KERAS_BACKEND.
@@ -202,6 +204,7 @@ def convert(
                 outputs=outputs,
                 backend=backend,
                 fold_batchnorm=fold_batchnorm,
+                optimise=optimise,
                 dropout=dropout,
                 portable=portable,
                 verify=verify,

@@ -22,6 +22,7 @@ CHOICES = {
     "structure": ("modules", "flat"),
     "outputs": ("list", "dict"),
     "state": ("refuse", "inputs"),
+    "optimise": ("none", "latency"),
     "backend": ("keras", "onnx2tf"),
 }
 
@@ -59,6 +60,7 @@ class Options:
     outputs: str = "list"
     backend: str = "keras"
     fold_batchnorm: bool = False
+    optimise: str = "none"
     dropout: bool = True
     portable: bool = False
     verify: bool | str = True
@@ -91,6 +93,11 @@ class Options:
     def specs(self) -> tuple[InputSpec, ...]:
         """`inputs`, which were read when this was made."""
         return tuple(spec for spec in self.inputs if isinstance(spec, InputSpec))
+
+    @property
+    def folds_batchnorm(self) -> bool:
+        """Whether BatchNormalization goes into the layer before it: asked for, or because it is faster."""
+        return self.fold_batchnorm or self.optimise == "latency"
 
     @property
     def has_weights(self) -> bool:

@@ -44,7 +44,7 @@ def prepare_source(
     return prepare(
         source.model,
         layout=options.layout,
-        fold_batchnorm=options.fold_batchnorm,
+        fold_batchnorm=options.folds_batchnorm,
         dropout=options.dropout,
         opened=source.opened,
         keep_normalised=keep_normalised,

@@ -18,7 +18,7 @@ from passes.errors import BadSource, ConversionError, LimitExceeded, UsageError
 INPUTS = "inputs"
 KEPT = (
     "inputs", "checkpoint", "random_weights", "model_args", "constants", "layout", "structure", "outputs",
-    "fold_batchnorm", "dropout", "state",
+    "fold_batchnorm", "optimise", "dropout", "dequantise", "state",
 )  # fmt: skip
 """Options that a golden keeps. `--trust` is not: who checks has to give it again."""
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import keras
 import pytest
+import torch
 
 import converter
 from passes.fuse.batch_norm import FoldBatchNorm
@@ -46,3 +47,9 @@ def test_whole_model(tmp_path: Path) -> None:
     layers = conversion.model._flatten_layers()
     assert not any(isinstance(layer, keras.layers.BatchNormalization) for layer in layers)
     assert conversion.model.get_layer("layer1").get_layer("layer1-0").get_layer("layer1-0-conv1").use_bias
+
+
+def test_for_latency_norms_are_folded() -> None:
+    net = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.BatchNorm2d(4)).eval()
+    conversion = converter.convert(net, inputs=["x=float32[batch,3,8,8]"], optimise="latency")
+    assert conversion.verified and "nhwc::BatchNormalization" not in conversion.report.operators
