@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import sympy
 import torch
+from torch.nn.modules import transformer
 
 from converter.sources.torch.call.examples import Call
 
@@ -45,13 +46,28 @@ def capture(module: torch.nn.Module, call: Call) -> torch.export.ExportedProgram
 
     Guards about dynamic sizes are kept as assertions in the graph instead of being answered with "use a multiple of 2".
     """
-    try:
-        return _capture(module, call, strict=False)
-    except Exception as error:  # noqa: BLE001 - whatever forward, the tracer or the solver raise
+    with _masks_without_a_look():
         try:
-            return _capture(module, call, strict=True)
-        except Exception:  # noqa: BLE001
-            raise error from None
+            return _capture(module, call, strict=False)
+        except Exception as error:  # noqa: BLE001 - whatever forward, the tracer or the solver raise
+            try:
+                return _capture(module, call, strict=True)
+            except Exception:  # noqa: BLE001
+                raise error from None
+
+
+@contextlib.contextmanager
+def _masks_without_a_look() -> Iterator[None]:
+    """torch's transformer layers look at the numbers of a mask to see if it is the causal one, which a trace cannot.
+
+    It is a hint for kernels: what a mask hides stays hidden without it.
+    """
+    kept = transformer._detect_is_causal_mask
+    transformer._detect_is_causal_mask = lambda mask, is_causal=None, size=None: is_causal is True
+    try:
+        yield
+    finally:
+        transformer._detect_is_causal_mask = kept
 
 
 def _capture(module: torch.nn.Module, call: Call, *, strict: bool) -> torch.export.ExportedProgram:

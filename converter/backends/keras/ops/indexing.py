@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from keras import layers, ops
 
-from converter.backends.keras.build.live_sizes import size_of
+from converter.backends.keras.build.live_sizes import positions_on, size_of
 from converter.backends.keras.build.operands import MOST_AXES, index_operand, operand, operands
 from converter.backends.keras.build.registry import op
 from converter.backends.keras.build.weights import Weight, with_weights
@@ -227,6 +227,12 @@ def eye_like(x: Any, *, k: int = 0, dtype: int | None = None, name: str) -> Any:
 @op("Trilu")
 def trilu(x: Any, k: Any = None, *, upper: int = 1, name: str) -> Any:
     """The upper or lower triangle of the last two axes, from the k-th diagonal on; zeros elsewhere."""
-    rows, columns = (known_size(x, axis) for axis in (-2, -1))
-    offset = min(max(constant_ints(k)[0] if k is not None else 0, -rows), columns)  # TensorFlow refuses more
-    return ops.triu(x, offset) if upper else ops.tril(x, offset)
+    offset = constant_ints(k)[0] if k is not None else 0
+    rank = len(x.shape)
+    if None not in x.shape[-2:]:
+        offset = min(max(offset, -x.shape[-2]), x.shape[-1])  # TensorFlow refuses more
+        return ops.triu(x, offset) if upper else ops.tril(x, offset)
+    row, column = positions_on(x, rank - 2, rank), positions_on(x, rank - 1, rank)
+    diagonal = row + offset
+    kept = ops.greater_equal(column, diagonal) if upper else ops.less_equal(column, diagonal)
+    return ops.where(kept, x, ops.zeros_like(x))

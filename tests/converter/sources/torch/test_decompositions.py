@@ -48,6 +48,26 @@ def test_what_the_exporter_can_do_is_left_to_it() -> None:
     assert "Attention" in {node.op_type for node in source.model.graph}
 
 
+@pytest.mark.parametrize("layer", ["encoder", "decoder"])
+def test_layers_that_look_whether_a_mask_is_causal(layer: str) -> None:
+    class Causal(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            one = nn.TransformerEncoderLayer if layer == "encoder" else nn.TransformerDecoderLayer
+            stack = nn.TransformerEncoder if layer == "encoder" else nn.TransformerDecoder
+            options = {"enable_nested_tensor": False} if layer == "encoder" else {}
+            self.stack = stack(one(16, 2, 32, batch_first=True), 1, **options)
+
+        def forward(self, x: torch.Tensor, memory: torch.Tensor) -> torch.Tensor:
+            mask = nn.Transformer.generate_square_subsequent_mask(x.shape[1])
+            return (
+                self.stack(x, mask=mask) + memory.sum() if layer == "encoder" else self.stack(x, memory, tgt_mask=mask)
+            )
+
+    inputs = ["x=float32[batch,length,16]", "memory=float32[batch,7,16]"]
+    assert converter.convert(Causal(), inputs=inputs).verified
+
+
 def test_causal_attention_on_three_axes_stays_refused() -> None:
     with pytest.raises(NotExportable, match="only 4D"):
         load(Attends(3, is_causal=True), inputs=["x=float32[batch,6,32]"])

@@ -103,6 +103,7 @@ CASES = {
     ],
     "Trilu": [
         *(case("Trilu", x(B, 4, 5), c(k), upper=upper) for upper in (0, 1) for k in (-6, -1, 0, 2, 6)), case("Trilu", x(B, 4, 5)), case("Trilu", x(4, 4)),
+        *(case("Trilu", x(B, "m", "n"), c(k), upper=upper, _sizes={"batch": (2,), "m": (1, 4), "n": (1, 5)}) for upper in (0, 1) for k in (-2, 0, 1)),
         case("Trilu", x(B, 2, 4, 5), c([1])), case("Trilu", x(B, 4, 5, dtype="int64"), c(1)), case("Trilu", x(B, 4, 5, dtype="bool"), c(1), upper=0),
     ],
     "ScatterND": [
