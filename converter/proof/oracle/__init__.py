@@ -12,14 +12,17 @@ import numpy as np
 import onnx_ir as ir
 import onnxruntime as ort
 
-from converter.proof.oracle.bfloat16 import has_bfloat16, widen_bfloat16
 from converter.proof.oracle.faults import known_fault
+from converter.proof.oracle.float32 import BFLOAT16, DOUBLE, has, in_float32
 from converter.temporary import temporary_folder
 from passes.errors import BadSource
 from passes.lower import to_standard
 from passes.lower.attention_mask import is_faulty_attention
 from passes.lower.private_operators import is_private
 from passes.lower.same_pads import is_faulty_same
+
+NO_KERNEL = "NOT_IMPLEMENTED"
+"""In onnxruntime's message where it has no kernel for a type."""
 
 INLINE_BYTES = 64 << 20
 """With more bytes of weights a graph goes to onnxruntime through files: protobuf ends at 2 GB, and copies cost."""
@@ -82,20 +85,30 @@ class Oracle:
         """
         searched = source if isinstance(source, ir.Model) else graph
         reason = known_fault(searched) if searched is not None else None
-        if searched is not None and has_bfloat16(searched):
+        if searched is not None and has(searched, BFLOAT16):
             source = searched
         if reason is None:
             try:
                 oracle = cls(source, threads=threads)
             except BadSource as error:
                 reason = f"onnxruntime refuses the source: {error.message}"
+                if NO_KERNEL in error.message and searched is not None and has(searched, DOUBLE):
+                    return cls._in_float32(searched, threads)
             else:
                 oracle._fallback = normalised
-                if searched is not None and has_bfloat16(searched):
+                if searched is not None and has(searched, BFLOAT16):
                     oracle.description = "the source as loaded, its bfloat16 computed in float32"
                 return oracle
         oracle = cls(normalised, threads=threads)
         oracle.description = f"the normalised graph, because {reason}"
+        return oracle
+
+    @classmethod
+    def _in_float32(cls, model: ir.Model, threads: int) -> Oracle:
+        """For a graph in float64 that onnxruntime has no kernels for."""
+        oracle = cls(in_float32(model, DOUBLE), threads=threads)
+        oracle._output_types = [_numpy_type(value) for value in model.graph.outputs]
+        oracle.description = "the source as loaded, its float64 computed in float32: onnxruntime has no such kernel"
         return oracle
 
     @property
@@ -192,8 +205,8 @@ class Oracle:
 def _runnable(model: ir.Model, *, copy: bool = False) -> ir.Model:
     """The same computation in operators and types that onnxruntime has; the model given is never changed."""
     result = to_standard(model) if any(map(_is_lowered, model.graph.all_nodes())) else model
-    if has_bfloat16(result):
-        result = widen_bfloat16(result)
+    if has(result, BFLOAT16):
+        result = in_float32(result, BFLOAT16)
     return result.clone() if copy and result is model else result
 
 
@@ -235,7 +248,8 @@ def _run(session: ort.InferenceSession, feeds: Mapping[str, Array]) -> list[Arra
         if value.name not in feeds:
             raise BadSource(f"The input {value.name!r} is missing. Received: {', '.join(sorted(feeds))}.")
         array = np.asarray(feeds[value.name])
-        given[value.name] = array.astype(np.float32) if array.dtype.name == "bfloat16" else array
+        is_wanted = value.type == "tensor(float)" and array.dtype.name in ("bfloat16", "float64")
+        given[value.name] = array.astype(np.float32) if is_wanted else array
     try:
         outputs: Sequence[Array] = session.run(None, given)
     except Exception as error:  # as above

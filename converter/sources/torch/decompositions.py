@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import torch
@@ -54,6 +56,69 @@ def _rows_of(node: torch.fx.Node) -> Any:
     ids, (start, _, size) = flat.args[0], offsets.args[:3]
     shape = ids.meta["val"].shape
     return ids if start == 0 and len(shape) == 2 and shape[1] == size else None
+
+
+_PUTS = (torch.ops.aten.index_put.default, torch.ops.aten.index_put_.default)
+
+
+def masked_writes(program: torch.export.ExportedProgram) -> None:
+    """x[mask] = value is a choice, not a write at as many places as the mask has.
+
+    Given    index_put(x, [mask], value)         mask: bool, of the first axes of x; value: one number
+    Result   where(mask, value, x)
+
+    Not where x is another look at some numbers, or such a look is read later: the write would change it as well.
+    """
+    for node in list(program.graph.nodes):
+        if node.op == "call_function" and node.target in _PUTS and _is_choice(node):
+            x, (mask,), value = node.args[:3]
+            call = partial(called, program.graph, node)
+            with program.graph.inserting_before(node):
+                for _ in range(x.meta["val"].dim() - mask.meta["val"].dim()):
+                    mask = call(torch.ops.aten.unsqueeze.default, mask, -1)
+                result = call(torch.ops.aten.where.self, mask, value, x)
+            if node.target == _PUTS[1]:
+                before = {*_until(program.graph, node)}
+                x.replace_all_uses_with(result, delete_user_cb=lambda user, known=before: user not in known)
+            node.replace_all_uses_with(result)
+            program.graph.erase_node(node)
+    program.graph_module.recompile()
+
+
+def _until(graph: torch.fx.Graph, node: torch.fx.Node) -> Iterator[torch.fx.Node]:
+    """The nodes up to this one."""
+    for each in graph.nodes:
+        yield each
+        if each is node:
+            return
+
+
+def _is_choice(node: torch.fx.Node) -> bool:
+    arguments: Any = node.args
+    x, places, value, *accumulate = arguments
+    if len(places) != 1 or any(accumulate) or not isinstance(value, torch.fx.Node):
+        return False
+    mask, number = places[0].meta["val"], value.meta["val"]
+    if node.target == _PUTS[1] and (x.op != "call_function" or _is_look(x) or _is_looked_at_later(x, node)):
+        return False
+    return bool(mask.dtype == torch.bool and number.numel() == 1 and number.dim() <= 1)
+
+
+def _is_looked_at_later(x: torch.fx.Node, write: torch.fx.Node) -> bool:
+    """Whether another look at the numbers of x is read after the write."""
+    before = {*_until(write.graph, write)}
+
+    def read_later(look: torch.fx.Node) -> bool:
+        return any(reader not in before or (_is_look(reader) and read_later(reader)) for reader in look.users)
+
+    return any(read_later(user) for user in x.users if _is_look(user))
+
+
+def _is_look(node: torch.fx.Node) -> bool:
+    """Whether a node gives its input's own numbers in another shape."""
+    schema = getattr(node.target, "_schema", None)
+    writes = str(node.target).partition(".")[2].partition(".")[0].endswith("_")
+    return schema is not None and not writes and any(returned.alias_info is not None for returned in schema.returns)
 
 
 def attention_in_steps(program: torch.export.ExportedProgram) -> None:

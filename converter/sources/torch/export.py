@@ -17,7 +17,7 @@ from converter.sources.quiet import first_lines, quiet
 from converter.sources.torch.call.examples import Call
 from converter.sources.torch.capture import Guard, capture, size_guards
 from converter.sources.torch.capture_errors import capture_failed
-from converter.sources.torch.decompositions import attention_in_steps, bags_to_lookups
+from converter.sources.torch.decompositions import attention_in_steps, bags_to_lookups, masked_writes
 from converter.sources.torch.dropout import as_in_inference, depth_as_dropout, keep_dropout
 from converter.sources.torch.guard_trials import is_needed
 from converter.sources.torch.pools import rewrite_pools
@@ -79,6 +79,7 @@ def to_onnx(
         NotExportable: with the message of torch's translation.
     """
     rewrite_pools(program)
+    masked_writes(program)
     attention_in_steps(program)
     bags_to_lookups(program)
     has_dropout = keep_dropout(program)

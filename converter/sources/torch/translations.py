@@ -188,7 +188,6 @@ TRANSLATIONS: dict[Callable[..., Any], Callable[..., Any]] = {
     aten.prod.dim_int: prod_along,
     aten.cumprod.default: cumprod,
     aten.erfinv.default: erfinv,
-    aten._adaptive_avg_pool2d.default: adaptive_average,
     aten._adaptive_avg_pool3d.default: adaptive_average,
     aten._cdist_forward.default: cdist,
     aten.rrelu_with_noise_functional.default: rrelu,

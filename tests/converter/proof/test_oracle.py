@@ -12,8 +12,8 @@ import pytest
 
 from converter.proof import oracle as oracle_module
 from converter.proof.oracle import Oracle
-from converter.proof.oracle.bfloat16 import has_bfloat16, widen_bfloat16
 from converter.proof.oracle.faults import known_fault
+from converter.proof.oracle.float32 import BFLOAT16, has, in_float32
 from passes.errors import BadSource
 from tests.harness import graph
 
@@ -144,17 +144,17 @@ def test_bfloat16_is_computed_in_float32_and_given_back_as_bfloat16() -> None:
     assert oracle.description == "the source as loaded, its bfloat16 computed in float32"
     (y,) = oracle.run({"x": x})
     assert (y.dtype.name, y.astype(np.float32).tolist()) == ("bfloat16", [[6, 9, 12]])
-    assert has_bfloat16(model)
+    assert has(model, BFLOAT16)
 
 
 def test_a_cast_to_bfloat16_is_widened_too() -> None:
     model = graph(
         f"g (float[2] x) => (float[2] y) {{ a = Cast<to={onnx.TensorProto.BFLOAT16}>(x)  y = Cast<to=1>(a) }}"
     )
-    assert has_bfloat16(model)
-    wide = widen_bfloat16(model)
-    assert not has_bfloat16(wide)
-    assert has_bfloat16(model)
+    assert has(model, BFLOAT16)
+    wide = in_float32(model, BFLOAT16)
+    assert not has(wide, BFLOAT16)
+    assert has(model, BFLOAT16)
     assert Oracle(model).run({"x": np.array([1, 2], np.float32)})[0].tolist() == [1, 2]
 
 

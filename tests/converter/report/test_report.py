@@ -16,6 +16,8 @@ from passes.errors import NotEquivalent, Unsupported
 from tests.harness import graph
 
 KEYS = {
+    "custom_layers",
+    "portable",
     "source",
     "inputs",
     "outputs",

@@ -194,14 +194,23 @@ def test_negative_indices_into_open_axes(node: str, indices: str, output: str) -
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        """g (float[b, t] x) => (int64[n] y) <int64 zero = {0}, int64 one = {1}> {
+        h = Shape<start=0, end=1>(x)  w = Shape<start=1, end=2>(x)  d = Sub(w, h)  m = Squeeze(d)
+        y = Range(zero, m, one) }""",
+        """g (float[b, t] x, float[1] z) => (float[n] y) {
+        h = Shape<start=0, end=1>(x)  w = Shape<start=1, end=2>(x)  m = Sub(w, h)  y = Expand(z, m) }""",
+    ],
+    ids=["range", "expand"],
+)
+def test_differences_are_sizes_that_a_layer_of_ours_counts(text: str) -> None:
+    check_onnx(text, sizes={"b": (1, 2), "t": (3, 6)})
+
+
+@pytest.mark.parametrize(
     ("text", "reason"),
     [
-        pytest.param("""g (float[b, t] x) => (int64[n] y) <int64 zero = {0}, int64 one = {1}> {
-            h = Shape<start=0, end=1>(x)  w = Shape<start=1, end=2>(x)  d = Sub(w, h)  m = Squeeze(d)
-            y = Range(zero, m, one) }""", "As many numbers as a size that no tensor", id="range"),
-        pytest.param("""g (float[b, t] x, float[1] z) => (float[n] y) {
-            h = Shape<start=0, end=1>(x)  w = Shape<start=1, end=2>(x)  m = Sub(w, h)  y = Expand(z, m) }""",
-            "a size that no tensor", id="expand"),
         pytest.param("""g (float[b, t] x, int64[2] n) => (float[c, d] y) { y = Tile(x, n) }""",
             "repeated a computed number of times", id="tile"),
         pytest.param("""g (float[b, t] x, int64[1] n) => (float[b, d] y) <int64[1] none = {0}, int64[1] first = {1}> {

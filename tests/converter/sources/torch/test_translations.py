@@ -25,6 +25,13 @@ class Applies(nn.Module):
         return self.function(x)
 
 
+def written(x: torch.Tensor) -> torch.Tensor:
+    y = x * 2
+    y[y < 0] = 0.1
+    y[y[:, 0] > 1] = -1.0
+    return y
+
+
 FUNCTIONS: dict[str, tuple[Function, str]] = {
     "prod": (lambda x: (x.prod(1), x.prod(), x.prod(-1, keepdim=True)), "float32[batch,4,3]"),
     "cumprod": (lambda x: (x.cumprod(-1), x.cumprod(1)), "float32[batch,4,t]"),
@@ -33,6 +40,8 @@ FUNCTIONS: dict[str, tuple[Function, str]] = {
     "ends of erfinv": (lambda x: torch.erfinv(x.sign()), "float32[batch,4]"),
     "adaptive_3d": (nn.AdaptiveAvgPool3d((None, 1, 2)), "float32[batch,2,5,6,7]"),
     "divisor": (nn.AvgPool2d(3, 2, 1, divisor_override=7), "float32[batch,2,h,w]"),
+    "a mask": (written, "float32[batch,6]"),
+    "area": (partial(F.interpolate, scale_factor=0.5, mode="area"), "float32[batch,4,h,w]"),
     "rrelu": (nn.RReLU(), "float32[batch,6]"),
     **{
         f"cdist {p}": (lambda x, p=p: torch.cdist(x[:, :4], x[:, 4:], p=p), "float32[batch,7,3]")
