@@ -130,6 +130,9 @@ PARTS = {
     "tf_crop_and_resize": """g (float[1,3,4,4] x) => (float[1,3,8,8] y)
         <float[8] roi = {0, 0, 0, 0, 1, 1, 1, 1}, float[4] s = {1, 1, 2, 2}> {
         y = Resize<coordinate_transformation_mode="tf_crop_and_resize", mode="linear">(x, roi, s) }""",
+    "samples by size": """g (float[1,3,8,8] x, float[2,4] r, int64[2] b) => (float[2,3,2,2] y) {
+        y = RoiAlign<output_height=2, output_width=2>(x, r, b) }""",
+    "rows": "g (float[4,3] x) => (float[n,3] y) { y = Unique<axis=0>(x) }",
     "recurrent form": net("LSTM", 4, ", clip=0.5"),
     "far reflections": """g (float[1,3,4,4] x) => (float[1,3,14,4] y) <int64[8] p = {0, 0, 5, 0, 0, 0, 5, 0}> {
         y = Pad<mode="reflect">(x, p) }""",

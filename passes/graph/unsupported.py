@@ -152,6 +152,12 @@ PARTS: Mapping[str, Part] = {
         "LSTM, GRU or RNN with clip, peepholes, coupled gates, or activations that Keras has not",
         "Keras' layers compute the usual form",
     ),
+    "samples by size": Part(
+        "RoiAlign with as many samples as a region is large (sampling_ratio=0)",
+        "each region would have another number of them",
+        "export with sampling_ratio=2, as torchvision's detectors have it",
+    ),
+    "rows": Part("Unique along an axis of a matrix", "Keras sorts numbers, not rows"),
     "sparse": Part("Sparse initializers", "no layer takes them"),
 }
 """By a short name, under which tests/limit_examples.py has a graph that is refused for it."""
