@@ -16,24 +16,23 @@ import onnx_ir as ir
 from passes.dims.polynomial import product
 from passes.graph.builder import Builder, Names, first_input, sizes_of
 from passes.lower.meanings import FLATTENED
+from passes.normalize.operators.rewrite_each import RewriteEach
 
 
-class NormalizeSoftmax(ir.passes.InPlacePass):
+class NormalizeSoftmax(RewriteEach):
     """Write the flattening out, now that ranks are known."""
 
+    def wanted(self, node: ir.Node) -> bool:
+        return node.domain == "keraport" and node.op_type.startswith(FLATTENED)
+
+    def rewrite(self, node: ir.Node, names: Names) -> None:
+        _settle(node, names)
+
     def call(self, model: ir.Model) -> ir.passes.PassResult:
-        found = [node for graph in model.graphs() for node in graph if _is_flattened(node)]
-        names = Names(model) if found else None
-        for node in found:
-            if names is not None:
-                _settle(node, names)
-        if found and not any(node.domain == "keraport" for node in model.graph.all_nodes()):
+        result = super().call(model)
+        if result.modified and not any(node.domain == "keraport" for node in model.graph.all_nodes()):
             model.opset_imports.pop("keraport", None)
-        return ir.passes.PassResult(model, bool(found))
-
-
-def _is_flattened(node: ir.Node) -> bool:
-    return node.domain == "keraport" and node.op_type.startswith(FLATTENED)
+        return result
 
 
 def _settle(node: ir.Node, names: Names) -> None:

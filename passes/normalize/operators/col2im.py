@@ -17,9 +17,10 @@ import onnx_ir as ir
 from passes.dims.polynomial import Dim
 from passes.errors import BadSource, Unsupported, describe
 from passes.graph.builder import Builder, Names, first_input, sizes_of
+from passes.normalize.operators.rewrite_each import RewriteEach
 
 
-class NormalizeCol2Im(ir.passes.InPlacePass):
+class NormalizeCol2Im(RewriteEach):
     """Write Col2Im as a convolution.
 
     Raises:
@@ -27,13 +28,11 @@ class NormalizeCol2Im(ir.passes.InPlacePass):
         BadSource: the blocks do not fill the image.
     """
 
-    def call(self, model: ir.Model) -> ir.passes.PassResult:
-        found = [node for node in model.graph.all_nodes() if node.domain == "" and node.op_type == "Col2Im"]
-        names = Names(model) if found else None
-        for node in found:
-            if names is not None:
-                _rewrite(node, names)
-        return ir.passes.PassResult(model, bool(found))
+    def wanted(self, node: ir.Node) -> bool:
+        return node.domain == "" and node.op_type == "Col2Im"
+
+    def rewrite(self, node: ir.Node, names: Names) -> None:
+        _rewrite(node, names)
 
 
 def _rewrite(node: ir.Node, names: Names) -> None:

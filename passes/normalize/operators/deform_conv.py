@@ -18,22 +18,21 @@ import onnx_ir as ir
 from passes.dims.polynomial import Dim
 from passes.errors import Unsupported, describe
 from passes.graph.builder import Builder, Names, first_input, sizes_of
+from passes.normalize.operators.rewrite_each import RewriteEach
 
 
-class NormalizeDeformConv(ir.passes.InPlacePass):
+class NormalizeDeformConv(RewriteEach):
     """Write DeformConv as GridSample and Conv.
 
     Raises:
         Unsupported: not on images, or at open heights and widths.
     """
 
-    def call(self, model: ir.Model) -> ir.passes.PassResult:
-        found = [node for node in model.graph.all_nodes() if node.domain == "" and node.op_type == "DeformConv"]
-        names = Names(model) if found else None
-        for node in found:
-            if names is not None:
-                _rewrite(node, names)
-        return ir.passes.PassResult(model, bool(found))
+    def wanted(self, node: ir.Node) -> bool:
+        return node.domain == "" and node.op_type == "DeformConv"
+
+    def rewrite(self, node: ir.Node, names: Names) -> None:
+        _rewrite(node, names)
 
 
 @dataclass(frozen=True)

@@ -17,19 +17,18 @@ import onnx_ir as ir
 
 from passes.errors import Unsupported, describe
 from passes.graph.builder import Builder, Names, first_input, sizes_of
+from passes.normalize.operators.rewrite_each import RewriteEach
 from passes.normalize.opset_adapters import NEAREST_KEY
 
 
-class NormalizeNearestResize(ir.passes.InPlacePass):
+class NormalizeNearestResize(RewriteEach):
     """Say which pixel, now that scales are folded."""
 
-    def call(self, model: ir.Model) -> ir.passes.PassResult:
-        found = [node for graph in model.graphs() for node in graph if NEAREST_KEY in node.metadata_props]
-        names = Names(model) if found else None
-        for node in found:
-            if names is not None:
-                _settle(node, names)
-        return ir.passes.PassResult(model, bool(found))
+    def wanted(self, node: ir.Node) -> bool:
+        return NEAREST_KEY in node.metadata_props
+
+    def rewrite(self, node: ir.Node, names: Names) -> None:
+        _settle(node, names)
 
 
 def _settle(node: ir.Node, names: Names) -> None:
