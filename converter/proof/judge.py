@@ -76,13 +76,16 @@ class Judge:
 
     def _by_steps(self, comparison: Comparison) -> Comparison:
         """An output behind quantised numbers may differ by a step; then each layer by itself has to be right."""
-        if self.tolerances.get(comparison.name) != QUANTISED or comparison.spread is None:
+        if not self._goes_by_steps(comparison.name) or comparison.spread is None:
             return comparison
         usual = FLOAT32.atol + FLOAT32.rtol * comparison.max_abs / max(comparison.max_rel, 1e-30)
         return replace(comparison, by="quantisation") if comparison.max_abs > usual else comparison
 
     def _most(self, name: str) -> float:
-        return MOST_BY_STEPS if self.tolerances.get(name) == QUANTISED else MOST
+        return MOST_BY_STEPS if self._goes_by_steps(name) else MOST
+
+    def _goes_by_steps(self, name: str) -> bool:
+        return self.tolerances.get(name) == QUANTISED
 
     def _weighed(self, trial: Trial, compared: Sequence[Comparison]) -> list[Comparison]:
         """Those that differ by too much are judged again, by what the oracle does not know itself."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from converter.golden.golden import Checked, check, record
 from converter.golden.store import Store
 from converter.options import Options
-from converter.zoo.records.entry import SEED, Entry
+from converter.zoo.records.entry import Entry
 from converter.zoo.records.result import VERIFIED
 from passes.errors import ConversionError
 
@@ -33,20 +33,11 @@ def keep_or_check(folder: Path, entries: Sequence[Entry], statuses: Mapping[str,
                 yield "checked", check(store, entry.name)
                 continue
             try:
-                record(store, entry.name, entry.source, _options(entry))
+                record(store, entry.name, entry.source, Options(**entry.told))
             except ConversionError as error:
                 yield "recorded", Checked(entry.name, "FAIL", message=error.message)
             else:
                 yield "recorded", Checked(entry.name, "ok")
-
-
-def _options(entry: Entry) -> Options:
-    return Options(
-        checkpoint=entry.checkpoint,
-        inputs=entry.inputs,
-        random_weights=SEED if entry.random_weights else None,
-        **entry.options,
-    )
 
 
 @contextlib.contextmanager

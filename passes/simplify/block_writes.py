@@ -30,10 +30,10 @@ MOST_INDEX = 2**31 - 1
 
 @dataclass(frozen=True)
 class Run:
-    """The places start, start + 1, … along an axis, and how many lie behind them (None: unknown)."""
+    """The places start, start + 1, … along an axis, and how many lie behind them."""
 
     start: int
-    behind: int | None
+    behind: int
 
 
 class JoinBlockWrites(ir.passes.InPlacePass):
@@ -72,18 +72,17 @@ def _joined(
     if axis == len(runs):
         return updates
     run = runs[axis]
-    behind = run.behind or 0
     middle = x
     inner = list(sizes)
     if any(r.start or r.behind for r in runs[axis + 1 :]):
         inner[axis] = sizes_of(updates)[axis]
-        middle = _cut(at, x, axis, run.start, -behind or LAST, inner)
+        middle = _cut(at, x, axis, run.start, -run.behind or LAST, inner)
     written = _joined(at, middle, inner, updates, runs, axis + 1)
     pieces = [written]
     if run.start:
         pieces.insert(0, _cut(at, x, axis, 0, run.start, _with(sizes, axis, run.start)))
-    if behind:
-        pieces.append(_cut(at, x, axis, -behind, LAST, _with(sizes, axis, behind)))
+    if run.behind:
+        pieces.append(_cut(at, x, axis, -run.behind, LAST, _with(sizes, axis, run.behind)))
     return pieces[0] if len(pieces) == 1 else at.node("Concat", pieces, sizes, {"axis": axis}, name=at.anchor.name)
 
 
@@ -127,7 +126,7 @@ def _constant_runs(indices: ir.Value, sizes: Sequence[Dim | None]) -> list[Run] 
             return None
         runs.append(Run(first, size - first - places.shape[axis]))
     pieces = 1 + 2 * sum(bool(run.start or run.behind) for run in runs)
-    return runs if pieces <= MOST_PIECES and all((run.behind or 0) >= 0 for run in runs) else None
+    return runs if pieces <= MOST_PIECES and all(run.behind >= 0 for run in runs) else None
 
 
 def _counted_run(places: ir.Value | None, size: Dim | None) -> Run | None:

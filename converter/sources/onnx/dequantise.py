@@ -23,25 +23,10 @@ from passes.normalize.inline_functions import InlineFunctions
 
 FLOAT = ir.TensorType(ir.DataType.FLOAT)
 
-THROUGH = frozenset(
-    [
-        "Concat",
-        "DepthToSpace",
-        "Expand",
-        "Flatten",
-        "Gather",
-        "Identity",
-        "MaxPool",
-        "Reshape",
-        "Slice",
-        "SpaceToDepth",
-        "Split",
-        "Squeeze",
-        "Tile",
-        "Transpose",
-        "Unsqueeze",
-    ]
-)
+THROUGH = {
+    "Concat", "DepthToSpace", "Expand", "Flatten", "Gather", "Identity", "MaxPool", "Reshape", "Slice", "SpaceToDepth",
+    "Split", "Squeeze", "Tile", "Transpose", "Unsqueeze",
+}  # fmt: skip
 """What does the same on numbers and on what they stand for."""
 
 INTEGER = {"MatMulInteger": "MatMul", "ConvInteger": "Conv"}

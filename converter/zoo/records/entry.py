@@ -52,6 +52,12 @@ class Entry:
     expected: str = "verified"
     folder: str = "."
 
+    @property
+    def told(self) -> dict[str, Any]:
+        """What `converter.convert` is told beside the source."""
+        weights = SEED if self.random_weights else None
+        return {"checkpoint": self.checkpoint, "inputs": self.inputs, "random_weights": weights, **self.options}
+
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 

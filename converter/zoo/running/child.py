@@ -76,12 +76,9 @@ def _convert(entry: Entry, folder: Path, threads: int, on_stage: Any) -> None:
     converter.convert(
         entry.source,
         folder / MODEL,
-        checkpoint=entry.checkpoint,
-        inputs=entry.inputs,
-        random_weights=SEED if entry.random_weights else None,
         tolerance=Tolerance(**entry.tolerance) if entry.tolerance is not None else None,
         on_stage=on_stage,
-        **entry.options,
+        **entry.told,
     )
 
 

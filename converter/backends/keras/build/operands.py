@@ -79,6 +79,8 @@ def first_elements(x: KerasTensor) -> KerasTensor:
     """[n, …] → [1]: the first element along every axis but one."""
     if not x.shape:
         return ops.reshape(x, (1,))
+    if len(x.shape) <= MOST_AXES:  # in one operation
+        return x[(slice(0, 1), *(0,) * (len(x.shape) - 1))]
     return first_along(x, 0)[:1,]
 
 
