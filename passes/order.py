@@ -19,6 +19,7 @@ from passes.fuse.gelu import FuseGelu
 from passes.fuse.group_norm import FuseGroupNorm
 from passes.fuse.layer_norm import FuseLayerNorm
 from passes.fuse.recurrent import FuseRecurrent
+from passes.fuse.roll import FuseRoll
 from passes.fuse.shared_weights import ShareWeights
 from passes.graph.weight_views import MarkWeights
 from passes.layout import Layout
@@ -32,6 +33,7 @@ from passes.normalize.operators.coerced_softmax import NormalizeSoftmax
 from passes.normalize.operators.col2im import NormalizeCol2Im
 from passes.normalize.operators.deform_conv import NormalizeDeformConv
 from passes.normalize.operators.nearest_resize_10 import NormalizeNearestResize
+from passes.normalize.operators.own_length_dft import NormalizeDftLength
 from passes.normalize.operators.rms_norm_scale import NormalizeNormScales
 from passes.normalize.position_table_length import NormalizePositionTables
 from passes.normalize.refuse_private import RefusePrivate
@@ -65,6 +67,7 @@ SETTLING: list[type[ir.passes.PassBase]] = [
     NormalizeCol2Im,
     NormalizeDeformConv,
     NormalizeNearestResize,  # and scales are folded
+    NormalizeDftLength,
     ExplicitAxes,
     ConstantReshapeShapes,  # before what is unused goes: it sets shape arithmetic free
     ConstantResizeSizes,
@@ -110,6 +113,7 @@ def pipeline(
         ("FuseActivations", FuseActivations),
         ("RemoveDropout", partial(RemoveDropout, everywhere=not dropout)),
         ("FuseAttention", FuseAttention),
+        ("FuseRoll", FuseRoll),
         ("FusePads", FusePads),  # before SplitPads, which then sees the whole padding of a convolution
         # Before SplitPads, which may put a Pad and an Add between a ConvTranspose and its BatchNormalization.
         *([("FoldBatchNorm", FoldBatchNorm)] if fold_batchnorm else []),

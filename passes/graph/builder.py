@@ -96,14 +96,14 @@ class Builder:
         self.graph.register_initializer(value)
         return value
 
-    def replace(self, value: ir.Value) -> None:
-        """Let `value` take the place of the anchor's first output, its name and its shape; the anchor goes."""
-        old = self.anchor.outputs[0]
-        value.name, old.name = old.name, None
-        value.type = old.type or value.type
-        value.shape = old.shape or value.shape
-        value.metadata_props.update(old.metadata_props)
-        old.replace_all_uses_with(value, replace_graph_outputs=True)
+    def replace(self, *values: ir.Value) -> None:
+        """Let values take the places of the anchor's first outputs, their names and their shapes; the anchor goes."""
+        for old, value in zip(self.anchor.outputs, values, strict=False):
+            value.name, old.name = old.name, None
+            value.type = old.type or value.type
+            value.shape = old.shape or value.shape
+            value.metadata_props.update(old.metadata_props)
+            old.replace_all_uses_with(value, replace_graph_outputs=True)
         self.graph.remove(self.anchor, safe=True)
 
 

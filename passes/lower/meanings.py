@@ -127,6 +127,30 @@ def _arithmetic(at: Builder, size: Any) -> ir.Value:
     return at.node(ARITHMETIC[name], operands, [1], dtype=ir.DataType.INT64)
 
 
+def roll(node: ir.Node, names: Names) -> None:
+    """Along each axis what is behind -shift modulo its size, then what is before."""
+    at = Builder(node, names)
+    x, zero = first_input(node), at.constant([0], "zero")
+    sizes = sizes_of(x)
+    for axis, shift in zip(node.attributes["axes"].as_ints(), node.attributes["shift"].as_ints(), strict=True):
+        length, where = _size(at, x, axis), at.constant([axis], "axis")
+        place = at.node("Mod", [at.constant([-shift], "shift"), length], [1], {"fmod": 0}, dtype=ir.DataType.INT64)
+        open_sizes = [*sizes[:axis], None, *sizes[axis + 1 :]]
+        parts = [at.node("Slice", [x, *bounds, where], open_sizes) for bounds in ((place, length), (zero, place))]
+        x = at.node("Concat", parts, sizes, {"axis": axis})
+    at.replace(x)
+
+
+def sort(node: ir.Node, names: Names) -> None:
+    """TopK of as many as there are."""
+    at, x = Builder(node, names), first_input(node)
+    count = _size(at, x, node.attributes["axis"].as_int())
+    outputs = [ir.Value(name=names.fresh(f"{at.stem}_{label}")) for label in ("values", "indices")]
+    made = ir.node("TopK", [x, count], dict(node.attributes), outputs=outputs, name=node.name)
+    at.graph.insert_before(node, made)
+    at.replace(*outputs)
+
+
 def dropout(node: ir.Node, names: Names) -> None:
     """x, in inference."""
     at = Builder(node, names)

@@ -136,7 +136,7 @@ class _Walk:
         shapes = [self.shapes.of(value) for value in node.inputs]
         found: list[Found] = [(None, None)] * len(node.outputs)
         if node.op_type in RULES and (node.domain == "" or node.op_type.startswith(FLATTENED)):
-            site = Site(shapes, lambda index: self._value(node.inputs[index]))
+            site = Site(shapes, lambda index: self._value(node.inputs[index]), self.shapes.equate)
             with suppress(NoRule, *MALFORMED):  # onnx may know, or will say what is wrong
                 found = [(shape, _dtype(node, index)) for index, shape in enumerate(RULES[node.op_type](node, site))]
         if not any(shape is None or dtype is None for shape, dtype in found):

@@ -7,6 +7,7 @@ import io
 import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import sympy
 import torch
@@ -46,7 +47,7 @@ def capture(module: torch.nn.Module, call: Call) -> torch.export.ExportedProgram
 
     Guards about dynamic sizes are kept as assertions in the graph instead of being answered with "use a multiple of 2".
     """
-    with _masks_without_a_look():
+    with _masks_without_a_look(), _OpenSteps():
         try:
             return _capture(module, call, strict=False)
         except Exception as error:  # noqa: BLE001 - whatever forward, the tracer or the solver raise
@@ -68,6 +69,29 @@ def _masks_without_a_look() -> Iterator[None]:
         yield
     finally:
         transformer._detect_is_causal_mask = kept
+
+
+class _OpenSteps(torch.overrides.TorchFunctionMode):
+    """torch.linspace wants to know how many steps: from a size of the trace it would make the example's size."""
+
+    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        named: dict[str, Any] = {**dict(zip(_STEPS, args, strict=False)), **(kwargs or {})}
+        is_open = function is torch.linspace and isinstance(named.get("steps"), torch.SymInt)
+        if is_open and not any(isinstance(named[end], torch.Tensor) for end in ("start", "end")):
+            return _linspace(named["start"], named["end"], named["steps"], named.get("dtype"))
+        return function(*args, **(kwargs or {}))
+
+
+_STEPS = ("start", "end", "steps")
+
+
+def _linspace(start: float, end: float, steps: torch.SymInt, dtype: torch.dtype | None) -> torch.Tensor:
+    """Counted from both ends, as torch does it: the first half from the start, the other from the end."""
+    dtype = dtype or torch.get_default_dtype()
+    place = torch.arange(steps)  # type: ignore[call-overload]
+    step = (end - start) / torch.sym_max(steps - 1, 1)
+    first, last = place.to(dtype) * step + start, end - (steps - 1 - place).to(dtype) * step
+    return torch.where(place < steps // 2, first, last).to(dtype)
 
 
 def _capture(module: torch.nn.Module, call: Call, *, strict: bool) -> torch.export.ExportedProgram:

@@ -17,11 +17,12 @@ from converter.sources.quiet import first_lines, quiet
 from converter.sources.torch.call.examples import Call
 from converter.sources.torch.capture import Guard, capture, size_guards
 from converter.sources.torch.capture_errors import capture_failed
-from converter.sources.torch.decompositions import attention_in_steps, bags_to_lookups, masked_writes
 from converter.sources.torch.dropout import as_in_inference, depth_as_dropout, keep_dropout
 from converter.sources.torch.guard_trials import is_needed
-from converter.sources.torch.pools import rewrite_pools
-from converter.sources.torch.translations import translations
+from converter.sources.torch.operators import recurrent
+from converter.sources.torch.operators.decompositions import attention_in_steps, bags_to_lookups, masked_writes
+from converter.sources.torch.operators.pools import rewrite_pools
+from converter.sources.torch.operators.translations import translations
 from passes.errors import ExportFailed, NotExportable
 from passes.opset import OPSET
 
@@ -51,7 +52,7 @@ def export(module: torch.nn.Module, call: Call) -> Exported:
         NotExportable: the exporter has no ONNX form for an operator.
         ExportFailed: torch.export cannot capture the module; the message is torch's.
     """
-    with quiet(), torch.no_grad():
+    with quiet(), torch.no_grad(), recurrent.whole():
         try:
             with depth_as_dropout(module):
                 program = capture(module, call)
@@ -84,7 +85,7 @@ def to_onnx(
     bags_to_lookups(program)
     has_dropout = keep_dropout(program)
     try:
-        with quiet():
+        with quiet(), recurrent.whole():
             result = torch.onnx.export(
                 program,
                 dynamo=True,

@@ -49,7 +49,7 @@ def cast(x: Array, dtype: ir.DataType) -> Array:
 
 def _truncate(a: Number) -> Dim:
     whole = floor_ratio(a)
-    if least(whole) < 0:
+    if whole != a and least(whole) < 0:
         raise NotKnown
     return whole
 
@@ -99,10 +99,17 @@ def _divide_dims(a: Dim, b: Dim) -> Dim:
     return floor_divide(a, b)
 
 
+def _floor_dims(a: Dim, b: Dim) -> Dim:
+    """⌊a / b⌋; for a that may be negative only where b is a number."""
+    whole(a, b)
+    return floor_divide(a, b) if isinstance(b, int) and b > 0 else _divide_dims(a, b)
+
+
 @value_of("Mod")
 def _mod(node: ir.Node, a: Array, b: Array) -> Array:
     if is_symbolic(a, b):
-        return elementwise(lambda x, y: x - y * _divide_dims(x, y), a, b)
+        rounded = _divide_dims if node.attributes.get_int("fmod", 0) else _floor_dims
+        return elementwise(lambda x, y: x - y * rounded(x, y), a, b)
     return np.asarray(np.fmod(a, b) if node.attributes.get_int("fmod", 0) else np.mod(a, b))
 
 

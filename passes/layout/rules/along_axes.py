@@ -61,6 +61,15 @@ def along_one_axis(walk: Walk, node: ir.Node) -> None:
     walk.views[node.outputs[0]] = View(walk.reshape(out, dims), view.axes)
 
 
+@rule("keraport::Roll")
+def roll(walk: Walk, node: ir.Node) -> None:
+    axes = node.attributes["axes"].as_ints()
+    view, base_axes = on_single_axes(walk, operand(node, 0), axes)
+    attributes = {"axes": base_axes, "shift": node.attributes["shift"].as_ints()}
+    out = walk.emit("Roll", [view.base], dims_of(view.base), attributes, domain="keraport")
+    walk.views[node.outputs[0]] = View(out, view.axes)
+
+
 def _of_three_axes(walk: Walk, x: ir.Value, axis: int) -> ir.Value:
     """What is before the axis, the axis, and what is behind it."""
     dims = dims_of(x)
@@ -119,18 +128,30 @@ def split(walk: Walk, node: ir.Node) -> None:
 @rule("TopK")
 def top_k(walk: Walk, node: ir.Node) -> None:
     """Both outputs lie as the input does."""
-    count = constant_of(operand(node, 1))
-    if count is None:
-        default(walk, node)
-        return
-    x = operand(node, 0)
+    count, x = constant_of(operand(node, 1)), operand(node, 0)
     axis = node.attributes.get_int("axis", -1) % len(dims_of(x))
+    if count is None:
+        if dims_of(node.outputs[0])[axis] == dims_of(x)[axis]:
+            _sort(walk, node, axis)
+        else:
+            default(walk, node)
+        return
     view, (base_axis,) = on_single_axes(walk, x, [axis])
     dims = list(dims_of(view.base))
     dims[base_axis] = Dim(int(count.item()))
     attributes = {**dict(node.attributes), "axis": ir.AttrInt64("axis", base_axis)}
     inputs = [view.base, walk.constant(count)]
     outs = walk.emit_many("TopK", inputs, [dims] * len(node.outputs), attributes, like=node.outputs)
+    for output, out in zip(node.outputs, outs, strict=True):
+        walk.views[output] = View(out, view.axes)
+
+
+def _sort(walk: Walk, node: ir.Node, axis: int) -> None:
+    """As many as there are: all of them, in order."""
+    view, (base_axis,) = on_single_axes(walk, operand(node, 0), [axis])
+    attributes = {"axis": base_axis, "largest": node.attributes.get_int("largest", 1)}
+    dims = [dims_of(view.base)] * len(node.outputs)
+    outs = walk.emit_many("Sort", [view.base], dims, attributes, domain="keraport", like=node.outputs)
     for output, out in zip(node.outputs, outs, strict=True):
         walk.views[output] = View(out, view.axes)
 

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 import onnx_ir as ir
 
-from passes.dims.parse import parse
-from passes.dims.polynomial import Dim as SymbolicDim
-from passes.dims.polynomial import Expr
-from passes.dims.product import Dim, dims_of
+from passes.dims.product import ONE, Dim, dims_of
 from passes.errors import Unsupported, describe
 from passes.graph.builder import sizes_of
 from passes.layout.rules.along_axes import default, on_single_axes, slice_at_numbers, sliced_axes
 from passes.layout.walk.axes_view import View, plain
-from passes.layout.walk.made_sizes import anchor_for
+from passes.layout.walk.made_sizes import anchor_for, unclamped
 from passes.layout.walk.registry import rule
 from passes.layout.walk.walk import Walk, constant_of, operand, optional
 
@@ -55,21 +50,59 @@ def _counter(walk: Walk, dtype: ir.DataType = ir.DataType.INT64) -> ir.Value:
 
 @rule("Slice")
 def slice_(walk: Walk, node: ir.Node) -> None:
-    """With computed ends, as long as the output is."""
+    """With computed bounds, as long as the output is."""
     starts, ends, steps = constant_of(operand(node, 1)), constant_of(operand(node, 2)), constant_of(optional(node, 4))
-    if starts is None or (optional(node, 3) is not None and constant_of(optional(node, 3)) is None):
+    if optional(node, 3) is not None and constant_of(optional(node, 3)) is None:
         default(walk, node)
-    elif ends is not None:
+    elif starts is not None and ends is not None:
         slice_at_numbers(walk, node)
-    elif (starts < 0).any() or (steps is not None and (steps != 1).any()):
+    elif optional(node, 4) is not None and (steps is None or (steps != 1).any()):
         default(walk, node)
     else:
         axes = sliced_axes(node)
         view, base_axes = on_single_axes(walk, operand(node, 0), axes)
         out = view.base
-        for axis, base_axis, start in zip(axes, base_axes, starts.tolist(), strict=True):
-            out = _cut(walk, node, out, (axis, base_axis), start)
+        for place, (axis, base_axis) in enumerate(zip(axes, base_axes, strict=True)):
+            if starts is None or starts[place] < 0:
+                out = _cut_from(walk, node, out, (axis, base_axis), place)
+            else:
+                out = _cut(walk, node, out, (axis, base_axis), int(starts[place]))
         walk.views[node.outputs[0]] = View(out, view.axes)
+
+
+def _cut_from(walk: Walk, node: ir.Node, x: ir.Value, axes: tuple[int, int], place: int) -> ir.Value:
+    """x from a start on that the graph computes, along one axis: a Gather at start + positions.
+
+    A start below 0 counts from the end, and begins with the first element at the earliest.
+    """
+    value_axis, axis = axes
+    dims = list(dims_of(x))
+    dims[axis] = dims_of(node.outputs[0])[value_axis]
+    positions = _counted(walk, node, dims[axis])
+    starts = walk.plain(operand(node, 1))
+    start = walk.emit("Gather", [starts, walk.constant([place])], [ONE], {"axis": 0}, like=_counter(walk))
+    length = walk.emit("Shape", [x], [ONE], {"start": axis, "end": axis + 1}, like=_counter(walk))
+    zero = walk.constant([0])
+    from_end = walk.emit("Add", [start, length], [ONE], like=_counter(walk))
+    from_end = walk.emit("Max", [from_end, zero], [ONE], like=_counter(walk))
+    is_behind = ir.Value(name=f"{node.outputs[0].name}_is_behind", type=ir.TensorType(ir.DataType.BOOL))
+    behind = walk.emit("Less", [start, zero], [ONE], like=is_behind)
+    first = walk.emit("Where", [behind, from_end, start], [ONE], like=_counter(walk))
+    shifted = walk.emit("Add", [positions, first], [dims[axis]], like=_counter(walk))
+    return walk.emit("Gather", [x, shifted], dims, {"axis": axis})
+
+
+def _counted(walk: Walk, node: ir.Node, size: Dim) -> ir.Value:
+    """0, 1, 2, …, as many as a slice is long."""
+    positions = _positions(walk, size)
+    if positions is None:
+        raise Unsupported(
+            f"A slice to an end that the graph computes, to the size {size.as_shape()}, is not converted: no tensor of "
+            "the model has it.",
+            node=describe(node),
+            hint="Give fixed sizes with --input for all dimensions but the batch.",
+        )
+    return positions
 
 
 def _cut(walk: Walk, node: ir.Node, x: ir.Value, axes: tuple[int, int], start: int) -> ir.Value:
@@ -82,31 +115,18 @@ def _cut(walk: Walk, node: ir.Node, x: ir.Value, axes: tuple[int, int], start: i
     before, after = sizes_of(operand(node, 0))[value_axis], sizes_of(node.outputs[0])[value_axis]
     dims = list(dims_of(x))
     dims[axis] = dims_of(node.outputs[0])[value_axis]
-    left = None if before is None or after is None else before - start - _unclamped(after)
+    left = None if before is None or after is None else before - start - unclamped(after)
     if isinstance(left, int):
         end = -left if left > 0 else np.iinfo(np.int64).max
         inputs = [x, *(walk.constant([number]) for number in (start, end, axis, 1))]
         return walk.emit("Slice", inputs, dims) if start or left else x
-    positions = _positions(walk, dims[axis])
-    if positions is None:
-        raise Unsupported(
-            f"A slice to an end that the graph computes, to the size {dims[axis].as_shape()}, is not converted: no "
-            "tensor of the model has it.",
-            node=describe(node),
-            hint="Give fixed sizes with --input for all dimensions but the batch.",
-        )
+    positions = _counted(walk, node, dims[axis])
     if start:
         shifted = [positions, walk.constant(np.asarray(start))]
         positions = walk.emit("Add", shifted, [dims[axis]], like=_counter(walk))
     if _counts(x, axis):
         return walk.reshape(positions, dims)
     return walk.emit("Gather", [x, positions], dims, {"axis": axis})
-
-
-def _unclamped(size: SymbolicDim) -> SymbolicDim:
-    """`t - 2` for `Max(0, t - 2)`: a Slice from 1 to -1 has no less than nothing either."""
-    found = re.fullmatch(r"Max\(0, (.+)\)", size.text) if isinstance(size, Expr) else None
-    return parse(found[1]) if found is not None else size
 
 
 def _counts(value: ir.Value, axis: int) -> bool:

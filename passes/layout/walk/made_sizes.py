@@ -8,6 +8,8 @@ s - c, ⌊s / k⌋ long, and those of sums and products of several. What they ho
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import onnx_ir as ir
 
@@ -30,13 +32,22 @@ def anchor_for(writer: Writer, size: Product) -> tuple[ir.Value, int] | None:
     found = writer.anchored(size)
     if found is not None or size.is_static:
         return found
-    made = _made(writer, parse(str(size.as_shape())))
+    wanted = parse(str(size.as_shape()))
+    if (whole := unclamped(wanted)) != wanted and (found := writer.anchored(as_product(str(whole)))) is not None:
+        return found
+    made = _made(writer, wanted)
     if made is None:
         made = expand_to(writer, writer.constant(np.zeros(1, np.int64)), [size])
     if made is None:
         return None
     writer.anchors[str(size.as_shape())] = (made, 0)
     return made, 0
+
+
+def unclamped(size: Dim) -> Dim:
+    """`t - 2` for `Max(0, t - 2)`: a cut leaves no less than nothing, and where a tensor is t - 2 long t is enough."""
+    found = re.fullmatch(r"Max\(0, (.+)\)", size.text) if isinstance(size, Expr) else None
+    return parse(found[1]) if found is not None else size
 
 
 def _made(writer: Writer, size: Dim) -> ir.Value | None:

@@ -39,6 +39,7 @@ class KnownShapes:
         self._constant_shape = constant_shape
         self._shapes: dict[ir.Value, Shape] = {}
         self._bindings: dict[str, Dim] = {}
+        self._same: dict[Dim, Dim] = {}
         self._of_inputs: set[str] = set()
 
     def of(self, value: ir.Value | None) -> Shape | None:
@@ -93,13 +94,21 @@ class KnownShapes:
         dims = (symbol(_identifier(f"{fresh}_{axis}")) if dim is None else dim for axis, dim in enumerate(found))
         self._set(output, tuple(dims), dtype)
 
+    def equate(self, one: Dim, simpler: Dim) -> None:
+        """An operator needs both to be equal: they are one size, and where they are not the source fails as well."""
+        if one == simpler or not isinstance(one, Expr) or not isinstance(simpler, Expr):
+            return
+        if symbols(one) == symbols(simpler) <= self._of_inputs and not is_symbol(one):
+            self._same[one] = simpler
+
     def finish(self) -> None:
         """Put what symbols turned out to be where they were recorded before that was known."""
         replaced: dict[Dim, Dim] = {}
         for value, shape in self._shapes.items():
             for dim in shape:
                 if isinstance(dim, Expr) and dim not in replaced:
-                    replaced[dim] = self._meaning(dim)
+                    meaning = self._meaning(dim)
+                    replaced[dim] = self._same.get(meaning, meaning)
             final = tuple(dim if isinstance(dim, int) else replaced[dim] for dim in shape)
             if final != shape and value.dtype is not None:
                 self._set(value, final, value.dtype)

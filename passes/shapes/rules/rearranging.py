@@ -75,6 +75,8 @@ def _concat(node: ir.Node, site: Site) -> Shapes:
             result.append(total(dims))
         else:
             result.append(reduce(simpler, dims))  # the operator needs them to be equal
+            for dim in dims:
+                site.equate(dim, result[-1])
     return [tuple(result)]
 
 

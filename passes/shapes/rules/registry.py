@@ -21,10 +21,14 @@ class NoRule(Exception):
 
 @dataclass(slots=True)
 class Site:
-    """What a rule may ask: the shapes of the inputs (None: absent or of unknown rank), and their values."""
+    """What a rule may ask: the shapes of the inputs (None: absent or of unknown rank), and their values.
+
+    And tell: `equate` is for two sizes of which the operator needs that they are one, the simpler one second.
+    """
 
     shapes: Sequence[Shape | None]
     values: Callable[[int], np.ndarray | None]
+    equate: Callable[[Dim, Dim], None] = lambda one, simpler: None
 
     def shape(self, index: int) -> Shape:
         shape = self.shapes[index] if index < len(self.shapes) else None

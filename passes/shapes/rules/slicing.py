@@ -79,7 +79,7 @@ def _slice(node: ir.Node, site: Site) -> Shapes:
 
 
 def slice_length(size: Dim, start: Dim, end: Dim, step: int) -> Dim:
-    """How many elements a slice takes. Symbols count from the front; a bound is clamped where that can be decided."""
+    """How many elements a slice takes. Bounds with symbols count from the front; too large ones are clamped."""
     if step < 0:
         first = _clamp(start, size, size - 1, -1)
         last = _clamp(end, size, size - 1, -1)
@@ -94,10 +94,12 @@ def _clamp(bound: Dim, size: Dim, high: Dim, low: int) -> Dim:
         if bound <= -_TO_THE_END:
             return low
         bound = bound if bound >= 0 else bound + size
-    if (least := lower_bound(bound - low)) is None or least < 0:
-        if isinstance(bound, int) or ((most := lower_bound(low - bound)) is not None and most >= 0):
-            return low
-        bound = maximum(bound, low)
+        if (least := lower_bound(bound - low)) is None or least < 0:
+            bound = low if isinstance(bound, int) else maximum(bound, low)
+    elif (below := lower_bound(-bound)) is not None and below >= 0:
+        if not below:
+            raise NoRule  # 0 is the first element, and -1 the last
+        bound = maximum(bound + size, low)
     return minimum(bound, high)
 
 

@@ -14,7 +14,11 @@ def _dft(node: ir.Node, site: Site) -> Shapes:
     axis = site.axes(2, len(x))[0] if site.has(2) else len(x) - 2
     length = site.value(1)[0] if site.has(1) else x[axis]
     result = list(x)
-    result[axis] = _bins(length, one_sided=bool(node.attributes.get_int("onesided", 0)))
+    onesided, inverse = (bool(node.attributes.get_int(name, 0)) for name in ("onesided", "inverse"))
+    if onesided and inverse:  # from half a spectrum to a real signal
+        result[axis] = length if site.has(1) else 2 * (x[axis] - 1)
+        return [(*result[:-1], 1)]
+    result[axis] = _bins(length, one_sided=onesided)
     return [(*result[:-1], 2)]
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
+import numpy as np
 from keras import layers, ops
 
 from converter.backends.keras.build.dtypes import has_policy
@@ -180,6 +181,14 @@ def _binary(function: Callable[[Any, Any], Any]) -> Any:
     return binary
 
 
+def _bitwise(function: Callable[[Any, Any], Any]) -> Any:
+    def bitwise(a: Any, b: Any, *, name: str) -> Any:
+        """Keras (3.15) asks both for their type, which a number on its own loses when the model is saved."""
+        return function(*(np.full(1, v, "int64") if isinstance(v, int) else v for v in operands(a, b, name=name)))
+
+    return bitwise
+
+
 for _operator, _function in {
     "Abs": ops.abs, "Acos": ops.arccos, "Acosh": ops.arccosh, "Asin": ops.arcsin, "Asinh": ops.arcsinh,
     "Atan": ops.arctan, "Atanh": ops.arctanh, "BitwiseNot": ops.bitwise_not, "Ceil": ops.ceil, "Cos": ops.cos,
@@ -190,8 +199,12 @@ for _operator, _function in {
     op(_operator)(_unary(_function))
 
 for _operator, _pair in {
-    "And": ops.logical_and, "BitwiseAnd": ops.bitwise_and, "BitwiseOr": ops.bitwise_or, "BitwiseXor": ops.bitwise_xor,
-    "Equal": ops.equal, "Greater": ops.greater, "GreaterOrEqual": ops.greater_equal, "Less": ops.less,
-    "LessOrEqual": ops.less_equal, "Or": ops.logical_or, "Xor": ops.logical_xor,
+    "And": ops.logical_and, "Equal": ops.equal, "Greater": ops.greater, "GreaterOrEqual": ops.greater_equal,
+    "Less": ops.less, "LessOrEqual": ops.less_equal, "Or": ops.logical_or, "Xor": ops.logical_xor,
 }.items():  # fmt: skip
     op(_operator)(_binary(_pair))
+
+for _operator, _pair in {
+    "BitwiseAnd": ops.bitwise_and, "BitwiseOr": ops.bitwise_or, "BitwiseXor": ops.bitwise_xor,
+}.items():  # fmt: skip
+    op(_operator)(_bitwise(_pair))

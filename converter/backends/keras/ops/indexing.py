@@ -173,6 +173,11 @@ def cumsum(x: Any, axis: Any, *, exclusive: int = 0, reverse: int = 0, name: str
     return ops.flip(total, axis=where) if reverse else total
 
 
+@op("keraport::Roll")
+def roll(x: Any, *, axes: tuple[int, ...], shift: tuple[int, ...], name: str) -> Any:
+    return ops.roll(x, tuple(shift), tuple(axes))
+
+
 @op("ReverseSequence")
 def reverse_sequence(x: Any, lengths: Any, *, batch_axis: int = 1, time_axis: int = 0, name: str) -> Any:
     """The first `lengths[b]` elements of each sequence b in reverse, those behind them where they were."""
@@ -193,6 +198,13 @@ def top_k(x: Any, k: Any, *, axis: int = -1, largest: int = 1, sorted: int = 1, 
     values, indices = ops.top_k(_mirrored(x if last else ops.moveaxis(x, axis, -1), not largest), count)
     results = _mirrored(values, not largest), ops.cast(indices, "int64")
     return results if last else tuple(ops.moveaxis(y, -1, axis) for y in results)
+
+
+@op("keraport::Sort")
+def sort(x: Any, *, axis: int, largest: int, name: str) -> Any:
+    """All numbers in order, and where they were. Of equal ones the lower index comes first on every backend."""
+    order = ops.argsort(_mirrored(x, bool(largest)), axis=axis)
+    return ops.take_along_axis(x, order, axis=axis), ops.cast(order, "int64")
 
 
 def _mirrored(x: Any, needed: bool) -> Any:

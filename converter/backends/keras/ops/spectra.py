@@ -7,40 +7,74 @@ from typing import Any
 import numpy as np
 from keras import ops
 
+from converter.backends.keras.build.live_sizes import ones
 from converter.backends.keras.build.registry import op
 from converter.backends.keras.build.weights import Weight
-from converter.backends.keras.ops.axes import constant_ints
+from converter.backends.keras.ops.axes import constant_ints, known_size
 from passes.errors import Unsupported
 
 
 @op("DFT")
 def dft(x: Any, length: Any = None, axis: Any = None, *, inverse: int = 0, onesided: int = 0, name: str) -> Any:
-    """Along one axis of signals [..., 1] or [..., 2]; the inverse is the conjugate of that of the conjugate."""
+    """Along one axis of signals [..., 1] or [..., 2]; with both `inverse` and `onesided` from half a spectrum to a real
+    signal [..., 1]."""
     rank = len(x.shape)
     (place,) = [-2] if axis is None else constant_ints(axis)
     place %= rank
     size = None if length is None else int(np.ravel(constant_ints(length))[0])
-    if onesided and inverse:
-        raise Unsupported("An inverse DFT of half a spectrum is not converted.", hint="Give both halves.")
     parts = [ops.moveaxis(x[..., i], place, -1) if place != rank - 2 else x[..., i] for i in range(x.shape[-1])]
-    parts = [_of_length(part, size) for part in parts]
-    if onesided:
-        real, imaginary = ops.rfft(parts[0])
+    if onesided and inverse:
+        found = [_from_half(parts, size)]
+    elif parts[0].shape[-1] is None and size is None:
+        found = _of_open_length(parts, inverse=bool(inverse), onesided=bool(onesided))
     else:
-        both = parts[1] if len(parts) > 1 else ops.zeros_like(parts[0])
-        real, imaginary = ops.fft((parts[0], ops.negative(both) if inverse else both))
-    if inverse:
-        count = float(real.shape[-1])
-        real, imaginary = ops.divide(real, count), ops.divide(ops.negative(imaginary), count)
-    turned = [part if place == rank - 2 else ops.moveaxis(part, -1, place) for part in (real, imaginary)]
-    return ops.stack(turned, -1)
+        found = _transformed([_of_length(part, size) for part in parts], bool(inverse), bool(onesided))
+    return ops.stack([part if place == rank - 2 else ops.moveaxis(part, -1, place) for part in found], -1)
+
+
+def _transformed(parts: list[Any], inverse: bool, onesided: bool) -> list[Any]:
+    """The inverse is the conjugate of the transform of the conjugate."""
+    if onesided:
+        return list(ops.rfft(parts[0]))
+    both = parts[1] if len(parts) > 1 else ops.zeros_like(parts[0])
+    real, imaginary = ops.fft((parts[0], ops.negative(both) if inverse else both))
+    if not inverse:
+        return [real, imaginary]
+    count = float(real.shape[-1])
+    return [ops.divide(real, count), ops.divide(ops.negative(imaginary), count)]
+
+
+def _from_half(parts: list[Any], size: int | None) -> Any:
+    """The real signal of `size` numbers whose spectrum begins so; without a size as many as are even."""
+    bins = known_size(parts[0], -1)
+    size = 2 * (bins - 1) if size is None else size
+    if size // 2 + 1 != bins:
+        raise Unsupported(f"An inverse DFT of {bins} bins, cut or padded to {size} numbers, is not converted.")
+    both = [parts[0], parts[1] if len(parts) > 1 else ops.zeros_like(parts[0])]
+    return ops.irfft(tuple(both), fft_length=size)
+
+
+def _of_open_length(parts: list[Any], *, inverse: bool, onesided: bool) -> list[Any]:
+    """Products with cos and sin of 2π k n / N, k n modulo N: Keras' transforms need to know N."""
+    each = ones(parts[0], len(parts[0].shape) - 1)
+    bins = ops.concatenate([each, each[(slice(None, 1),)]])[(slice(None, None, 2),)] if onesided else each
+    place, k = (ops.expand_dims(ops.cumsum(counted) - 1, axis) for counted, axis in ((each, 1), (bins, 0)))
+    count = ops.cast(ops.sum(each), "float32")
+    turns = ops.cast(ops.mod(ops.multiply(place, k), ops.sum(each)), "float32")
+    angle = ops.multiply(ops.divide(turns, count), -2 * np.pi if inverse else 2 * np.pi)
+    cosine, sine = ops.cos(angle), ops.sin(angle)
+    real, imaginary = ops.matmul(parts[0], cosine), ops.negative(ops.matmul(parts[0], sine))
+    if len(parts) > 1:
+        real = ops.add(real, ops.matmul(parts[1], sine))
+        imaginary = ops.add(imaginary, ops.matmul(parts[1], cosine))
+    return [ops.divide(part, count) for part in (real, imaginary)] if inverse else [real, imaginary]
 
 
 def _of_length(x: Any, size: int | None) -> Any:
     """Cut, or padded with zeros."""
-    if x.shape[-1] is None:
+    if x.shape[-1] is None and size is not None:
         raise Unsupported(
-            "A DFT of a signal of open length is not converted: Keras' transforms need a fixed one.",
+            "A signal of open length, cut or padded to another one before its DFT, is not converted.",
             hint="Fix the length with --input.",
         )
     if size is None or x.shape[-1] == size:

@@ -81,7 +81,7 @@ def resize(
             f"Resize with keep_aspect_ratio_policy={keep_aspect_ratio_policy!r} and "
             f"coordinate_transformation_mode={coordinate_transformation_mode!r} is not converted."
         )
-    exclude = bool(exclude_outside) and mode == "cubic"
+    exclude = bool(exclude_outside) and (mode == "cubic" or bool(antialias))
     way = Way(mode, coordinate_transformation_mode, nearest_mode, cubic_coeff_a, exclude, bool(antialias))
     live = iter(zip(likes, like_axes, like_factors, strict=True))
     if scales:

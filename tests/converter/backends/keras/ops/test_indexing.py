@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import onnx
 import pytest
+from onnx import numpy_helper
 
 from tests.op_cases import Case, c, case, w, x
 from tests.op_checks import check, parameters
@@ -23,7 +27,63 @@ def slices(axis: int) -> list[Case]:
     return [case("Slice", x(B, 6, 6, 6), c([a]), c([b]), c([axis]), c([step])) for a, b, step in borders]
 
 
+class Rolled(Case):
+    """What is behind `place` modulo the size of an axis, then what is before: no single node says that."""
+
+    def model(self, context: str = "plain") -> onnx.ModelProto:
+        axis = self.attributes["axis"]
+        return _several(
+            self,
+            f"""n = Shape<start={axis}, end={axis + 1}>(x0) p = Mod(c1, n) a = Slice(x0, p, n, c2)
+            b = Slice(x0, c3, p, c2) y0 = Concat<axis={axis}>(a, b)""",
+            {"c1": self.inputs[1], "c2": c([axis]), "c3": c([0])},
+        )
+
+
+class Ordered(Case):
+    """TopK of as many as there are."""
+
+    def model(self, context: str = "plain") -> onnx.ModelProto:
+        axis, largest = self.attributes["axis"], self.attributes["largest"]
+        count = f"n = Shape<start={axis}, end={axis + 1}>(x0)"
+        return _several(self, f"{count} y0, y1 = TopK<axis={axis}, largest={largest}>(x0, n)", {})
+
+
+def _several(case: Case, body: str, constants: dict[str, Any]) -> onnx.ModelProto:
+    """A graph of one live input from the text of its nodes."""
+    (live,) = case.live.values()
+    shape, dtype = ", ".join(map(str, live.shape)), live.dtype.replace("float32", "float")
+    outputs = ", ".join(
+        f"{'int64' if i else dtype}[{', '.join('abc'[: len(live.shape)])}] y{i}" for i in range(case.outputs)
+    )
+    model = onnx.parser.parse_model(
+        f'<ir_version: 10, opset_import: ["": {case.opset}]> g ({dtype}[{shape}] x0) => ({outputs}) {{ {body} }}'
+    )
+    model.graph.initializer.extend(numpy_helper.from_array(array, name) for name, array in constants.items())
+    return model
+
+
+def rolled(place: int, axis: int, *shape: int | str) -> Case:
+    return Rolled(
+        "Shape", (x(*shape), c([place])), {"start": axis, "end": axis + 1}, contexts=("plain",), sizes=LENGTHS
+    )
+
+
+def ordered(axis: int, *shape: int | str, largest: int, dtype: str = "float32") -> Case:
+    live = x(*shape, dtype=dtype, draw="small")
+    return Ordered("TopK", (live,), {"axis": axis, "largest": largest}, outputs=2, contexts=("plain",), sizes=LENGTHS)
+
+
+LENGTHS = {"batch": (2,), "t": (1, 3, 7)}
+
 CASES = {
+    "keraport::Roll": [
+        *(rolled(place, 1, B, "t", 3) for place in (0, 1, 3, -2, 9)), rolled(2, 2, B, 3, "t"),
+    ],
+    "keraport::Sort": [
+        *(ordered(1, B, "t", largest=largest, dtype=dtype) for largest in (0, 1) for dtype in ("float32", "int64")),
+        ordered(1, B, "t", 3, largest=1), ordered(2, B, 3, "t", largest=0),
+    ],
     "ReverseSequence": [
         case("ReverseSequence", x(6, 2, 5), c([3, 6])), case("ReverseSequence", x(B, 6, 3), x(B, dtype="int64", draw="below:7"), batch_axis=0, time_axis=1, _contexts="plain", _sizes={"batch": (2, 3)}),
         case("ReverseSequence", x(6, 2), c([1, 4]), _contexts="plain"),

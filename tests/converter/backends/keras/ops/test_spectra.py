@@ -46,10 +46,39 @@ def test_of_another_length(length: int) -> None:
     )
 
 
-def test_an_open_length_is_refused() -> None:
-    text = "g (float[batch,n,1] x) => (float[batch,n,2] y) <int64 axis = {1}> { y = DFT(x, , axis) }"
+@pytest.mark.parametrize("attributes", ["", "<onesided=1>", "<inverse=1>"])
+@pytest.mark.parametrize("told", [False, True])
+def test_of_open_lengths(attributes: str, told: bool) -> None:
+    check_onnx(
+        f"""g (float[batch,n,1] x) => (float[batch,k,2] y) <int64 axis = {{1}}> {{
+            s = Shape<start=1, end=2>(x)  n = Squeeze(s)  y = DFT{attributes}(x, {"n" if told else ""}, axis) }}""",
+        sizes={"batch": (2,), "n": (1, 8, 31)},
+    )
+
+
+def test_of_complex_signals_of_open_lengths() -> None:
+    check_onnx(
+        """g (float[batch,n,3,2] x) => (float[batch,n,3,2] y, float[batch,n,3,2] z) <int64 axis = {1}> {
+            y = DFT(x, , axis)  z = DFT<inverse=1>(x, , axis) }""",
+        sizes={"batch": (2,), "n": (1, 9)},
+    )
+
+
+def test_an_open_length_that_is_cut_is_refused() -> None:
+    text = "g (float[batch,n,1] x) => (float[batch,8,2] y) <int64 axis = {1}, int64 k = {8}> { y = DFT(x, k, axis) }"
     with pytest.raises(Unsupported, match="open length"):
         check_onnx(text)
+
+
+@pytest.mark.parametrize("length", ["", "8", "9"])
+def test_from_half_a_spectrum(length: str) -> None:
+    """Oracle: onnxruntime, which takes the odd ones only by their length."""
+    given = f", int64 n = {{{length}}}" if length else ""
+    check_onnx(
+        f"""g (float[batch,5,3,2] x) => (float[batch,k,3,1] y) <int64 axis = {{1}}{given}> {{
+            y = DFT<inverse=1, onesided=1>(x, {"n" if length else ""}, axis) }}""",
+        sizes={"batch": (2,)},
+    )
 
 
 @pytest.mark.parametrize("onesided", [0, 1])

@@ -43,6 +43,64 @@ FUNCTIONS: dict[str, tuple[Function, str]] = {
     "a mask": (written, "float32[batch,6]"),
     "area": (partial(F.interpolate, scale_factor=0.5, mode="area"), "float32[batch,4,h,w]"),
     "rrelu": (nn.RReLU(), "float32[batch,6]"),
+    "running": (lambda x: (*x.cummax(1), *torch.cummin(x, 2), x.logcumsumexp(1)), "float32[batch,t,3]"),
+    "medians": (lambda x: (*x.median(1), x.median(), *x.median(2, keepdim=True)), "float32[batch,t,4]"),
+    "kthvalue": (lambda x: x.kthvalue(2, dim=1), "float32[batch,5,3]"),
+    "sort": (lambda x: (*x.sort(1), *x.sort(1, descending=True)), "float32[batch,t,3]"),
+    "searchsorted": (lambda x: torch.searchsorted(torch.tensor([-0.5, 0.0, 0.5]), x), "float32[batch,5]"),
+    "hypot": (lambda x: torch.hypot(x * 1e20, x.flip(1) * 1e20), "float32[batch,5]"),
+    "copysign": (lambda x: (torch.copysign(x, x.flip(1)), torch.signbit(x)), "float32[batch,5]"),
+    "bits": (lambda x: (x & 3 | x) ^ 5, "int64[batch,6]"),
+    "stacks": (lambda x: (torch.hstack([x, x]), torch.vstack([x, x]), torch.dstack([x, x])), "float32[batch,5]"),
+    "by a size": (
+        lambda x: (x.argmax(-1) // x.shape[-1], (x.argmax(-1) + 7) % x.shape[-1], x.remainder(x.shape[-1])),
+        "float32[batch,t]",
+    ),
+    "linspace": (
+        lambda x: x * torch.linspace(-1, 1, x.shape[2]) + torch.linspace(0, x.shape[1] - 1, x.shape[1])[:, None],
+        "float32[batch,h,w]",
+    ),
+    "unfold": (lambda x: (x.unfold(1, 6, 2) * torch.hamming_window(6)).mean(-1), "float32[batch,length]"),
+    "windows": (
+        lambda x: (
+            x * torch.hamming_window(16, periodic=False),
+            x * torch.hamming_window(16, periodic=True, alpha=0.5, beta=0.4),
+            x * torch.kaiser_window(16),
+            x * torch.bartlett_window(16),
+            x * torch.bartlett_window(16, periodic=False),
+        ),
+        "float32[batch,16]",
+    ),
+    "inverse spectra": (
+        lambda x: (torch.fft.irfft(torch.fft.rfft(x), n=15), torch.fft.ifft(torch.fft.fft(x)).real),
+        "float32[batch,3,15]",
+    ),
+    "open spectra": (lambda x: torch.fft.fft(torch.fft.fft(x), dim=1).real, "float32[batch,t,8]"),
+    "istft": (
+        lambda x: torch.istft(
+            torch.stft(x, 16, 4, window=torch.hann_window(16), return_complex=True),
+            16,
+            4,
+            window=torch.hann_window(16),
+            length=64,
+        ),
+        "float32[batch,64]",
+    ),
+    "smaller without aliases": (
+        partial(F.interpolate, size=(4, 4), mode="bilinear", antialias=True),
+        "float32[batch,4,7,9]",
+    ),
+    **{
+        f"adaptive {name} {size} of {spec}": (pool, f"float32[batch,3,{spec}]")
+        for spec in ("7,9", "6,8", "h,w")
+        for size in ((3, 2), (1, 4))
+        for name, pool in (("mean", nn.AdaptiveAvgPool2d(size)), ("max", nn.AdaptiveMaxPool2d(size, True)))
+    },
+    "strips": (
+        lambda x: F.adaptive_avg_pool2d(x, (None, 1)) * F.adaptive_avg_pool2d(x, (1, None)),
+        "float32[batch,3,h,w]",
+    ),
+    "adaptive_1d": (nn.AdaptiveAvgPool1d(4), "float32[batch,3,t]"),
     **{
         f"cdist {p}": (lambda x, p=p: torch.cdist(x[:, :4], x[:, 4:], p=p), "float32[batch,7,3]")
         for p in (2.0, 2.5, float("inf"))

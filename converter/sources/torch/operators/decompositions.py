@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from converter.sources.torch.pools import called
+from converter.sources.torch.operators.pools import called
 
 _ATTENTION = torch.ops.aten.scaled_dot_product_attention.default
 _BAG = torch.ops.aten.embedding_bag.padding_idx

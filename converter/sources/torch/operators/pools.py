@@ -44,16 +44,23 @@ def called(graph: torch.fx.Graph, like: torch.fx.Node, target: Any, *args: Any) 
 
 
 def _mean(node: torch.fx.Node, axes: list[int]) -> None:
-    """An adaptive pool to one pixel is a mean.
+    """An adaptive pool to one pixel, or along an axis that stays as it is, is a mean.
 
     Given    adaptive_avg_pool2d(x, [1, 1])      which the exporter turns into a mean and, on a channels-last tensor, an
                                                  as_strided: a Gather at computed positions
     Result   mean(x, [-2, -1], keepdim=True)
     """
     arguments: Any = node.args
-    if all(size == 1 for size in arguments[1]):
+    x, sizes = arguments[0], [_value(size) for size in arguments[1]]
+    lengths = x.meta["val"].shape
+    averaged = [axis for axis, size in zip(axes, sizes, strict=True) if size == 1]
+    if all(size == 1 or str(size) == str(lengths[axis]) for axis, size in zip(axes, sizes, strict=True)) and averaged:
         node.target = aten.mean.dim
-        node.args = (arguments[0], axes, True)
+        node.args = (x, averaged, True)
+
+
+def _value(argument: Any) -> Any:
+    return argument.meta["val"] if isinstance(argument, torch.fx.Node) else argument
 
 
 def _without_divisor(graph: torch.fx.Graph, node: torch.fx.Node) -> None:

@@ -1,0 +1,70 @@
+"""The operators of torch for which its exporter (2.13) has no ONNX form, or a wrong one, each with ours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from converter.sources.torch.operators import joining, ordering, running, special, torchvision, windows
+from converter.sources.torch.operators.adaptive import adaptive_average, adaptive_maximum
+from converter.sources.torch.operators.recurrent import rnn
+
+aten, prims = torch.ops.aten, torch.ops.prims
+
+TRANSLATIONS: dict[Callable[..., Any], Callable[..., Any]] = {
+    aten._adaptive_avg_pool2d.default: adaptive_average,
+    aten._adaptive_avg_pool3d.default: adaptive_average,
+    aten._cdist_forward.default: special.cdist,
+    aten.adaptive_avg_pool1d.default: adaptive_average,
+    aten.adaptive_avg_pool2d.default: adaptive_average,
+    aten.adaptive_max_pool2d.default: adaptive_maximum,
+    aten.adaptive_max_pool3d.default: adaptive_maximum,
+    aten.bartlett_window.default: windows.bartlett,
+    aten.bartlett_window.periodic: windows.bartlett,
+    aten.cummax.default: running.cummax,
+    aten.cummin.default: running.cummin,
+    aten.cumprod.default: running.cumprod,
+    aten.erfinv.default: special.erfinv,
+    aten.floor_divide.default: special.floor_divide,
+    aten.floor_divide.Scalar: special.floor_divide,
+    aten.dstack.default: joining.dstack,
+    aten.hamming_window.default: windows.hamming,
+    aten.hamming_window.periodic: windows.hamming,
+    aten.hamming_window.periodic_alpha: windows.hamming,
+    aten.hamming_window.periodic_alpha_beta: windows.hamming,
+    aten.hstack.default: joining.hstack,
+    aten.hypot.default: special.hypot,
+    aten.kaiser_window.beta: windows.kaiser,
+    aten.kaiser_window.default: windows.kaiser,
+    aten.kaiser_window.periodic: windows.kaiser,
+    aten.kthvalue.default: ordering.kthvalue,
+    aten.logcumsumexp.default: running.logcumsumexp,
+    aten.median.default: ordering.median_of_all,
+    aten.median.dim: ordering.median,
+    aten.prod.default: running.prod,
+    aten.prod.dim_int: running.prod_along,
+    aten.remainder.Scalar: special.remainder,
+    aten.rnn_relu.input: rnn("Relu"),
+    aten.rnn_tanh.input: rnn("Tanh"),
+    aten.rrelu_with_noise_functional.default: special.rrelu,
+    aten.searchsorted.Tensor: ordering.searchsorted,
+    aten.signbit.default: special.signbit,
+    aten.unfold_backward.default: joining.unfold_backward,
+    aten.vstack.default: joining.vstack,
+    prims.hypot.default: special.hypot,
+    prims.signbit.default: special.signbit,
+}
+
+TORCHVISION: dict[str, Callable[..., Any]] = {
+    "nms": torchvision.nms,
+    "roi_align": torchvision.roi_align,
+    "deform_conv2d": torchvision.deform_conv2d,
+}
+
+
+def translations() -> dict[Callable[..., Any], Callable[..., Any]]:
+    """What the exporter is given: with torchvision's operators where they were imported, compiled ones or ours."""
+    there = {name: getattr(torch.ops.torchvision, name, None) for name in TORCHVISION}
+    return TRANSLATIONS | {found.default: TORCHVISION[name] for name, found in there.items() if found is not None}
