@@ -15,6 +15,7 @@ from passes.fuse.activations import FuseActivations
 from passes.fuse.attention import FuseAttention
 from passes.fuse.batch_norm import FoldBatchNorm
 from passes.fuse.dense import FuseDense
+from passes.fuse.embedding import FuseEmbeddings
 from passes.fuse.gelu import FuseGelu
 from passes.fuse.group_norm import FuseGroupNorm
 from passes.fuse.layer_norm import FuseLayerNorm
@@ -125,6 +126,7 @@ def pipeline(
         ("Layout", lambda: Layout(layout)),
         ("DropKeepdims", DropKeepdims),
         ("ShareWeights", ShareWeights),  # after the layout, which looks at weights in its own way
+        ("FuseEmbeddings", FuseEmbeddings),  # after tied ones have become one
         ("RemoveUnused", RemoveUnused),  # the layout needs inferred shapes only: shape arithmetic is dead now
     ]
 

@@ -75,6 +75,12 @@ def dense(node: ir.Node, names: Names) -> None:
     at.replace(y)
 
 
+def embedding(node: ir.Node, names: Names) -> None:
+    """Rows of a table [N, K] at indices that are not negative."""
+    at = Builder(node, names)
+    at.replace(at.node("Gather", node.inputs, sizes_of(node.outputs[0]), {"axis": 0}, name=node.name))
+
+
 def reversible_embedding(node: ir.Node, names: Names) -> None:
     """Rows of a table [N, K] at indices x; with `reverse` x · tableᵀ over the last axis of x."""
     at = Builder(node, names)

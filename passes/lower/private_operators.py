@@ -69,6 +69,7 @@ PRIVATE: dict[str, PrivateOperator] = {
     "keraport::Dense": _own(meanings.dense, 2, 3),
     "keraport::DotProductAttention": _own(meanings.attention, 3, 4, "is_causal", "scale"),
     "keraport::Dropout": _own(meanings.dropout, 1, 1, "noise", "rate"),
+    "keraport::Embedding": _own(meanings.embedding, 2, 2),
     "keraport::Expand": _own(meanings.expand, 1, 2, "shape", "axis"),
     "keraport::ExpandTo": PrivateOperator(1, None, frozenset({"sizes"}), meanings.sized),
     "keraport::OnesLike": _own(meanings.ones_like, 1, 1),
@@ -86,7 +87,7 @@ PRIVATE: dict[str, PrivateOperator] = {
     "keraport::Regroup": _own(meanings.regroup, 1, 1, "axis", "count", "sizes"),
     "keraport::ReshapeTo": PrivateOperator(1, None, frozenset({"sizes"}), meanings.sized),
     "keraport::Roll": _own(meanings.roll, 1, 1, "axes", "shift"),
-    "keraport::ReversibleEmbedding": _own(meanings.reversible_embedding, 2, 2, "reverse"),
+    "keraport::ReversibleEmbedding": _own(meanings.reversible_embedding, 2, 2, "counted", "reverse"),
     "keraport::Sort": _own(meanings.sort, 1, 1, "axis", "largest"),
     "keraport::Silu": _own(meanings.silu, 1, 1),
 }

@@ -65,6 +65,7 @@ LAYERS = {
     "Conv",
     "ConvTranspose",
     "Dense",
+    "Embedding",
     "GRU",
     "Gather",
     "GroupNormalization",

@@ -60,7 +60,7 @@ def gather(data: Any, indices: Any, *, axis: int = 0, name: str) -> Any:
     """On a constant table of two axes, an Embedding; else `take`, which counts negative indices from the end."""
     if isinstance(data, Weight):
         if len(data.shape) == 2 and axis == 0 and "float" in data.dtype:
-            return embedding(data, indices, name=name)
+            return embedding(data, _counted_from_front(indices, data.shape[0]), name=name)
         return ops.take(operand(data, indices, name=name), indices, axis=axis)
     if not isinstance(indices, Weight):
         return ops.take(data, indices, axis=axis)
@@ -88,10 +88,11 @@ def _as_slice(indices: np.ndarray, size: int | None) -> slice | None:
     return slice(int(indices[0]), min(int(indices[-1]) + step, size), step)
 
 
+@op("keraport::Embedding")
 def embedding(table: Weight, indices: Any, *, name: str) -> Any:
     rows, columns = table.shape
     layer = layers.Embedding(rows, columns, "zeros", name=name, dtype=table.dtype)  # integers have no random numbers
-    return with_weights(layer, _counted_from_front(indices, rows), embeddings=table)
+    return with_weights(layer, indices, embeddings=table)
 
 
 def _counted_from_front(indices: Any, rows: int) -> Any:
@@ -99,13 +100,13 @@ def _counted_from_front(indices: Any, rows: int) -> Any:
 
 
 @op("keraport::ReversibleEmbedding")
-def reversible_embedding(x: Any, table: Weight, *, reverse: int = 0, name: str) -> Any:
+def reversible_embedding(x: Any, table: Weight, *, reverse: int = 0, counted: int = 0, name: str) -> Any:
     """table[x], or with `reverse` x · tableᵀ: the tied ends of a language model."""
     rows, columns = table.shape
     layer = layers.ReversibleEmbedding(rows, columns, embeddings_initializer="zeros", name=name, dtype=table.dtype)
     if reverse:
         return with_weights(layer, x, embeddings=table, call={"reverse": True})
-    return with_weights(layer, _counted_from_front(x, rows), embeddings=table)
+    return with_weights(layer, x if counted else _counted_from_front(x, rows), embeddings=table)
 
 
 @op("GatherElements")

@@ -40,6 +40,15 @@ class Rolled(Case):
         )
 
 
+class LookedUp(Case):
+    """Rows of a table at indices that are 0 at least."""
+
+    def model(self, context: str = "plain") -> onnx.ModelProto:
+        model = _several(self, "i = Clip(x0, c2) y0 = Gather(c1, i)", {"c1": self.inputs[1], "c2": c(0)})
+        model.graph.output[0].CopyFrom(onnx.ValueInfoProto(name="y0"))
+        return model
+
+
 class Ordered(Case):
     """TopK of as many as there are."""
 
@@ -64,9 +73,7 @@ def _several(case: Case, body: str, constants: dict[str, Any]) -> onnx.ModelProt
 
 
 def rolled(place: int, axis: int, *shape: int | str) -> Case:
-    return Rolled(
-        "Shape", (x(*shape), c([place])), {"start": axis, "end": axis + 1}, contexts=("plain",), sizes=LENGTHS
-    )
+    return Rolled("Concat", (x(*shape), c([place])), {"axis": axis}, contexts=("plain",), sizes=LENGTHS)
 
 
 def ordered(axis: int, *shape: int | str, largest: int, dtype: str = "float32") -> Case:
@@ -77,6 +84,10 @@ def ordered(axis: int, *shape: int | str, largest: int, dtype: str = "float32") 
 LENGTHS = {"batch": (2,), "t": (1, 3, 7)}
 
 CASES = {
+    "keraport::Embedding": [
+        LookedUp("Gather", (x(*shape, dtype="int64", draw="index:9"), w(9, 4)), contexts=("plain",), sizes=LENGTHS)
+        for shape in ((B, 5), ("t",), (B, "t", 3))
+    ],
     "keraport::Roll": [
         *(rolled(place, 1, B, "t", 3) for place in (0, 1, 3, -2, 9)), rolled(2, 2, B, 3, "t"),
     ],
