@@ -11,7 +11,9 @@ from converter.golden.golden import Checked, check, record
 from converter.golden.store import Store
 from converter.options import Options
 from converter.zoo.records.entry import Entry
+from converter.zoo.records.kinds import Kind, kind_of
 from converter.zoo.records.result import VERIFIED
+from converter.zoo.records.seeding import seed_factories
 from passes.errors import ConversionError
 
 
@@ -29,6 +31,8 @@ def keep_or_check(folder: Path, entries: Sequence[Entry], statuses: Mapping[str,
         if statuses.get(entry.name) != VERIFIED:
             continue
         with _at_the_manifest(entry.folder):
+            if kind_of(entry.source) is Kind.FACTORY:
+                seed_factories()
             if entry.name in known:
                 yield "checked", check(store, entry.name)
                 continue

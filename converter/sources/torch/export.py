@@ -20,7 +20,12 @@ from converter.sources.torch.capture_errors import capture_failed
 from converter.sources.torch.dropout import as_in_inference, depth_as_dropout, keep_dropout
 from converter.sources.torch.guard_trials import is_needed
 from converter.sources.torch.operators import recurrent
-from converter.sources.torch.operators.decompositions import attention_in_steps, bags_to_lookups, masked_writes
+from converter.sources.torch.operators.decompositions import (
+    attention_in_steps,
+    bags_to_lookups,
+    differences_from_numbers,
+    masked_writes,
+)
 from converter.sources.torch.operators.pools import rewrite_pools
 from converter.sources.torch.operators.translations import translations
 from passes.errors import ExportFailed, NotExportable
@@ -83,6 +88,7 @@ def to_onnx(
     masked_writes(program)
     attention_in_steps(program)
     bags_to_lookups(program)
+    differences_from_numbers(program)
     has_dropout = keep_dropout(program)
     try:
         with quiet(), recurrent.whole():

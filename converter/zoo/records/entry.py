@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-SEED = 0
-"""Of the random weights that `random_weights = true` asks for."""
+from converter.zoo.records.seeding import SEED
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.-]+")
 

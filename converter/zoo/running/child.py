@@ -9,10 +9,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import random
 import socket
 import sys
 import traceback
@@ -20,8 +18,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from converter.zoo.records.entry import SEED, Entry, Limits
+from converter.zoo.records.entry import Entry, Limits
 from converter.zoo.records.kinds import Kind, kind_of
+from converter.zoo.records.seeding import seed_factories
 from converter.zoo.running import process_limits
 from converter.zoo.running.outcome import error_of
 
@@ -70,7 +69,7 @@ def _convert(entry: Entry, folder: Path, threads: int, on_stage: Any) -> None:
     from converter.proof.compare import Tolerance
 
     if kind_of(entry.source) is Kind.FACTORY:
-        _seed()
+        seed_factories()
     if threads and (torch := sys.modules.get("torch")) is not None:
         torch.set_num_threads(threads)
     converter.convert(
@@ -80,18 +79,6 @@ def _convert(entry: Entry, folder: Path, threads: int, on_stage: Any) -> None:
         on_stage=on_stage,
         **entry.told,
     )
-
-
-def _seed() -> None:
-    """What a builder draws is the same in every run. PyTorch starts from another seed in each process."""
-    import numpy as np
-
-    random.seed(SEED)
-    np.random.seed(SEED)
-    with contextlib.suppress(ImportError):  # that there is no PyTorch is the conversion's to report
-        import torch  # noqa: TID251 (a factory is to be called)
-
-        torch.manual_seed(SEED)
 
 
 def _write(report: Report, folder: Path) -> dict[str, Any]:

@@ -121,6 +121,24 @@ def _is_look(node: torch.fx.Node) -> bool:
     return schema is not None and not writes and any(returned.alias_info is not None for returned in schema.returns)
 
 
+def differences_from_numbers(program: torch.export.ExportedProgram) -> None:
+    """1.0 - x of whole numbers is -x + 1.0: the exporter (2.13) finds no overload for a number on the left.
+
+    Not with `alpha`.
+    """
+    for node in list(program.graph.nodes):
+        if node.op == "call_function" and node.target == torch.ops.aten.rsub.Scalar and len(node.args) == 2:
+            x, number = node.args
+            if not isinstance(x, torch.fx.Node) or node.kwargs or x.meta["val"].dtype == node.meta["val"].dtype:
+                continue
+            with program.graph.inserting_before(node):
+                negative = called(program.graph, node, torch.ops.aten.neg.default, x)
+                result = called(program.graph, node, torch.ops.aten.add.Tensor, negative, number)
+            node.replace_all_uses_with(result)
+            program.graph.erase_node(node)
+    program.graph_module.recompile()
+
+
 def attention_in_steps(program: torch.export.ExportedProgram) -> None:
     """Attention that the exporter refuses (PyTorch 2.13): not on four axes, or with keys that all heads share.
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from converter.sources.torch.operators import joining, ordering, running, special, torchvision, windows
+from converter.sources.torch.operators import experts, joining, ordering, running, special, torchvision, windows
 from converter.sources.torch.operators.adaptive import adaptive_average, adaptive_maximum
 from converter.sources.torch.operators.recurrent import rnn
 
@@ -57,14 +57,21 @@ TRANSLATIONS: dict[Callable[..., Any], Callable[..., Any]] = {
     prims.signbit.default: special.signbit,
 }
 
-TORCHVISION: dict[str, Callable[..., Any]] = {
-    "nms": torchvision.nms,
-    "roi_align": torchvision.roi_align,
-    "deform_conv2d": torchvision.deform_conv2d,
+EXTENSIONS: dict[str, Callable[..., Any]] = {
+    "torchvision::deform_conv2d": torchvision.deform_conv2d,
+    "torchvision::nms": torchvision.nms,
+    "torchvision::roi_align": torchvision.roi_align,
+    "transformers::grouped_mm_fallback": experts.grouped_product,
 }
+"""Operators that other packages register when they are imported, compiled ones or ours."""
 
 
 def translations() -> dict[Callable[..., Any], Callable[..., Any]]:
-    """What the exporter is given: with torchvision's operators where they were imported, compiled ones or ours."""
-    there = {name: getattr(torch.ops.torchvision, name, None) for name in TORCHVISION}
-    return TRANSLATIONS | {found.default: TORCHVISION[name] for name, found in there.items() if found is not None}
+    """What the exporter is given: with those extensions that are there."""
+    found = {}
+    for name, translation in EXTENSIONS.items():
+        library, _, operator = name.partition("::")
+        packet = getattr(getattr(torch.ops, library), operator, None)
+        if packet is not None:
+            found[packet.default] = translation
+    return TRANSLATIONS | found

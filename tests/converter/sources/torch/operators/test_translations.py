@@ -50,6 +50,7 @@ FUNCTIONS: dict[str, tuple[Function, str]] = {
     "searchsorted": (lambda x: torch.searchsorted(torch.tensor([-0.5, 0.0, 0.5]), x), "float32[batch,5]"),
     "hypot": (lambda x: torch.hypot(x * 1e20, x.flip(1) * 1e20), "float32[batch,5]"),
     "copysign": (lambda x: (torch.copysign(x, x.flip(1)), torch.signbit(x)), "float32[batch,5]"),
+    "from a number": (lambda x: 1.0 - x, "int64[batch,5]"),
     "bits": (lambda x: (x & 3 | x) ^ 5, "int64[batch,6]"),
     "stacks": (lambda x: (torch.hstack([x, x]), torch.vstack([x, x]), torch.dstack([x, x])), "float32[batch,5]"),
     "by a size": (
@@ -134,6 +135,22 @@ def test_what_was_pooled_goes_back() -> None:
             return F.max_unpool2d(*F.max_pool2d(x, 2, return_indices=True), 2)
 
     assert converter.convert(Unpools(), inputs=["x=float32[batch,3,8,6]"]).verified
+
+
+def test_each_row_by_the_matrix_of_its_group() -> None:
+    moe = pytest.importorskip("transformers.integrations.moe")
+    assert moe is not None
+
+    class Experts(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weights = nn.Parameter(torch.randn(4, 3, 5))
+            self.register_buffer("ends", torch.tensor([2, 2, 5, 7]))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.ops.transformers.grouped_mm_fallback(x, self.weights, self.ends)
+
+    assert converter.convert(Experts().eval(), inputs=["x=float32[7,3]"]).verified
 
 
 def test_boxes() -> None:
