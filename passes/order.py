@@ -61,6 +61,7 @@ SETTLING: list[type[ir.passes.PassBase]] = [
     ConvertOpset,  # before folding: values are computed as operators mean it at one opset
     FoldConstants,  # two thirds of an export are constants of shape arithmetic: the passes below never see them
     ExplicitDefaults,
+    FuseRoll,  # before shapes: parts that are cut at a computed place, and joined again, are as long as the whole
     InferShapes,  # folds on where a shape turns out to be known
     NormalizePositionTables,
     NormalizeSoftmax,  # from here on ranks are known
@@ -114,7 +115,6 @@ def pipeline(
         ("FuseActivations", FuseActivations),
         ("RemoveDropout", partial(RemoveDropout, everywhere=not dropout)),
         ("FuseAttention", FuseAttention),
-        ("FuseRoll", FuseRoll),
         ("FusePads", FusePads),  # before SplitPads, which then sees the whole padding of a convolution
         # Before SplitPads, which may put a Pad and an Add between a ConvTranspose and its BatchNormalization.
         *([("FoldBatchNorm", FoldBatchNorm)] if fold_batchnorm else []),

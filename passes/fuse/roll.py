@@ -54,9 +54,11 @@ def _rolled(root: ir.Node) -> tuple[ir.Value, int, int, list[ir.Node]]:
     parts = [maker(value, "Slice") for value in root.inputs]
     last, first = parts if len(parts) == 2 else (None, None)
     x = last.inputs[0] if last is not None else None
-    if last is None or first is None or x is None or x.shape is None or first.inputs[0] is not x:
+    if last is None or first is None or x is None or first.inputs[0] is not x:
         raise NoMatch("its inputs are not two slices of one value")
-    axis = root.attributes["axis"].as_int() % len(x.shape)
+    axis = root.attributes["axis"].as_int()
+    if axis < 0:
+        raise NoMatch("the axis is counted from the end")
     place = last.inputs[1]
     counted = maker(place, "Mod")
     if counted is None or first.inputs[2] is not place or number(first.inputs[1]) != 0:
@@ -70,14 +72,11 @@ def _rolled(root: ir.Node) -> tuple[ir.Value, int, int, list[ir.Node]]:
 
 
 def _is_length(value: ir.Value | None, x: ir.Value, axis: int) -> bool:
-    """Whether a value is the size of that axis, read off x or a value as long."""
+    """Whether a value is the size of that axis of x."""
     node = maker(value, "Shape")
-    like = node.inputs[0] if node is not None else None
-    if node is None or like is None or like.shape is None or x.shape is None:
+    if node is None or node.inputs[0] is not x:
         return False
-    start, end = (node.attributes.get_int(name, None) for name in ("start", "end"))
-    one = range(len(like.shape))[start:end]
-    return len(one) == 1 and like.shape[one[0]] == x.shape[axis]
+    return node.attributes.get_int("start", 0) == axis and node.attributes.get_int("end", 0) == axis + 1
 
 
 def _is_end(value: ir.Value | None, x: ir.Value, axis: int) -> bool:
@@ -89,6 +88,4 @@ def _is_along(node: ir.Node, axis: int) -> bool:
     """Whether a slice takes every element along this axis alone."""
     axes = node.inputs[3] if len(node.inputs) > 3 else None
     step = node.inputs[4] if len(node.inputs) > 4 else None
-    along = number(axes) if axes is not None else 0
-    rank = len(node.outputs[0].shape or ())
-    return along is not None and int(along) % max(rank, 1) == axis and (step is None or number(step) == 1)
+    return (number(axes) if axes is not None else 0) == axis and (step is None or number(step) == 1)

@@ -28,7 +28,7 @@ from passes.fold.reference import MALFORMED
 from passes.fold.sequences import Sequences
 from passes.fold.values import EVALUATORS, NotKnown, evaluate
 from passes.graph.builder import Names
-from passes.lower.meanings import FLATTENED
+from passes.lower.private_operators import is_private
 from passes.shapes.onnx_inference import ask_onnx
 from passes.shapes.rules import DTYPES, RULES, NoRule, Site
 from passes.shapes.rules.known_shapes import KnownShapes, Shape
@@ -135,7 +135,7 @@ class _Walk:
         """Steps 2 and 3."""
         shapes = [self.shapes.of(value) for value in node.inputs]
         found: list[Found] = [(None, None)] * len(node.outputs)
-        if node.op_type in RULES and (node.domain == "" or node.op_type.startswith(FLATTENED)):
+        if node.op_type in RULES and (node.domain == "" or is_private(node)):
             site = Site(shapes, lambda index: self._value(node.inputs[index]), self.shapes.equate)
             with suppress(NoRule, *MALFORMED):  # onnx may know, or will say what is wrong
                 found = [(shape, _dtype(node, index)) for index, shape in enumerate(RULES[node.op_type](node, site))]

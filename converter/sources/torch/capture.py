@@ -47,7 +47,8 @@ def capture(module: torch.nn.Module, call: Call) -> torch.export.ExportedProgram
 
     Guards about dynamic sizes are kept as assertions in the graph instead of being answered with "use a multiple of 2".
     """
-    with _masks_without_a_look(), _OpenSteps():
+    # The order in which an einsum of several is best computed would be chosen for the example's sizes.
+    with _masks_without_a_look(), _OpenSteps(), torch.backends.opt_einsum.flags(enabled=False):
         try:
             return _capture(module, call, strict=False)
         except Exception as error:  # noqa: BLE001 - whatever forward, the tracer or the solver raise

@@ -25,6 +25,8 @@ from converter.sources.torch.operators.decompositions import (
     bags_to_lookups,
     differences_from_numbers,
     masked_writes,
+    splits_to_slices,
+    types_of_counts,
 )
 from converter.sources.torch.operators.pools import rewrite_pools
 from converter.sources.torch.operators.translations import translations
@@ -89,6 +91,8 @@ def to_onnx(
     attention_in_steps(program)
     bags_to_lookups(program)
     differences_from_numbers(program)
+    splits_to_slices(program)
+    types_of_counts(program)
     has_dropout = keep_dropout(program)
     try:
         with quiet(), recurrent.whole():

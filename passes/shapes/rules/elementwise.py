@@ -16,7 +16,7 @@ UNARY = """
     CumSum Dropout Elu Erf Exp FlattenedHardmax FlattenedLogSoftmax FlattenedSoftmax Floor Gelu
     GroupNormalization HardSigmoid HardSwish Hardmax Identity InstanceNormalization IsInf IsNaN LRN
     LayerNormalization LeakyRelu Log LogSoftmax LpNormalization MeanVarianceNormalization Mish Neg Not
-    RMSNormalization Reciprocal Relu Round ScatterElements ScatterND Selu Shrink Sigmoid Sign Sin Sinh Softmax
+    RMSNormalization Reciprocal Relu Roll Round ScatterElements ScatterND Selu Shrink Sigmoid Sign Sin Sinh Softmax
     Softplus Softsign Sqrt Tan Tanh ThresholdedRelu Trilu
 """
 BROADCASTING = """

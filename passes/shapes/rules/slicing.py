@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import onnx_ir as ir
 
 from passes.dims.bounds import lower_bound, maximum, minimum
 from passes.dims.parse import parse
-from passes.dims.polynomial import Dim, ceil_divide
+from passes.dims.polynomial import Dim, Expr, ceil_divide
 from passes.shapes.rules.elementwise import broadcast
 from passes.shapes.rules.registry import NoRule, Shapes, Site, rule
 
@@ -47,10 +49,19 @@ def _constant_of_shape(node: ir.Node, site: Site) -> Shapes:
 
 @rule("Range")
 def _range(node: ir.Node, site: Site) -> Shapes:
-    (start,), (limit,), (delta,) = site.value(0), site.value(1), site.numbers(2)
-    if delta == 0:
+    start, limit, delta = (_whole(*site.factors(index)) for index in range(3))
+    if not isinstance(delta, int) or delta == 0:
         raise NoRule
     return [(_positive(ceil_divide(limit - start, delta) if delta > 0 else ceil_divide(start - limit, -delta)),)]
+
+
+def _whole(number: Any) -> Dim:
+    """A number, of floats only a whole one."""
+    if isinstance(number, float) and number.is_integer():
+        return int(number)
+    if not isinstance(number, int | Expr):
+        raise NoRule
+    return number
 
 
 @rule("Pad")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+import operator
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
@@ -137,6 +139,69 @@ def differences_from_numbers(program: torch.export.ExportedProgram) -> None:
             node.replace_all_uses_with(result)
             program.graph.erase_node(node)
     program.graph_module.recompile()
+
+
+_CHUNK = torch.ops.aten.chunk.default
+_SPLITS = (torch.ops.aten.split_with_sizes.default, torch.ops.aten.split.Tensor, _CHUNK)
+
+
+def splits_to_slices(program: torch.export.ExportedProgram) -> None:
+    """Parts whose sizes are open are slices: the exporter makes a list, whose length nobody knows.
+
+    Given    a, b = split_with_sizes(x, [h, w], 2)
+    Result   a = slice(x, 2, 0, h);  b = slice(x, 2, h, h + w)
+
+    Not where all sizes are numbers.
+    """
+    for node in list(program.graph.nodes):
+        if node.op != "call_function" or node.target not in _SPLITS or node.kwargs:
+            continue
+        x, sizes, axis = (*node.args, 0)[:3]
+        users = list(node.users)
+        lengths = x.meta["val"].shape
+        is_open = isinstance(lengths[axis], torch.SymInt) or not _are_numbers(sizes)
+        if not is_open or any(user.target is not operator.getitem for user in users):
+            continue
+        ends: list[Any] = [0]
+        with program.graph.inserting_before(node):
+            if node.target is _CHUNK:
+                call = partial(called, program.graph, node)
+                whole = call(operator.add, call(torch.ops.aten.sym_size.int, x, axis), sizes - 1)
+                sizes = call(operator.floordiv, whole, sizes)
+            for part in range(len(node.meta["val"])):
+                size = sizes[part] if isinstance(sizes, (list, tuple)) else sizes
+                ends.append(_sum(program.graph, node, ends[-1], size))
+            parts = [
+                called(program.graph, node, torch.ops.aten.slice.Tensor, x, axis, start, end)
+                for start, end in itertools.pairwise(ends)
+            ]
+        for user in users:
+            user.replace_all_uses_with(parts[user.args[1]])
+            program.graph.erase_node(user)
+        program.graph.erase_node(node)
+    program.graph_module.recompile()
+
+
+def _are_numbers(sizes: Any) -> bool:
+    return all(isinstance(size, int) for size in (sizes if isinstance(sizes, (list, tuple)) else [sizes]))
+
+
+def _sum(graph: torch.fx.Graph, like: torch.fx.Node, a: Any, b: Any) -> Any:
+    """Of numbers and open sizes."""
+    if isinstance(a, int) and isinstance(b, int):
+        return a + b
+    return b if isinstance(a, int) and a == 0 else called(graph, like, operator.add, a, b)
+
+
+def types_of_counts(program: torch.export.ExportedProgram) -> None:
+    """arange(1, 11.0) counts in floats, since one of its ends is one: the exporter looks at the start alone."""
+    for node in program.graph.nodes:
+        if node.op == "call_function" and node.target in _COUNTS and node.kwargs.get("dtype") is None:
+            node.kwargs = {**node.kwargs, "dtype": node.meta["val"].dtype}
+    program.graph_module.recompile()
+
+
+_COUNTS = (torch.ops.aten.arange.default, torch.ops.aten.arange.start, torch.ops.aten.arange.start_step)
 
 
 def attention_in_steps(program: torch.export.ExportedProgram) -> None:

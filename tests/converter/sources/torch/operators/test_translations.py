@@ -51,6 +51,23 @@ FUNCTIONS: dict[str, tuple[Function, str]] = {
     "hypot": (lambda x: torch.hypot(x * 1e20, x.flip(1) * 1e20), "float32[batch,5]"),
     "copysign": (lambda x: (torch.copysign(x, x.flip(1)), torch.signbit(x)), "float32[batch,5]"),
     "from a number": (lambda x: 1.0 - x, "int64[batch,5]"),
+    "parts of open sizes": (
+        lambda x: (
+            *torch.split(torch.cat([x, x.flip(1)], 1), [x.shape[1], x.shape[1]], 1),
+            *x.chunk(2, 1),
+            x.split(2, 1)[0],
+        ),
+        "float32[batch,t,3]",
+    ),
+    "an einsum of three": (
+        lambda x: torch.einsum("btc,bcd,bt->btd", x, torch.einsum("btc,btd->bcd", x, x), x.sum(-1)),
+        "float32[batch,t,3]",
+    ),
+    "counts in floats": (
+        lambda x: x * torch.arange(1, 6.0) - torch.arange(x.shape[1] - 1, -1, -1.0),
+        "float32[batch,5]",
+    ),
+    "open counts in floats": (lambda x: x * torch.arange(x.shape[1] - 1, -1, -1.0), "float32[batch,t]"),
     "bits": (lambda x: (x & 3 | x) ^ 5, "int64[batch,6]"),
     "stacks": (lambda x: (torch.hstack([x, x]), torch.vstack([x, x]), torch.dstack([x, x])), "float32[batch,5]"),
     "by a size": (
