@@ -1,10 +1,8 @@
-"""A roll of an axis of open size, which exporters take apart at a place counted modulo that size.
+"""A roll, which exporters take apart at a place counted modulo the size of the axis.
 
-    Given    s = Mod(3, n)                                    x: [b, n], n = Shape(x)[1]
-             y = Concat<axis=1>(Slice(x, s, n, [1]), Slice(x, 0, s, [1]))
-    Result   y = Roll<axes=[1], shift=[-3]>(x)                two of them in a row become one
-
-At known sizes the two slices stay: LiteRT has no roll.
+Given    s = Mod(3, n)                                    x: [b, n], n = Shape(x)[1]
+         y = Concat<axis=1>(Slice(x, s, n, [1]), Slice(x, 0, s, [1]))
+Result   y = Roll<axes=[1], shift=[-3]>(x)                two of them in a row become one
 """
 
 from __future__ import annotations

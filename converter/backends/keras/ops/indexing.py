@@ -176,7 +176,16 @@ def cumsum(x: Any, axis: Any, *, exclusive: int = 0, reverse: int = 0, name: str
 
 @op("keraport::Roll")
 def roll(x: Any, *, axes: tuple[int, ...], shift: tuple[int, ...], name: str) -> Any:
-    return ops.roll(x, tuple(shift), tuple(axes))
+    """Along axes of known size two slices: LiteRT has no roll."""
+    shifts = dict(zip(axes, shift, strict=True))
+    unknown = [axis for axis in axes if x.shape[axis] is None]
+    for axis in sorted(shifts.keys() - set(unknown)):
+        place = -shifts[axis] % x.shape[axis]
+        before: list[Any] = [slice(None)] * axis
+        if place:
+            parts = [x[(*before, slice(place, None))], x[(*before, slice(None, place))]]
+            x = ops.concatenate(parts, axis)
+    return ops.roll(x, tuple(shifts[axis] for axis in unknown), tuple(unknown)) if unknown else x
 
 
 @op("ReverseSequence")
