@@ -30,7 +30,8 @@ class Guard:
         text: what must hold.
         symbols: the sizes in it.
         fixes: those that it fixes at one value.
-        breaking: sizes at which it does not hold, each with all dynamic sizes of the trace; a few.
+        breaking: sizes at which it does not hold, all dynamic sizes of the trace with one of them changed; a few.
+        alone: those that were changed for that. `batch*frames != 1` is no matter of the batch.
         is_bound: whether it is the least or the greatest size that the trace is for. `forward` may fail beyond: that a
             kernel does not fit is nothing to be said, another way is.
     """
@@ -39,6 +40,7 @@ class Guard:
     symbols: frozenset[str]
     fixes: frozenset[str]
     breaking: tuple[dict[str, int], ...] = ()
+    alone: frozenset[str] = frozenset()
     is_bound: bool = False
 
 
@@ -130,8 +132,8 @@ def size_guards(program: torch.export.ExportedProgram, names: Mapping[str, str])
         if isinstance(value, torch.SymBool) and str(value) not in guards:
             condition = value.node.expr.xreplace({symbol: named[symbol] for symbol in value.node.expr.free_symbols})
             if not _always_true(condition, lowest) and not _is_not_one(condition):
-                fixed, breaking = _fixed(condition, traced, lowest), _breaking(condition, traced, lowest)
-                guards[str(value)] = Guard(str(condition), _names(condition), fixed, breaking)
+                fixed, (breaking, alone) = _fixed(condition, traced, lowest), _breaking(condition, traced, lowest)
+                guards[str(value)] = Guard(str(condition), _names(condition), fixed, breaking, alone)
     return [*guards.values(), *_bounds(program, named, traced)]
 
 
@@ -143,9 +145,9 @@ def _bounds(program: torch.export.ExportedProgram, named: _Named, traced: dict[s
             continue
         for bound, condition in ((bounds.upper, size <= bounds.upper), (bounds.lower, size >= bounds.lower)):
             if isinstance(bound, sympy.Integer) and not isinstance(condition, sympy.logic.boolalg.BooleanAtom):
-                breaking = _breaking(condition, {**traced, size: int(bound)}, {})
+                breaking, alone = _breaking(condition, {**traced, size: int(bound)}, {})
                 text = f"{size} {'<=' if bound == bounds.upper else '>='} {bound}"
-                yield Guard(text, frozenset({str(size)}), frozenset(), breaking, is_bound=True)
+                yield Guard(text, frozenset({str(size)}), frozenset(), breaking, alone, is_bound=True)
 
 
 class _Named(dict[sympy.Symbol, sympy.Symbol]):
@@ -196,15 +198,17 @@ def _fixed(condition: sympy.Basic, traced: dict[sympy.Symbol, int], lowest: dict
 
 def _breaking(
     condition: sympy.Basic, traced: dict[sympy.Symbol, int], lowest: dict[sympy.Symbol, int]
-) -> tuple[dict[str, int], ...]:
-    """The traced sizes with one of them changed so that the condition fails: smaller and larger, near and far."""
-    found = []
+) -> tuple[tuple[dict[str, int], ...], frozenset[str]]:
+    """The traced sizes with one of them changed so that the condition fails, smaller and larger, near and far; and the
+    names of those."""
+    found, alone = [], set()
     for symbol in sorted(condition.free_symbols & traced.keys(), key=str):
         size = traced[symbol]
         for other in (size + 1, size - 1, size * 2 + 3, size // 2, size + 7, size * 3):
             if other >= lowest.get(symbol, 1) and not _holds(condition, {**traced, symbol: other}):
                 found.append({str(name): number for name, number in {**traced, symbol: other}.items()})
-    return tuple(found[:MOST_BREAKING])
+                alone.add(str(symbol))
+    return tuple(found[:MOST_BREAKING]), frozenset(alone)
 
 
 def _holds(condition: sympy.Basic, sizes: dict[sympy.Symbol, int]) -> bool:

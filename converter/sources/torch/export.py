@@ -167,7 +167,7 @@ def settle_sizes(
 ) -> Exported:
     """Name the dynamic sizes, and find what the trace assumes about them.
 
-    A batch about which anything is assumed counts as fixed: it must be free.
+    A batch about which anything is assumed, whatever the other sizes, counts as fixed: it must be free.
 
     Args:
         is_needed: whether the graph is wrong where a guard does not hold; what torch asserts may be more than it needs.
@@ -180,7 +180,7 @@ def settle_sizes(
         texts = "; ".join(guard.text for guard in guards)
         exported.notes.append(f"forward() takes another way, or fails, for sizes without: {texts}.")
     for guard in guards:
-        for symbol in guard.fixes | (guard.symbols & batch):
+        for symbol in guard.fixes | (guard.alone & batch):
             exported.fixed[symbol] = f"forward() needs {guard.text}"
     _rename_sizes(model, names, batch, forget=bool(guards))
     return exported

@@ -131,6 +131,15 @@ def test_a_batch_about_which_something_is_assumed_is_fixed() -> None:
     assert note.startswith("The batch could not be exported as a dynamic dimension and is fixed at 2: forward() needs ")
 
 
+def test_a_batch_that_matters_with_another_size_only_stays_open() -> None:
+    """A norm over one number of one example: an error in torch."""
+    module = nn.Sequential(nn.Conv1d(1, 4, 10, 5), nn.GroupNorm(4, 4)).eval()
+    source = load(module, inputs=["x=float32[batch,1,length]"])
+    assert str(source.inputs[0]) == "x=float32[batch,1,length]"
+    (note,) = source.notes
+    assert "batch*" in note and "fixed" not in note
+
+
 def test_a_module_in_training_mode_is_told() -> None:
     source = load(FixedBatch().train(), inputs=["x=float32[2,4,4]"])
     assert source.notes == ["The module was in training mode; it is converted as eval() has it."]
