@@ -8,6 +8,7 @@ import traceback
 from pathlib import Path
 
 import torch
+from torch.nn.modules import rnn
 
 from converter.sources.quiet import first_lines
 from passes.errors import ExportFailed
@@ -30,10 +31,23 @@ def capture_failed(module: torch.nn.Module, error: Exception) -> ExportFailed:
             hint="Choose between values with torch.where, give loops a number of steps that is known, or convert the "
             "modules around this line by themselves.",
         )
+    if _is_packed(error):
+        return ExportFailed(
+            f"forward() of {name} packs its sequences (pack_padded_sequence), which torch.export cannot capture.{at}",
+            hint="Give the padded tensor to the recurrent module and choose the last states by the lengths, or convert "
+            "the modules around this line by themselves.",
+        )
     return ExportFailed(
         f"torch.export could not capture {name}. {type(error).__name__}: {first_lines(error, lines=3, width=400)}.{at}",
         hint="torch.export must be able to trace forward(): tensors in, tensors out, torch's own operators between.",
     )
+
+
+def _is_packed(error: BaseException) -> bool:
+    """Whether a recurrent module was given a PackedSequence."""
+    frames = (frame for frame, _ in traceback.walk_tb(error.__traceback__))
+    of_modules = (frame for frame in frames if frame.f_code.co_filename == rnn.__file__)
+    return any(frame.f_locals.get("batch_sizes") is not None for frame in of_modules)
 
 
 def _place(error: BaseException) -> str | None:

@@ -11,6 +11,7 @@ from torch import nn
 
 import converter
 from converter.sources.torch.operators.recurrent import whole
+from passes.errors import ExportFailed
 
 
 class Tags(nn.Module):
@@ -84,6 +85,21 @@ def test_no_bias_and_both_directions_of_an_elman_net() -> None:
             return self.cells(x)[0][-1]
 
     assert converter.convert(Last().eval(), inputs=["x=float32[length,batch,6]"]).verified
+
+
+def test_packed_sequences_are_named() -> None:
+    class Packs(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.cells = nn.GRU(3, 4, batch_first=True)
+
+        def forward(self, x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+            packed = nn.utils.rnn.pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
+            return self.cells(packed)[1][-1]
+
+    with pytest.raises(ExportFailed, match="packs its sequences") as caught:
+        converter.convert(Packs().eval(), example_inputs=(torch.rand(2, 5, 3), torch.tensor([5, 2])))
+    assert "self.cells(packed)" in caught.value.message
 
 
 def test_torch_is_afterwards_as_it_was() -> None:
