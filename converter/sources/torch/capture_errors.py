@@ -31,7 +31,7 @@ def capture_failed(module: torch.nn.Module, error: Exception) -> ExportFailed:
             hint="Choose between values with torch.where, give loops a number of steps that is known, or convert the "
             "modules around this line by themselves.",
         )
-    if _is_packed(error):
+    if is_packed(error):
         return ExportFailed(
             f"forward() of {name} packs its sequences (pack_padded_sequence), which torch.export cannot capture.{at}",
             hint="Give the padded tensor to the recurrent module and choose the last states by the lengths, or convert "
@@ -43,7 +43,7 @@ def capture_failed(module: torch.nn.Module, error: Exception) -> ExportFailed:
     )
 
 
-def _is_packed(error: BaseException) -> bool:
+def is_packed(error: BaseException) -> bool:
     """Whether a recurrent module was given a PackedSequence."""
     frames = (frame for frame, _ in traceback.walk_tb(error.__traceback__))
     of_modules = (frame for frame in frames if frame.f_code.co_filename == rnn.__file__)

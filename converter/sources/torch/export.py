@@ -16,7 +16,7 @@ import torch
 from converter.sources.quiet import first_lines, quiet
 from converter.sources.torch.call.examples import Call
 from converter.sources.torch.capture import Guard, capture, size_guards
-from converter.sources.torch.capture_errors import capture_failed
+from converter.sources.torch.capture_errors import capture_failed, is_packed
 from converter.sources.torch.dropout import as_in_inference, depth_as_dropout, keep_dropout
 from converter.sources.torch.guard_trials import is_needed
 from converter.sources.torch.operators import recurrent
@@ -30,7 +30,8 @@ from converter.sources.torch.operators.decompositions import (
 )
 from converter.sources.torch.operators.pools import rewrite_pools
 from converter.sources.torch.operators.translations import translations
-from passes.errors import ExportFailed, NotExportable
+from converter.sources.torch.tracing import trace
+from passes.errors import ConversionError, ExportFailed, NotExportable
 from passes.opset import OPSET
 
 OPSET_OF_ROI_ALIGN = 20
@@ -56,7 +57,7 @@ def export(module: torch.nn.Module, call: Call) -> Exported:
     """Export at the pinned opset; `module` must be in evaluation mode.
 
     Raises:
-        NotExportable: the exporter has no ONNX form for an operator.
+        NotExportable: neither of torch's exporters has an ONNX form for an operator.
         ExportFailed: torch.export cannot capture the module; the message is torch's.
     """
     with quiet(), torch.no_grad(), recurrent.whole():
@@ -64,8 +65,14 @@ def export(module: torch.nn.Module, call: Call) -> Exported:
             with depth_as_dropout(module):
                 program = capture(module, call)
         except Exception as error:  # whatever the user's forward raises while it is traced
-            raise capture_failed(module, error) from error
-        model = to_onnx(program, call.input_names, call.output_names)
+            failed = capture_failed(module, error)
+            if not is_packed(error):
+                raise failed from error
+            return _second_way(module, call, failed)
+        try:
+            model = to_onnx(program, call.input_names, call.output_names)
+        except NotExportable as error:
+            return _second_way(module, call, error)
     exported = settle_sizes(
         model, program, _symbol_names(model, call), lambda guard: is_needed(guard, module, call, model)
     )
@@ -74,6 +81,20 @@ def export(module: torch.nn.Module, call: Call) -> Exported:
             if isinstance(wanted, str) and isinstance(dim, int):
                 exported.fixed[wanted] = f"it became the constant {dim}"
     return exported
+
+
+def _second_way(module: torch.nn.Module, call: Call, failed: ConversionError) -> Exported:
+    """What torch's older exporter makes of a module that the first way refuses.
+
+    Raises:
+        ConversionError: that refusal, where the older one cannot either.
+    """
+    try:
+        model = trace(module, call)
+    except Exception:  # noqa: BLE001 - the first way's reason is the better one
+        raise failed from None
+    note = "Exported by torch's older exporter, which follows one run: torch.export does not have a part of forward()."
+    return Exported(model, notes=[note])
 
 
 def to_onnx(

@@ -87,19 +87,35 @@ def test_no_bias_and_both_directions_of_an_elman_net() -> None:
     assert converter.convert(Last().eval(), inputs=["x=float32[length,batch,6]"]).verified
 
 
-def test_packed_sequences_are_named() -> None:
-    class Packs(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.cells = nn.GRU(3, 4, batch_first=True)
+class Packs(nn.Module):
+    """The last states of sequences of different lengths."""
 
-        def forward(self, x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-            packed = nn.utils.rnn.pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
-            return self.cells(packed)[1][-1]
+    def __init__(self, *, scaled: bool = False) -> None:
+        super().__init__()
+        self.cells, self.scaled = nn.GRU(3, 4, batch_first=True), scaled
 
+    def forward(self, x: torch.Tensor, lengths: torch.Tensor) -> Any:
+        packed = nn.utils.rnn.pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
+        every, last = self.cells(packed)
+        every, _ = nn.utils.rnn.pad_packed_sequence(every, batch_first=True, total_length=x.shape[1])
+        return (every, last[-1] * float(int(x.shape[1]))) if self.scaled else (every, last[-1])
+
+
+LENGTHS = ["x=float32[batch,length,3]", "lengths=int64[batch]"]
+
+
+def test_packed_sequences_go_the_second_way() -> None:
+    conversion = converter.convert(Packs().eval(), inputs=LENGTHS)
+    assert conversion.verified
+    assert any("older exporter" in note for note in conversion.report.notes)
+    assert "GRU" in layers(conversion)
+
+
+def test_what_neither_way_can_is_named(capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(ExportFailed, match="packs its sequences") as caught:
-        converter.convert(Packs().eval(), example_inputs=(torch.rand(2, 5, 3), torch.tensor([5, 2])))
+        converter.convert(Packs(scaled=True).eval(), inputs=LENGTHS)
     assert "self.cells(packed)" in caught.value.message
+    assert "graph(" not in capfd.readouterr().out
 
 
 def test_torch_is_afterwards_as_it_was() -> None:
