@@ -31,7 +31,7 @@ def index_bounds(value: ir.Value) -> Iterator[int]:
     while pending and len(seen) <= MOST_STEPS:
         current, shift = pending.pop()
         for node, place in current.uses():
-            if node.domain != "":
+            if node.domain != "" and operator(node) != "keraport::Embedding":
                 continue
             bound = _bound(node, place)
             if bound is not None:
@@ -89,7 +89,7 @@ def _counted(value: ir.Value | None) -> Iterator[ir.SymbolicDim | int]:
 
 def _bound(node: ir.Node, place: int) -> int | None:
     """What an operator allows at this input: the size of the axis that it indexes, or its greatest number."""
-    if node.op_type in ("Gather", "GatherElements") and place == 1:
+    if node.op_type in ("Embedding", "Gather", "GatherElements") and place == 1:
         table = node.inputs[0]
         shape = None if table is None else _shape(table)
         axis = node.attributes.get_int("axis", 0)
