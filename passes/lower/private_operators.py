@@ -86,10 +86,10 @@ PRIVATE: dict[str, PrivateOperator] = {
     "keraport::Positions": _own(meanings.positions, 1, 1, "axis", "to"),
     "keraport::Regroup": _own(meanings.regroup, 1, 1, "axis", "count", "sizes"),
     "keraport::ReshapeTo": PrivateOperator(1, None, frozenset({"sizes"}), meanings.sized),
-    "keraport::Roll": _own(meanings.roll, 1, 1, "axes", "shift"),
     "keraport::ReversibleEmbedding": _own(meanings.reversible_embedding, 2, 2, "counted", "reverse"),
-    "keraport::Sort": _own(meanings.sort, 1, 1, "axis", "largest"),
+    "keraport::Roll": _own(meanings.roll, 1, 1, "axes", "shift"),
     "keraport::Silu": _own(meanings.silu, 1, 1),
+    "keraport::Sort": _own(meanings.sort, 1, 1, "axis", "largest"),
 }
 
 

@@ -20,7 +20,7 @@ import numpy as np
 import onnx_ir as ir
 
 from passes.dims.polynomial import Dim, product
-from passes.errors import Unsupported, describe
+from passes.errors import Unsupported, describe, operator
 from passes.fold.constants import ConstantFolder
 from passes.fold.if_branch import inline_branch, merge_branches
 from passes.fold.loops import Unroller
@@ -28,7 +28,6 @@ from passes.fold.reference import MALFORMED
 from passes.fold.sequences import Sequences
 from passes.fold.values import EVALUATORS, NotKnown, evaluate
 from passes.graph.builder import Names
-from passes.lower.private_operators import is_private
 from passes.shapes.onnx_inference import ask_onnx
 from passes.shapes.rules import DTYPES, RULES, NoRule, Site
 from passes.shapes.rules.known_shapes import KnownShapes, Shape
@@ -135,10 +134,11 @@ class _Walk:
         """Steps 2 and 3."""
         shapes = [self.shapes.of(value) for value in node.inputs]
         found: list[Found] = [(None, None)] * len(node.outputs)
-        if node.op_type in RULES and (node.domain == "" or is_private(node)):
+        name = operator(node)
+        if name in RULES:
             site = Site(shapes, lambda index: self._value(node.inputs[index]), self.shapes.equate)
             with suppress(NoRule, *MALFORMED):  # onnx may know, or will say what is wrong
-                found = [(shape, _dtype(node, index)) for index, shape in enumerate(RULES[node.op_type](node, site))]
+                found = [(shape, _dtype(node, index)) for index, shape in enumerate(RULES[name](node, site))]
         if not any(shape is None or dtype is None for shape, dtype in found):
             return found
         answers = ask_onnx(node, shapes, lambda index: self._value(node.inputs[index]))

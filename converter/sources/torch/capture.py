@@ -78,10 +78,11 @@ class _OpenSteps(torch.overrides.TorchFunctionMode):
     """torch.linspace wants to know how many steps: from a size of the trace it would make the example's size."""
 
     def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        named: dict[str, Any] = {**dict(zip(_STEPS, args, strict=False)), **(kwargs or {})}
-        is_open = function is torch.linspace and isinstance(named.get("steps"), torch.SymInt)
-        if is_open and not any(isinstance(named[end], torch.Tensor) for end in ("start", "end")):
-            return _linspace(named["start"], named["end"], named["steps"], named.get("dtype"))
+        if function is torch.linspace:
+            named: dict[str, Any] = {**dict(zip(_STEPS, args, strict=False)), **(kwargs or {})}
+            is_open = isinstance(named.get("steps"), torch.SymInt)
+            if is_open and not any(isinstance(named[end], torch.Tensor) for end in ("start", "end")):
+                return _linspace(named["start"], named["end"], named["steps"], named.get("dtype"))
         return function(*args, **(kwargs or {}))
 
 

@@ -60,9 +60,9 @@ def export(module: torch.nn.Module, call: Call) -> Exported:
         NotExportable: neither of torch's exporters has an ONNX form for an operator.
         ExportFailed: torch.export cannot capture the module; the message is torch's.
     """
-    with quiet(), torch.no_grad(), recurrent.whole():
+    with quiet(), torch.no_grad():
         try:
-            with depth_as_dropout(module):
+            with depth_as_dropout(module), recurrent.whole():
                 program = capture(module, call)
         except Exception as error:  # whatever the user's forward raises while it is traced
             failed = capture_failed(module, error)

@@ -5,6 +5,9 @@ torch asserts what it needs to tell one shape from another, not only what the ou
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 import onnx_ir as ir
 import torch
@@ -47,16 +50,18 @@ def is_needed(guard: Guard, module: torch.nn.Module, call: Call, model: ir.Model
             found = oracle.run(feeds)
         except BadSource:
             return True
-        expected = [leaf for leaf in _pytree.tree_leaves(outputs) if isinstance(leaf, torch.Tensor)]
-        if len(expected) != len(found):
-            return True
-        if not all(map(is_close, expected, found)):
+        if not are_close(outputs, found):
             return True
     return False
 
 
-def is_close(truth: torch.Tensor, array: np.ndarray) -> bool:
-    """Whether onnxruntime gives what torch gives, but for rounding."""
+def are_close(outputs: Any, found: Sequence[np.ndarray]) -> bool:
+    """Whether onnxruntime gives what a module gives, tensor by tensor, but for rounding."""
+    expected = [leaf for leaf in _pytree.tree_leaves(outputs) if isinstance(leaf, torch.Tensor)]
+    return len(expected) == len(found) and all(map(_is_close, expected, found))
+
+
+def _is_close(truth: torch.Tensor, array: np.ndarray) -> bool:
     result = torch.from_numpy(array)
     return truth.shape == result.shape and _close(truth.cpu(), result)
 

@@ -10,14 +10,17 @@ import contextlib
 import io
 import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import onnx
 import onnx_ir as ir
 import torch
-from torch.utils import _pytree
 
 from converter.sources.torch.call.examples import Call, resized
-from converter.sources.torch.guard_trials import is_close
+from converter.sources.torch.guard_trials import are_close
+
+if TYPE_CHECKING:
+    from converter.proof.oracle import Oracle
 
 OPSET_OF_TRACES = 17
 """The last one that the older exporter has in full."""
@@ -36,14 +39,17 @@ def trace(module: torch.nn.Module, call: Call) -> ir.Model:
         NotTraced: forward makes numbers of sizes or tensors, or the graph is another one at another size.
         Exception: whatever that exporter raises.
     """
+    from converter.proof.oracle import Oracle
+
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
         model = ir.from_proto(onnx.load_model_from_string(_written(module, call)))
     for warning in told:
         if issubclass(warning.category, torch.jit.TracerWarning) and not warning.filename.startswith(_TORCH):
             raise NotTraced(str(warning.message))
+    oracle = Oracle(model)
     for symbol in sorted({size for spec in call.specs for size in spec.symbols}):
-        if not any(_is_right(module, call, model, symbol, factor) for factor in (2, 3)):
+        if not any(_is_right(module, call, oracle, symbol, factor) for factor in (2, 3)):
             raise NotTraced(f"No run at another {symbol} tells whether the graph is right.")
     return model
 
@@ -71,14 +77,12 @@ def _written(module: torch.nn.Module, call: Call) -> bytes:
     return written.getvalue()
 
 
-def _is_right(module: torch.nn.Module, call: Call, model: ir.Model, symbol: str, factor: int) -> bool:
+def _is_right(module: torch.nn.Module, call: Call, oracle: Oracle, symbol: str, factor: int) -> bool:
     """Whether the graph gives what the module gives with one size changed; False where the module does not run.
 
     Raises:
         NotTraced: it gives something else.
     """
-    from converter.proof.oracle import Oracle
-
     traced = {
         name: value.shape[axis]
         for spec, value in zip(call.specs, call.values, strict=False)
@@ -96,8 +100,6 @@ def _is_right(module: torch.nn.Module, call: Call, model: ir.Model, symbol: str,
     except Exception:  # noqa: BLE001 - whatever the user's forward raises
         return False
     feeds = {spec.name: value.cpu().numpy() for spec, value in zip(call.specs, inputs, strict=True)}
-    found = Oracle(model).run(feeds)
-    expected = [leaf for leaf in _pytree.tree_leaves(outputs) if isinstance(leaf, torch.Tensor)]
-    if len(expected) != len(found) or not all(map(is_close, expected, found)):
+    if not are_close(outputs, oracle.run(feeds)):
         raise NotTraced(f"The graph of one run is another one at another {symbol}.")
     return True

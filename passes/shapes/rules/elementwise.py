@@ -13,11 +13,12 @@ from passes.shapes.rules.registry import Shape, Shapes, Site, rule
 
 UNARY = """
     Abs Acos Acosh Asin Asinh Atan Atanh BatchNormalization BitwiseNot Cast CastLike Ceil Celu Clip Cos Cosh
-    CumSum Dropout Elu Erf Exp FlattenedHardmax FlattenedLogSoftmax FlattenedSoftmax Floor Gelu
+    CumSum Dropout Elu Erf Exp Floor Gelu
     GroupNormalization HardSigmoid HardSwish Hardmax Identity InstanceNormalization IsInf IsNaN LRN
     LayerNormalization LeakyRelu Log LogSoftmax LpNormalization MeanVarianceNormalization Mish Neg Not
-    RMSNormalization Reciprocal Relu Roll Round ScatterElements ScatterND Selu Shrink Sigmoid Sign Sin Sinh Softmax
+    RMSNormalization Reciprocal Relu Round ScatterElements ScatterND Selu Shrink Sigmoid Sign Sin Sinh Softmax
     Softplus Softsign Sqrt Tan Tanh ThresholdedRelu Trilu
+    keraport::FlattenedHardmax keraport::FlattenedLogSoftmax keraport::FlattenedSoftmax keraport::Roll
 """
 BROADCASTING = """
     Add And BitShift BitwiseAnd BitwiseOr BitwiseXor Div Equal Greater GreaterOrEqual Less LessOrEqual Max
@@ -48,7 +49,7 @@ def _is_one_size(a: Dim, b: Dim) -> bool:
 
 def simpler(a: Dim, b: Dim) -> Dim:
     """Of two ways to write a size the number, or the shorter one."""
-    return min((a, b), key=lambda dim: (not isinstance(dim, int), len(str(dim))))
+    return min((a, b), key=lambda dim: (not isinstance(dim, int), len(str(dim)), str(dim)))
 
 
 @rule(UNARY)

@@ -108,7 +108,9 @@ class KnownShapes:
             for dim in shape:
                 if isinstance(dim, Expr) and dim not in replaced:
                     meaning = self._meaning(dim)
-                    replaced[dim] = self._same.get(meaning, meaning)
+                    while meaning in self._same:
+                        meaning = self._same[meaning]
+                    replaced[dim] = meaning
             final = tuple(dim if isinstance(dim, int) else replaced[dim] for dim in shape)
             if final != shape and value.dtype is not None:
                 self._set(value, final, value.dtype)
