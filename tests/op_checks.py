@@ -24,9 +24,13 @@ from tests.op_cases import Array, Case
 Table = Mapping[str, Sequence[Case]]
 
 
-def parameters(table: Table) -> list[Any]:
-    """One pytest parameter for each case of a table."""
-    return [pytest.param(case, id=str(case)) for cases in table.values() for case in cases]
+def parameters(table: Table, one_in: int = 1) -> list[Any]:
+    """One pytest parameter for each case of a table; all but one in so many of an operator's are slow."""
+    return [
+        pytest.param(case, id=str(case), marks=[pytest.mark.slow] if place % one_in else [])
+        for cases in table.values()
+        for place, case in enumerate(cases)
+    ]
 
 
 def check(case: Case) -> None:

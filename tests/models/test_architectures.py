@@ -21,13 +21,13 @@ MEGABYTE = 1 << 20
 
 ALWAYS = (
     "torchvision:resnet18",
-    "torchvision:mobilenet_v3_small",
     "torchvision:squeezenet1_1",
     "timm:vit_tiny_patch16_224",
 )
 """The small ones."""
 
 MORE = (
+    "torchvision:mobilenet_v3_small",
     "torchvision:swin_t",
     "torchvision:shufflenet_v2_x1_0",
     "torchvision:googlenet",

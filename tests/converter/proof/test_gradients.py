@@ -65,6 +65,7 @@ def test_a_file_has_none(tmp_path: Path) -> None:
         conversion.gradients_equal(graph("g (float[batch, 4] x) => (float[batch, 4] y) { y = Relu(x) }"))
 
 
+@pytest.mark.slow
 def test_from_the_command_line(tmp_path: Path, keraport: Keraport) -> None:
     told = [
         "models.digits:build",

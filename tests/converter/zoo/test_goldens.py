@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from converter.zoo.goldens import keep_or_check
 from tests.conftest import Keraport
 from tests.harness import graph
@@ -16,6 +18,7 @@ name = "small"
 """
 
 
+@pytest.mark.slow
 def test_recorded_then_checked(tmp_path: Path, keraport: Keraport) -> None:
     import onnx_ir as ir
 

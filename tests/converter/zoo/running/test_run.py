@@ -125,7 +125,8 @@ def test_what_ran_out_of_time_is_done_again_with_more(tmp_path: Path) -> None:
     assert not has_more_time(Result("m", VERIFIED, seconds=60.4), replace(settings, timeout=600))
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_stopped_run_leaves_no_child_and_can_go_on(tmp_path: Path, number: signal.Signals) -> None:
     manifest, run = tmp_path / "zoo.toml", tmp_path / "run"
     manifest.write_text(onnx_models(tmp_path, 2) + built_models(tmp_path, {"hang_on": "timed-out"}))

@@ -48,6 +48,7 @@ print([item.path if isinstance(item, Group) else item.op_type for item in group_
 """A and B wait for each other: without the group A all is well, without the group B alone it is not."""
 
 
+@pytest.mark.slow
 def test_which_groups_go_does_not_depend_on_hashes() -> None:
     found = set()
     for seed in range(3):
@@ -194,7 +195,7 @@ NESTS: dict[str, tuple[Callable[[], nn.Module], list[str], dict[str, Any]]] = {
 """For each nested model: how often it is called, its inputs, its outputs, and the models in it."""
 
 
-@pytest.mark.parametrize("name", NESTS)
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] if n == "long loop" else []) for n in NESTS])
 def test_a_module_called_twice_is_a_model_called_twice(name: str, tmp_path: Path) -> None:
     make, inputs, nest = NESTS[name]
     torch.manual_seed(0)

@@ -34,7 +34,7 @@ class Attends(nn.Module):
         return scaled_dot_product_attention(q, k, v, **self.options)
 
 
-@pytest.mark.parametrize("axes", [3, 4, 5])
+@pytest.mark.parametrize("axes", [3, pytest.param(4, marks=pytest.mark.slow), 5])
 @pytest.mark.parametrize(
     "options", [{}, {"attn_mask": SEEN}, {"attn_mask": BIAS}, {"scale": 0.3}], ids=["plain", "mask", "bias", "scale"]
 )
