@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import product
 from typing import Any
 
@@ -24,12 +24,20 @@ from tests.op_cases import Array, Case
 Table = Mapping[str, Sequence[Case]]
 
 
-def parameters(table: Table, one_in: int = 1) -> list[Any]:
-    """One pytest parameter for each case of a table; all but one in so many of an operator's are slow."""
+def parameters(table: Table, one_in: Mapping[str, int] | None = None) -> list[Any]:
+    """One pytest parameter for each case of a table; of the operators in `one_in` all but one in so many are slow."""
+    rate = one_in or {}
+    return [each for operator, cases in table.items() for each in thinned(cases, str, rate.get(operator, 1))]
+
+
+def thinned(items: Iterable[Any], name: Callable[[Any], str], one_in: int) -> list[Any]:
+    """A pytest parameter for each item: the first and every so many-th of them for CI, the others slow.
+
+    Choose a number that shares no factor with what the items are a product of: else one mode is never among them.
+    """
     return [
-        pytest.param(case, id=str(case), marks=[pytest.mark.slow] if place % one_in else [])
-        for cases in table.values()
-        for place, case in enumerate(cases)
+        pytest.param(item, id=name(item), marks=[pytest.mark.slow] if place % one_in else [])
+        for place, item in enumerate(items)
     ]
 
 

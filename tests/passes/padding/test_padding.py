@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
+from operator import attrgetter
 
 import onnx_ir as ir
 import pytest
@@ -13,6 +13,7 @@ import converter
 from converter.proof.compare import compare
 from converter.proof.oracle import Oracle
 from tests.harness import run_keras
+from tests.op_checks import thinned
 from tests.padding_packs import Pack, packs
 
 WANTED = 3500
@@ -35,15 +36,12 @@ def test_the_enumeration_has_what_it_should() -> None:
         assert sum(bool(getattr(case, name)) for case in cases) > 100
 
 
-def _some_slow(all_packs: tuple[Pack, ...]) -> list[Any]:
-    """Two of three packs of open sizes are slow: test_split_pads.py has all of them, without Keras."""
-    return [
-        pytest.param(pack, id=pack.name, marks=[pytest.mark.slow] if pack.sizes is None and place % 3 else [])
-        for place, pack in enumerate(all_packs)
-    ]
+FIXED = [pack for pack in packs() if pack.sizes is not None]
+OPEN = [pack for pack in packs() if pack.sizes is None]
+"""Two in three of them are slow here; test_split_pads.py has them all, without Keras."""
 
 
-@pytest.mark.parametrize("pack", _some_slow(packs()))
+@pytest.mark.parametrize("pack", [*thinned(FIXED, attrgetter("name"), 1), *thinned(OPEN, attrgetter("name"), 3)])
 def test_every_case_computes_the_same_in_keras(pack: Pack) -> None:
     conversion = converter.convert(ir.from_proto(pack.model()), verify=False, structure="flat")
     for sizes in pack.run_sizes[:3]:

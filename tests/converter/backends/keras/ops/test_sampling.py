@@ -84,7 +84,7 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("case", parameters(CASES, one_in=3))
+@pytest.mark.parametrize("case", parameters(CASES, one_in={"nhwc::GridSample": 5}))
 def test_equals_onnxruntime(case: Case) -> None:
     check(case)
 
