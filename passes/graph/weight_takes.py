@@ -18,8 +18,8 @@ import onnx_ir as ir
 from passes.graph.view_steps import Step, View, shape_after
 from passes.graph.weight_views import extend
 
-MOST_TAKEN = 4096
-"""Indices above this many are not kept: the model would hold them as numbers."""
+MOST_TAKEN = 2**18
+"""Indices above this many are not kept: windows of 512 positions against each other have as many."""
 
 
 class Take(NamedTuple):

@@ -59,12 +59,20 @@ def parameter(weight: Weight, like: KerasTensor, *, name: str) -> KerasTensor:
 
 def _taken(whole: Weight, take: Take, zero: KerasTensor, *, name: str) -> KerasTensor:
     """Rows of an Embedding, where it is rows that are taken; for other axes, of all of it at every call."""
-    indices = take.indices.astype("int32")
+    indices = _places(take.indices.astype("int32"), zero, name=f"{whole.name}.indices")
     if prod(whole.shape[: take.axis]) == 1:
-        rows = lookup(whole, ops.add(zero, indices.reshape(-1)), rows=whole.shape[take.axis], name=name)
+        rows = lookup(whole, ops.add(zero, ops.reshape(indices, (-1,))), rows=whole.shape[take.axis], name=name)
         return ops.reshape(rows, take.shape)
     table = ops.reshape(lookup(whole, zero, name=name), whole.shape)
     return ops.reshape(ops.take(table, indices, axis=take.axis), take.shape)
+
+
+def _places(indices: np.ndarray, zero: KerasTensor, *, name: str) -> Any:
+    """Where to look: the numbers themselves while they are few; else an Embedding that is not trained holds them."""
+    if indices.size <= MOST_IN_CONFIG:
+        return indices
+    layer = layers.Embedding(1, indices.size, "zeros", name=unique_name(name), dtype="int32", trainable=False)
+    return ops.reshape(with_weights(layer, zero, embeddings=indices.reshape(1, -1)), indices.shape)
 
 
 def lookup(weight: Weight, indices: KerasTensor, *, rows: int = 1, name: str) -> KerasTensor:

@@ -70,6 +70,19 @@ class Parts(nn.Module):
         return (x @ x.transpose(1, 2)).unsqueeze(1) + bias
 
 
+class FarPlaces(nn.Module):
+    """A bias by relative place of so many positions that the places are no part of the configuration."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(torch.rand(139, 2))
+        self.register_buffer("places", torch.arange(70)[:, None] - torch.arange(70) + 69)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        bias = self.bias[self.places.view(-1)].view(70, 70, 2).permute(2, 0, 1)
+        return (x @ x.transpose(1, 2)).unsqueeze(1) + bias
+
+
 def frozen_backbone() -> nn.Module:
     net = nn.Sequential(
         nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 4)
@@ -99,6 +112,7 @@ MODULES: dict[str, tuple[Callable[[], nn.Module], str]] = {
     "normalising": (Normalising, IMAGE),
     "tokens": (Tokens, "ids=int64[batch,8]"),
     "parts": (Parts, "ids=int64[batch,8]"),
+    "far_places": (FarPlaces, "x=float32[batch,70,4]"),
     "frozen_backbone": (frozen_backbone, IMAGE),
     "norms_without_affine": (norms_without_affine, SQUARE),
     "digits": (digits.build, digits.INPUT),
