@@ -241,7 +241,7 @@ def convert(
                 emission.model.save(place.temporary)
                 attach(place.temporary, loaded, emission.origins, unused)
             for destination, to in others:
-                _write(emission, report, destination, to, smaller)
+                _write(emission, loaded, report, destination, to, smaller)
         if verify and place is not None:
             with report.stage("verify"):
                 proof = Proof(loaded, prepared, emission, options, report)
@@ -267,12 +267,21 @@ def _quantisation(options: Options, loaded: Source, destinations: Sequence[Desti
 
 
 def _write(
-    emission: Emission, report: Report, destination: Destination, to: Path, smaller: Quantisation | None
+    emission: Emission, loaded: Source, report: Report, destination: Destination, to: Path, smaller: Quantisation | None
 ) -> None:
     samples = smaller.samples if smaller is not None else ()
     given = [to_keras(report.inputs, [sample[port.name] for port in report.inputs]) for sample in samples]
-    write(emission.model, destination, (emission.input_names, emission.output_names), to, smaller, given)
+    names = emission.input_names, emission.output_names
+    write(emission.model, destination, names, to, smaller, given, _classes(loaded))
     report.destinations.append(described(destination, to, smaller))
+
+
+def _classes(loaded: Source) -> dict[str, str]:
+    """The classes of the source's modules, by the names of their nested models."""
+    from converter.backends.keras.build.names import spelled
+
+    modules = () if loaded.torch_module is None else loaded.torch_module.named_modules()
+    return {spelled(path): type(module).__name__ for path, module in modules}
 
 
 def _place(stack: contextlib.ExitStack, output: str | Path | None, verify: bool) -> Output | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from passes.errors import UsageError
 
-ENDINGS = {"keras": ".keras", "savedmodel": "", "tflite": ".tflite", "weights": ".weights.h5"}
+ENDINGS = {"keras": ".keras", "savedmodel": "", "tflite": ".tflite", "weights": ".weights.h5", "code": ".py"}
 """By format; a SavedModel is a folder."""
 
 
@@ -56,6 +56,6 @@ def _kind(path: Path) -> str:
         if ending and path.name.endswith(ending):
             return kind
     raise UsageError(
-        f"The output {str(path)!r} must end in .keras, .tflite or .weights.h5, or be a folder for a SavedModel.",
+        f"The output {str(path)!r} must end in .keras, .tflite, .weights.h5 or .py, or be a folder for a SavedModel.",
         hint="A name with a dot in it that is a folder: give it a trailing name, as in out/savedmodel.",
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import secrets
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +31,7 @@ def write(
     to: Path,
     quantisation: Quantisation | None = None,
     samples: Sequence[Sequence[Any]] = (),
+    classes: Mapping[str, str] | None = None,
 ) -> None:
     """Write the model in the format of the destination.
 
@@ -38,6 +39,7 @@ def write(
         to: where it is written, before it has been proven.
         quantisation: of a LiteRT file.
         samples: inputs of the model to calibrate it with.
+        classes: of the source's modules, by the names of their nested models: functions of code are called so.
 
     Raises:
         UsageError: Keras does not run on TensorFlow.
@@ -47,6 +49,11 @@ def write(
 
     if destination.format == "weights":
         model.save_weights(to)
+        return
+    if destination.format == "code":
+        from converter.destinations.code.module import write_code
+
+        write_code(model, classes or {}, to)
         return
     if keras.backend.backend() != "tensorflow":
         raise UsageError(
@@ -68,7 +75,8 @@ def write(
 
 def described(destination: Destination, written: Path, quantisation: Quantisation | None = None) -> dict[str, Any]:
     """For the report."""
-    files = [written] if written.is_file() else [path for path in written.rglob("*") if path.is_file()]
+    folder = written.parent if destination.format == "code" else written
+    files = [written] if folder.is_file() else [path for path in folder.rglob("*") if path.is_file()]
     size = sum(path.stat().st_size for path in files)
     kind = quantisation.kind if quantisation is not None and destination.format == "tflite" else None
     told = {"format": destination.format, "quantised": kind, "output": str(destination.path), "output_bytes": size}
@@ -116,19 +124,25 @@ def placed(destination: Destination) -> Iterator[Path]:
     Raises:
         UsageError: a folder of this name is there already, or the place cannot be written.
     """
-    if destination.format != "savedmodel":
+    if destination.format not in ("savedmodel", "code"):
         with Output(destination.path) as output:
             yield output.temporary
             output.commit()
         return
-    target = destination.path
-    if target.exists():
-        raise UsageError(f"{str(target)!r} is there already.", hint="Remove it, or name another folder.")
+    target, is_code = destination.path, destination.format == "code"
+    if target.is_dir() if is_code else target.exists():
+        raise UsageError(f"{str(target)!r} is there already.", hint="Remove it, or give another name.")
     if not target.parent.is_dir():
         raise UsageError(f"The directory {str(target.parent)!r} does not exist.")
     temporary = target.parent / f".{target.name}.{secrets.token_hex(4)}"
     try:
-        yield temporary
-        temporary.rename(target)
+        if is_code:
+            temporary.mkdir()
+            yield temporary / target.name
+            for file in sorted(temporary.iterdir(), key=lambda file: file.name == target.name):  # last the code
+                file.replace(target.with_name(file.name))
+        else:
+            yield temporary
+            temporary.rename(target)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

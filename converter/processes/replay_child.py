@@ -102,20 +102,28 @@ def answer_all(requests: Iterable[str], answers: TextIO) -> None:
 
 
 def _open(request: dict[str, Any]) -> Any:
-    """A .keras file, or a SavedModel folder, a .tflite or an .onnx file, by its own runtime."""
+    """A .keras file, what builds one, or a SavedModel folder, a .tflite or an .onnx file, by its own runtime."""
     import keras
 
     path = request["model"]
+    if path.endswith((".keras", ".py")) and _has_custom_layers(path):
+        _import_layers(request["layers"])
     if path.endswith(".keras"):
-        if _has_custom_layers(path):
-            _import_layers(request["layers"])
         return keras.models.load_model(path, compile=False, safe_mode=True)
-    spec = importlib.util.spec_from_file_location("exported", pathlib.Path(__file__).with_name("exported.py"))
-    if spec is None or spec.loader is None:
-        raise FileNotFoundError("exported.py")
-    exported = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(exported)
+    if path.endswith(".py"):
+        return _module(path).build_model()
+    exported = _module(str(pathlib.Path(__file__).with_name("exported.py")))
     return exported.opened(path, request["inputs"], request["outputs"])
+
+
+def _module(path: str) -> Any:
+    """A file as a module that nobody else finds by its name."""
+    spec = importlib.util.spec_from_file_location(f"file_{pathlib.Path(path).stem}", path)
+    if spec is None or spec.loader is None:
+        raise FileNotFoundError(path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def _named(tensors: Iterable[Any]) -> list[dict[str, Any]]:
@@ -124,6 +132,8 @@ def _named(tensors: Iterable[Any]) -> list[dict[str, Any]]:
 
 def _has_custom_layers(path: str) -> bool:
     """Whether a file names layers of keraport."""
+    if path.endswith(".py"):
+        return LAYERS in pathlib.Path(path).read_text(encoding="utf-8")
     with zipfile.ZipFile(path) as archive:
         return b'"keraport>' in archive.read("config.json")
 

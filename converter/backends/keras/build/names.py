@@ -16,6 +16,11 @@ def safe_name(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9_.-]+", "_", name).strip("._-") or "unnamed"
 
 
+def spelled(path: str) -> str:
+    """The path of a module as the name of its layer or nested model: hyphens for dots."""
+    return safe_name(path).replace(".", SEPARATOR)
+
+
 class Names:
     """Gives every layer a name of its own, the same ones in every run."""
 
@@ -28,7 +33,7 @@ class Names:
 
         A name that is kept for the owner is not taken for it.
         """
-        name = safe_name(path).replace(".", SEPARATOR)
+        name = spelled(path)
         return name if owner is not None and self._kept.get(owner) == name else self.reserve(name)
 
     def keep(self, value: ir.Value) -> None:

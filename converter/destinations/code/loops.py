@@ -1,0 +1,134 @@
+"""Calls of one function in a row, whose names count up, are a loop.
+
+Given    x = block(x, rate=0.0, name="layers-0");  x = block(x, rate=0.1, name="layers-1")
+Result   for index, rate in enumerate((0.0, 0.1)):
+             x = block(x, rate=rate, name=f"layers-{index}")
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from converter.destinations.code.expressions import (
+    INDENT,
+    Expression,
+    Literal,
+    Name,
+    Named,
+    Tree,
+    call,
+    group,
+    lines,
+    text,
+)
+from converter.destinations.code.variables import Line
+
+_LEAST = 3
+"""Fewer calls are written out where their arguments differ."""
+
+_MOST_VARYING = 3
+
+
+@dataclass(frozen=True)
+class _Numbered:
+    """A name around a number."""
+
+    before: str
+    number: int
+    after: str
+
+
+def code(statements: Sequence[Line], indent: str) -> list[str]:
+    """The lines of a function's statements."""
+    written: list[str] = []
+    place = 0
+    while place < len(statements):
+        run = _run(statements[place:])
+        loop = _loop(run, indent) if len(run) > 1 else None
+        written += loop if loop is not None else _plain(statements[place], indent)
+        place += len(run) if loop is not None else 1
+    return written
+
+
+def looped(line: Line, following: Line) -> bool:
+    """Whether two calls are of one loop."""
+    return len(_run([line, following])) > 1
+
+
+def _plain(line: Line, indent: str) -> list[str]:
+    return lines(f"{', '.join(line.targets)} = ", line.expression, indent)
+
+
+def _run(statements: Sequence[Line]) -> list[Line]:
+    """The longest run from the first statement on."""
+    first = statements[0]
+    start = _numbered(first)
+    if start is None:
+        return [first]
+    found = [first]
+    for count, line in enumerate(statements[1:], 1):
+        number = _numbered(line)
+        follows = number == _Numbered(start.before, start.number + count, start.after)
+        if not follows or line.targets != first.targets or _fixed(line) != _fixed(first):
+            break
+        found.append(line)
+    return found if found[0].targets == [text(part) for part in _tree(first).placed[:1]] else [first]
+
+
+def _loop(run: Sequence[Line], indent: str) -> list[str] | None:
+    """None where writing them out is as short."""
+    first, start = _tree(run[0]), _numbered(run[0])
+    assert start is not None  # a run has numbers
+    values = {key: {text(_tree(line).parts[key]) for line in run} for key in first.keywords if key != "name"}
+    varying = [key for key, found in values.items() if len(found) > 1]
+    if len(varying) > _MOST_VARYING or (varying and len(run) < _LEAST):
+        return None
+    parts = dict(first.parts)
+    parts |= {key: Name(key) for key in varying}
+    parts["name"] = _indexed(first.parts["name"], start)
+    names, values = _counted(run, start.number, varying)
+    *head, last = lines(f"for {names} in ", values, indent)
+    body = lines(f"{', '.join(run[0].targets)} = ", Tree(first.kind, first.label, parts), indent + INDENT)
+    return [*head, f"{last}:", *body]
+
+
+def _counted(run: Sequence[Line], start: int, varying: Sequence[str]) -> tuple[str, Tree]:
+    """What counts, and what it runs over."""
+    if not varying:
+        bounds = [Literal(start), Literal(start + len(run))] if start else [Literal(len(run))]
+        return "index", call("range", *bounds)
+    rows = [[_tree(line).parts[key] for key in varying] for line in run]
+    values = group("list", [row[0] if len(row) == 1 else group("tuple", row) for row in rows])
+    names = varying[0] if len(varying) == 1 else f"({', '.join(varying)})"
+    return f"index, {names}", call("enumerate", values, *([Literal(start)] if start else []))
+
+
+def _indexed(name: Expression, start: _Numbered) -> Name:
+    """The name, with the loop's index for its number."""
+    before, after = (text(Named(part or " "))[8:-1] if part else "" for part in (start.before, start.after))
+    whole = "{name}" if isinstance(name, Named) else ""
+    return Name(f'f"{whole}{before}{{index}}{after}"')
+
+
+def _numbered(line: Line) -> _Numbered | None:
+    """The last number in the name that a call gives."""
+    tree = line.expression
+    if not isinstance(tree, Tree) or tree.kind != "nested":
+        return None
+    name = tree.parts.get("name")
+    written = name.rest if isinstance(name, Named) else name.value if isinstance(name, Literal) else ""
+    found = re.fullmatch(r"(.*?)(\d+)(\D*)", written)
+    return None if found is None else _Numbered(found[1], int(found[2]), found[3])
+
+
+def _fixed(line: Line) -> tuple[str, type, list[str], list[str]]:
+    """What all calls of a loop share: the function, and its tensors."""
+    tree = _tree(line)
+    return tree.label, type(tree.parts["name"]), [text(part) for part in tree.placed], sorted(tree.keywords)
+
+
+def _tree(line: Line) -> Tree:
+    assert isinstance(line.expression, Tree)  # _numbered has looked
+    return line.expression

@@ -1,0 +1,197 @@
+"""A functional model as statements, in the order in which its outputs need them."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import keras
+import numpy as np
+
+from converter.destinations.code.expressions import Expression, Name, Tensor, Tree, group, replaced, tensors_in
+from converter.destinations.code.layer_code import layer_code
+from converter.destinations.code.literals import MOST_WRITTEN, Constants, literal
+from converter.destinations.code.operation_code import operation_code
+
+MODEL = ".model"
+"""Behind the name of a function: the model that it makes, for what is called more than once."""
+
+
+@dataclass(frozen=True)
+class Statement:
+    """`targets = expression`; a target is a tensor, or a layer that is called more than once."""
+
+    targets: Sequence[int]
+    expression: Expression
+
+
+@dataclass
+class Body:
+    """What a model computes.
+
+    Attributes:
+        takes_any: whether it takes any number of inputs, all of them as one list.
+        inputs, shapes, dtypes: of its inputs.
+        outputs: the tensors that it returns, in the structure in which it does.
+        models: the nested models that it calls, by the label of the calls.
+        results: the shapes of its outputs.
+    """
+
+    name: str
+    inputs: list[int]
+    shapes: list[tuple[int | None, ...]]
+    statements: list[Statement]
+    outputs: Expression
+    models: dict[str, keras.Model]
+    results: list[tuple[int | None, ...]]
+    takes_any: bool = False
+
+
+def read(model: keras.Model, constants: Constants) -> Body:
+    """Args:
+        constants: takes the arrays that are too large to be written.
+
+    Raises:
+        Unsupported: an argument or an operation that cannot be written as code.
+    """
+    return _Reader(model, constants).body()
+
+
+class _Reader:
+    def __init__(self, model: keras.Model, constants: Constants) -> None:
+        self._model, self._constants = model, constants
+        self._numbers: dict[int, int] = {}
+        self._objects: dict[int, int] = {}
+        self._models: dict[str, keras.Model] = {}
+        self._nodes = list(_nodes(model))
+        called = [id(node.operation) for node in self._nodes]
+        self._often = {each for each in called if called.count(each) > 1}
+
+    def body(self) -> Body:
+        model = self._model
+        inputs = [-1 - place for place in range(len(model.inputs))]
+        self._numbers |= {id(tensor): number for tensor, number in zip(model.inputs, inputs, strict=True)}
+        statements = [statement for node in self._nodes for statement in self._statements(node)]
+        outputs = self._expression(model._outputs_struct, "outputs")
+        shapes = [tuple(tensor.shape) for tensor in model.inputs]
+        results = [tuple(tensor.shape) for tensor in model.outputs]
+        body = Body(model.name, inputs, shapes, statements, outputs, self._models, results)
+        return _with_any_inputs(body) if len(inputs) > 1 else body
+
+    def _statements(self, node: Any) -> Iterator[Statement]:
+        operation, arguments = node.operation, node.arguments
+        targets = [self._number(tensor) for tensor in node.outputs]
+        called = inspect.signature(operation.call).bind(*arguments.args, **arguments.kwargs)
+        if not isinstance(operation, keras.layers.Layer):
+            told = {key: self._expression(value, operation.name) for key, value in called.arguments.items()}
+            config = {key: literal(_tuples(value)) for key, value in operation.get_config().items() if key != "name"}
+            yield Statement(targets, operation_code(operation, told, config))
+            return
+        given = self._arguments(operation, called)
+        if isinstance(operation, keras.Model) and id(operation) not in self._often:
+            yield Statement(targets, Tree("nested", self._nested(operation), _parts(given)))
+            return
+        if id(operation) not in self._often:
+            yield Statement(targets, Tree("apply", "", _parts([layer_code(operation), *given])))
+            return
+        if id(operation) not in self._objects:
+            self._objects[id(operation)] = self._next()
+            yield Statement([self._objects[id(operation)]], self._made(operation, given))
+        yield Statement(targets, Tree("apply", "", _parts([Tensor(self._objects[id(operation)]), *given])))
+
+    def _made(self, layer: keras.layers.Layer, given: Sequence[Any]) -> Tree:
+        """What is called more than once, before it is."""
+        if isinstance(layer, keras.Model):
+            return Tree("nested", self._nested(layer) + MODEL, _parts(given))
+        return layer_code(layer)
+
+    def _nested(self, model: keras.Model) -> str:
+        self._models[model.name] = model
+        return str(model.name)
+
+    def _arguments(self, layer: keras.layers.Layer, called: inspect.BoundArguments) -> list[Any]:
+        """Of a layer's call: its tensors, then (keyword, value) for the rest; what is usual is not said."""
+        usual = {name: each.default for name, each in called.signature.parameters.items()}
+        first, *rest = [(k, v) for k, v in called.arguments.items() if not _says_nothing(v) and usual[k] is not v]
+        several = isinstance(layer, keras.Model) and isinstance(first[1], list | tuple)
+        tensors = first[1] if several else [first[1]]
+        said = [(key, self._expression(value, layer.name)) for key, value in rest]
+        return [*(self._expression(each, layer.name) for each in tensors), *said]
+
+    def _expression(self, value: Any, owner: str) -> Expression:
+        if isinstance(value, keras.KerasTensor):
+            return Tensor(self._number(value))
+        if isinstance(value, np.ndarray) and value.size > MOST_WRITTEN:
+            return Name(f'CONSTANTS["{self._constants.name(value, owner)}"]')
+        if isinstance(value, list | tuple):
+            return group(type(value).__name__, [self._expression(each, owner) for each in value])
+        if isinstance(value, dict):
+            return Tree("dict", "", {str(key): self._expression(each, owner) for key, each in value.items()})
+        return literal(value)
+
+    def _next(self) -> int:
+        """Inputs are below 0."""
+        return len(self._numbers) + len(self._objects) - len(self._model.inputs)
+
+    def _number(self, tensor: Any) -> int:
+        key = id(tensor)
+        if key not in self._numbers:
+            self._numbers[key] = self._next()
+        return self._numbers[key]
+
+
+ALL_INPUTS = "list(tensors)"
+
+
+def _with_any_inputs(body: Body) -> Body:
+    """The body of a function of `*tensors`, where its inputs are used as one list of all of them only."""
+    every = group("list", [Tensor(number) for number in body.inputs])
+
+    def change(expression: Expression) -> Expression | None:
+        return Name(ALL_INPUTS) if expression == every else None
+
+    found = [Statement(each.targets, replaced(each.expression, change)) for each in body.statements]
+    left = [*(each.expression for each in found), body.outputs]
+    if any(number in body.inputs for expression in left for number in tensors_in(expression)):
+        return body
+    return replace(body, statements=found, takes_any=True)
+
+
+def _says_nothing(value: Any) -> bool:
+    """None, or the masks of tensors that have none."""
+    return all(each is None for each in keras.tree.flatten(value))
+
+
+def _parts(given: Sequence[Any]) -> dict[int | str, Expression]:
+    return {
+        **{place: each for place, each in enumerate(given) if not isinstance(each, tuple)},
+        **{each[0]: each[1] for each in given if isinstance(each, tuple)},
+    }
+
+
+def _tuples(value: Any) -> Any:
+    """Lists of a configuration are tuples in code."""
+    if isinstance(value, Mapping) and value.get("class_name") == "__numpy__":
+        return np.array(value["config"]["value"], value["config"]["dtype"])
+    return tuple(_tuples(each) for each in value) if isinstance(value, list | tuple) else value
+
+
+def _nodes(model: keras.Model) -> Iterator[Any]:
+    """The calls of a model, each after those that it needs, and these in the order of its arguments."""
+    done: set[int] = set()
+    inputs = {id(tensor) for tensor in model.inputs}
+    waiting = [(tensor, False) for tensor in reversed(keras.tree.flatten(model.outputs))]
+    while waiting:
+        tensor, ready = waiting.pop()
+        operation, place, _ = tensor._keras_history
+        node = operation._inbound_nodes[place]
+        if id(tensor) in inputs or id(node) in done:
+            continue
+        if ready:
+            done.add(id(node))
+            yield node
+            continue
+        waiting.append((tensor, True))
+        waiting.extend((each, False) for each in reversed(node.input_tensors))
