@@ -1,8 +1,8 @@
 """Calls of one function in a row, whose names count up, are a loop.
 
 Given    x = block(x, rate=0.0, name="layers-0");  x = block(x, rate=0.1, name="layers-1")
-Result   for index, rate in enumerate((0.0, 0.1)):
-             x = block(x, rate=rate, name=f"layers-{index}")
+Result   for index, each_rate in enumerate([0.0, 0.1]):
+             x = block(x, rate=each_rate, name=f"layers-{index}")
 """
 
 from __future__ import annotations
@@ -86,10 +86,10 @@ def _loop(run: Sequence[Line], indent: str) -> list[str] | None:
     if len(varying) > _MOST_VARYING or (varying and len(run) < _LEAST):
         return None
     parts = dict(first.parts)
-    parts |= {key: Name(key) for key in varying}
+    parts |= {key: Name(_each(key)) for key in varying}
     parts["name"] = _indexed(first.parts["name"], start)
-    names, values = _counted(run, start.number, varying)
-    *head, last = lines(f"for {names} in ", values, indent)
+    names, counted = _counted(run, start.number, varying)
+    *head, last = lines(f"for {names} in ", counted, indent)
     body = lines(f"{', '.join(run[0].targets)} = ", Tree(first.kind, first.label, parts), indent + INDENT)
     return [*head, f"{last}:", *body]
 
@@ -101,8 +101,14 @@ def _counted(run: Sequence[Line], start: int, varying: Sequence[str]) -> tuple[s
         return "index", call("range", *bounds)
     rows = [[_tree(line).parts[key] for key in varying] for line in run]
     values = group("list", [row[0] if len(row) == 1 else group("tuple", row) for row in rows])
-    names = varying[0] if len(varying) == 1 else f"({', '.join(varying)})"
+    own = [_each(key) for key in varying]
+    names = own[0] if len(own) == 1 else f"({', '.join(own)})"
     return f"index, {names}", call("enumerate", values, *([Literal(start)] if start else []))
+
+
+def _each(key: str) -> str:
+    """No name of a parameter, which may stand in what the loop runs over."""
+    return f"each_{key}"
 
 
 def _indexed(name: Expression, start: _Numbered) -> Name:

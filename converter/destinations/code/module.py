@@ -140,16 +140,7 @@ def _build(model: keras.Model, template: Template, names: Mapping[str, str]) -> 
         f'{INDENT}"""',
         *(line for entry in entries for line in entry),
         *code(written, INDENT),
-        *lines(
-            "model = ",
-            call(
-                "keras.Model",
-                Name(given if len(inputs) == 1 else f"[{given}]"),
-                outputs.placed[1],
-                name=Literal(model.name),
-            ),
-            INDENT,
-        ),
+        *lines("model = ", call("keras.Model", whole, outputs.placed[1], name=Literal(model.name)), INDENT),
         f"{INDENT}if weights is not None:",
         f"{INDENT * 2}model.load_weights(weights)",
         f"{INDENT}return model",
