@@ -19,7 +19,8 @@ FLOORS = {
         sources.torchvision_import / proof.oracle / sources.checkpoints sources.onnx / sources.torch.call
         sources.torch.operators / sources.torch / sources.by_name / sources / prepare weights /
         backends.keras.surgery backends.keras.differentiate /
-        backends.keras.build / backends.keras.nesting / backends.keras.ops / backends / processes destinations /
+        backends.keras.build / backends.keras.nesting / backends.keras.ops / backends / destinations.code /
+        processes destinations /
         proof / proof.guilt / report / prove / golden conversion inspect_source / terminal / zoo.records /
         zoo.manifests / zoo.results / zoo.running golden.cli weights.cli / zoo / cli / __main__""",
 }

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import keras
+from keras.src.utils.naming import to_snake_case
 
 from converter.destinations.code.expressions import Expression, Tree
 from converter.destinations.code.literals import literal
@@ -19,7 +20,7 @@ _ONE_FOR_ALL = {"kernel_size", "strides", "dilation_rate", "pool_size"}
 
 
 def layer_code(layer: keras.layers.Layer) -> Tree:
-    """`layers.Conv2D(64, 7, strides=2, name="conv1")`; no initializers and seeds: the weights come from a file.
+    """`layers.Conv2D(64, 7, strides=2, name="conv1")`; no initializers or seeds: the weights come from a file.
 
     Raises:
         Unsupported: an argument that is neither numbers nor another layer.
@@ -27,7 +28,9 @@ def layer_code(layer: keras.layers.Layer) -> Tree:
     kind, config = type(layer), layer.get_config()
     required, optional = _parameters(kind)
     given = {key: _value(layer, key, config[key]) for key in required}
-    wanted = {key: _value(layer, key, config[key]) for key in optional if key in config}
+    drawn = keras.backend.is_float_dtype(layer.compute_dtype)  # Keras' usual initializers draw no integers
+    told = [key for key in optional if key in config and not (drawn and key.endswith("_initializer"))]
+    wanted = {key: _value(layer, key, config[key]) for key in told}
     while missing := _different(layer, given, wanted):
         given[missing[0]] = wanted[missing[0]]
     parts: dict[int | str, Expression] = {place: _argument(given.pop(key)) for place, key in enumerate(required)}
@@ -52,9 +55,7 @@ def _parameters(kind: type[keras.layers.Layer]) -> tuple[list[str], dict[str, An
     given = [
         each
         for each in list(inspect.signature(kind.__init__).parameters.values())[1:]
-        if each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY)
-        and each.name != "name"
-        and not each.name.endswith(("_initializer", "seed"))
+        if each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY) and each.name != "name" and each.name != "seed"
     ]
     required = [each.name for each in given if each.default is each.empty]
     optional = {each.name: each.default for each in given if each.default is not each.empty}
@@ -65,6 +66,8 @@ def _value(layer: keras.layers.Layer, key: str, value: Any) -> Any:
     """What stands in the configuration, with the name of a dtype for what Keras says of it."""
     if isinstance(value, Mapping) and value.get("class_name") == "DTypePolicy":
         return value["config"]["name"]
+    if isinstance(value, Mapping) and key.endswith("_initializer"):
+        return to_snake_case(value["class_name"])
     if isinstance(value, Mapping) and "class_name" in value:
         found = keras.saving.deserialize_keras_object(value)
         if not isinstance(found, keras.layers.Layer):
