@@ -5,6 +5,7 @@ from __future__ import annotations
 import keyword
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -181,7 +182,7 @@ def _with_functions(statements: Sequence[Statement], names: Mapping[str, str]) -
         key = expression.label.removesuffix(MODEL)
         return Tree("nested", names[key] + expression.label[len(key) :], expression.parts)
 
-    return [Statement(each.targets, replaced(each.expression, change)) for each in statements]
+    return [replace(each, expression=replaced(each.expression, change)) for each in statements]
 
 
 def _input_names(count: int, taken: Sequence[str]) -> list[str]:

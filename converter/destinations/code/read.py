@@ -21,10 +21,11 @@ MODEL = ".model"
 
 @dataclass(frozen=True)
 class Statement:
-    """`targets = expression`; a target is a tensor, or a layer that is called more than once."""
+    """`targets = expression`; a target is a tensor, or a layer that is called more than once, which has a name."""
 
     targets: Sequence[int]
     expression: Expression
+    layer: str = ""
 
 
 @dataclass
@@ -98,7 +99,7 @@ class _Reader:
             return
         if id(operation) not in self._objects:
             self._objects[id(operation)] = self._next()
-            yield Statement([self._objects[id(operation)]], self._made(operation, given))
+            yield Statement([self._objects[id(operation)]], self._made(operation, given), operation.name)
         yield Statement(targets, Tree("apply", "", _parts([Tensor(self._objects[id(operation)]), *given])))
 
     def _made(self, layer: keras.layers.Layer, given: Sequence[Any]) -> Tree:
@@ -152,7 +153,7 @@ def _with_any_inputs(body: Body) -> Body:
     def change(expression: Expression) -> Expression | None:
         return Name(ALL_INPUTS) if expression == every else None
 
-    found = [Statement(each.targets, replaced(each.expression, change)) for each in body.statements]
+    found = [replace(each, expression=replaced(each.expression, change)) for each in body.statements]
     left = [*(each.expression for each in found), body.outputs]
     if any(number in body.inputs for expression in left for number in tensors_in(expression)):
         return body

@@ -10,7 +10,7 @@ written into the function; what differs is a parameter, and what differs in the 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import keras
@@ -73,7 +73,7 @@ class Templates:
                 expression: Expression = self._call(template, [e for e in expressions if isinstance(e, Tree)], found)
             else:
                 expression = found.unified(expressions, "value")
-            template.statements.append(Statement(statements[0].targets, expression))
+            template.statements.append(replace(statements[0], expression=expression))
         template.parameters = found.vectors
 
     def _call(self, template: Template, calls: Sequence[Tree], found: _Parameters) -> Tree:

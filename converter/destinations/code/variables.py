@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import keyword
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
@@ -10,6 +12,8 @@ from converter.destinations.code.expressions import Expression, Name, Tensor, re
 from converter.destinations.code.read import Statement
 
 _NAMES = "xyzuvwpqrst"
+
+_IMPORTED = ("keras", "layers", "ops", "np", "index", "name", "nested")
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,12 @@ def named(
             if number not in last:
                 targets.append("_")
                 continue
-            names[number] = ended.pop(0) if ended else _fresh({*names.values(), *taken})
+            others = {*names.values(), *taken}
+            own = _after_layer(statement.layer)
+            if own and own not in others:
+                names[number] = own
+            else:
+                names[number] = ended.pop(0) if ended else _fresh(others)
             targets.append(names[number])
         lines.append(Line(targets, expression))
     return lines, _with_names(outputs, names)
@@ -51,6 +60,12 @@ def _last_uses(statements: Sequence[Statement], outputs: Expression) -> dict[int
     """Tensor → the last statement that uses it, or what comes after all."""
     last = {number: place for place, each in enumerate(statements) for number in tensors_in(each.expression)}
     return last | dict.fromkeys(tensors_in(outputs), len(statements))
+
+
+def _after_layer(name: str) -> str:
+    """`wte` for `transformer-wte`; nothing where that is no name in Python."""
+    last = re.split(r"\W", name)[-1]
+    return last if last.isidentifier() and not keyword.iskeyword(last) and last not in _IMPORTED else ""
 
 
 def _fresh(taken: Collection[str]) -> str:
