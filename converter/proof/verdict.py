@@ -48,18 +48,27 @@ class CaseResult:
         }
 
 
+MOST_ROUNDING = 3.0
+"""How much more than the allowed error may be rounding, where every layer by itself is right: kernels add up in other
+orders on other processors, and a hundred layers add up that."""
+
+
 @dataclass(frozen=True)
 class Precision:
-    """Against the module in float64: Keras may be three times as far from the truth as onnxruntime, not further."""
+    """Against the module in float64: Keras may be three times as far from the truth as onnxruntime, not further.
+
+    `is_rounding`: every layer by itself is known to be right.
+    """
 
     output: str
     rmse_keras: float
     rmse_oracle: float
     allowed: float
+    is_rounding: bool = False
 
     @property
     def passed(self) -> bool:
-        return self.rmse_keras <= self.allowed
+        return self.rmse_keras <= self.allowed * (MOST_ROUNDING if self.is_rounding else 1.0)
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -67,6 +76,7 @@ class Precision:
             "rmse_keras": self.rmse_keras,
             "rmse_oracle": self.rmse_oracle,
             "allowed": self.allowed,
+            "by": "inner values" if self.is_rounding else "tolerance",
             "passed": self.passed,
         }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -112,7 +113,24 @@ def verify(
         place = max(range(len(trials)), key=lambda i: (not trials[i].case.note, i))
         outcome = outcomes[place]
         ask_module(source, judge, trials[place], None if isinstance(outcome, str) else outcome, result)
+        _settle_precision(result, trials[place], find_guilty)
     return result
+
+
+def _settle_precision(result: Verification, trial: Trial, find_guilty: FindGuilty | None) -> None:
+    """Outputs that are further from float64 than onnxruntime's: is it a layer, or the rounding of them all?"""
+    far = next((precision for precision in result.precision if not precision.passed), None)
+    if far is None or find_guilty is None or not all(case.passed or case.ill_conditioned for case in result.cases):
+        return
+    if result.inner is None:
+        why = f"Output {far.output!r} is further from float64 than onnxruntime's."
+        result.inner = Inner(why, find_guilty(trial.feeds), trial.feeds)
+    if result.inner.guilty is None:
+        result.precision = [
+            precision if precision.passed else replace(precision, is_rounding=True) for precision in result.precision
+        ]
+    elif result.counterexample is None:
+        result.counterexample = result.inner.feeds
 
 
 def _counterexample(judged: Sequence[tuple[Trial, CaseResult]], inner: Inner | None) -> Mapping[str, Array] | None:

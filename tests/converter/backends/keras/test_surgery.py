@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -149,3 +150,29 @@ def test_whole_architectures_on_three_backends(source: str, names: list[str], tm
         for ours, theirs in zip(found, wanted, strict=True):
             ours = ours.reshape(theirs.shape)  # a pool that keeps its axes in torch
             np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4 * np.abs(theirs).max(), err_msg=backend)
+
+
+def test_features_of_bert(tmp_path: Path) -> None:
+    needs("transformers")
+    from models.transformers_types.encoders import bert
+
+    torch.manual_seed(0)
+    module = bert().eval()
+    specs = ["input_ids=int64[batch,sequence]", "attention_mask=int64[batch,sequence]"]
+    model = keraport.convert(module, inputs=specs, verify=False).model
+    paths = ("embeddings.LayerNorm", "encoder.layer.0.attention.output", "encoder.layer.1.output.dense")
+    names = [f"model.{path}" for path in paths]
+    part = keraport.features(model, names)
+    ids, mask = torch.randint(0, 60, (2, 9)), torch.ones(2, 9, dtype=torch.int64)
+    mask[1, 6:] = 0
+    seen: dict[str, torch.Tensor] = {}
+    for name in names:
+        module.get_submodule(name).register_forward_hook(partial(_note, seen, name))
+    with torch.no_grad():
+        module(ids, mask)
+    for ours, name in zip(part([ids.numpy(), mask.numpy()]), names, strict=True):
+        np.testing.assert_allclose(ours, seen[name], rtol=1e-4, atol=1e-5)
+
+
+def _note(seen: dict[str, torch.Tensor], name: str, *called: Any) -> None:
+    seen[name] = called[-1]
