@@ -109,7 +109,7 @@ def text(expression: Expression) -> str:
         case Name(name):
             return name
         case Named(rest):
-            return "name" if not rest else f'f"{{name}}{_escaped(rest)}"'
+            return "name" if not rest else f'f"{{name}}{escaped(rest)}"'
         case Tensor(number):
             return f"tensor_{number}"
     return _TREES[expression.kind](expression)
@@ -222,5 +222,6 @@ def _number(value: Any) -> str:
     return repr(value)
 
 
-def _escaped(name: str) -> str:
+def escaped(name: str) -> str:
+    """A string inside of an f-string."""
     return json.dumps(name, ensure_ascii=False)[1:-1].replace("{", "{{").replace("}", "}}")

@@ -38,4 +38,4 @@ def _after_module(model: str) -> str:
     *_, last = parts if (parts := re.findall(r"[A-Za-z_]\w*", model)) else ["block"]
     ends_in_number = re.search(r"[-._]\d+$", model) is not None
     found = _snake(re.sub(r"\W|_\d+$", "", last)).strip("_") or "block"
-    return f"{found}_block" if ends_in_number else found
+    return f"{found}_block" if ends_in_number and not found.endswith(("block", "layer")) else found

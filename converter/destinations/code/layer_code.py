@@ -19,7 +19,7 @@ _ONE_FOR_ALL = {"kernel_size", "strides", "dilation_rate", "pool_size"}
 """Arguments of which one number stands for the same on every axis."""
 
 
-def layer_code(layer: keras.layers.Layer) -> Tree:
+def layer_code(layer: keras.layers.Layer, name: str) -> Tree:
     """`layers.Conv2D(64, 7, strides=2, name="conv1")`; no initializers or seeds: the weights come from a file.
 
     Raises:
@@ -35,7 +35,7 @@ def layer_code(layer: keras.layers.Layer) -> Tree:
         given[missing[0]] = wanted[missing[0]]
     parts: dict[int | str, Expression] = {place: _argument(given.pop(key)) for place, key in enumerate(required)}
     parts |= {key: _argument(given[key]) for key in optional if key in given}
-    return Tree("call", _constructor(kind), {**parts, "name": literal(layer.name)}, optional)
+    return Tree("call", _constructor(kind), {**parts, "name": literal(name)}, optional)
 
 
 def _different(layer: keras.layers.Layer, given: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
@@ -90,4 +90,4 @@ def _object(value: Any) -> Any:
 
 
 def _argument(value: Any) -> Expression:
-    return layer_code(value) if isinstance(value, keras.layers.Layer) else literal(value)
+    return layer_code(value, value.name) if isinstance(value, keras.layers.Layer) else literal(value)

@@ -28,8 +28,9 @@ class Constants:
     def name(self, array: np.ndarray[Any, np.dtype[Any]], wanted: str) -> str:
         key = (array.dtype.str, array.shape, array.tobytes())
         if key not in self._names:
-            self._names[key] = wanted
-            self.arrays[wanted] = array
+            name = wanted if wanted not in self.arrays else f"{wanted}-{len(self.arrays)}"
+            self._names[key] = name
+            self.arrays[name] = array
         return self._names[key]
 
 

@@ -19,6 +19,7 @@ from converter.destinations.code.expressions import (
     Named,
     Tree,
     call,
+    escaped,
     group,
     lines,
     text,
@@ -113,9 +114,8 @@ def _each(key: str) -> str:
 
 def _indexed(name: Expression, start: _Numbered) -> Name:
     """The name, with the loop's index for its number."""
-    before, after = (text(Named(part or " "))[8:-1] if part else "" for part in (start.before, start.after))
     whole = "{name}" if isinstance(name, Named) else ""
-    return Name(f'f"{whole}{before}{{index}}{after}"')
+    return Name(f'f"{whole}{escaped(start.before)}{{index}}{escaped(start.after)}"')
 
 
 def _numbered(line: Line) -> _Numbered | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import keyword
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -84,8 +84,9 @@ def source_code(model: keras.Model, classes: Mapping[str, str], stem: str) -> tu
     templates = Templates(model, constants).templates
     keys = list(templates)
     names: dict[str, str] = {}
+    parameters = {name for template in templates.values() for name in template.parameters}
     for key in keys[:-1]:
-        names[key] = function_name(templates[key].bodies[0].name, classes, names.values())
+        names[key] = function_name(templates[key].bodies[0].name, classes, {*names.values(), *parameters})
     functions = [_function(names[key], templates[key], names) for key in keys[:-1]]
     whole = _build(model, templates[keys[-1]], names)
     body = "\n\n\n".join(["\n".join(each) for each in functions] + ["\n".join(whole)])
@@ -111,7 +112,8 @@ def _function(name: str, template: Template, names: Mapping[str, str]) -> list[s
     parameters = list(template.parameters)
     inputs = dict(zip(body.inputs, _input_names(len(body.inputs), parameters), strict=True))
     inputs = {} if body.takes_any else inputs
-    written, outputs = named(inputs, _with_functions(template.statements, names), body.outputs, [*parameters, "name"])
+    reserved = [*parameters, "name", *names.values()]
+    written, outputs = named(inputs, _with_functions(template.statements, names), body.outputs, reserved)
     taken = ["*tensors"] if body.takes_any else [*inputs.values(), "*"]
     head = f"def {name}({', '.join([*taken, *parameters, 'name'])}):"
     told = f'{INDENT}"""{_shapes(body.shapes)} → {_shapes(body.results)}{_for_example(template)}"""'
@@ -124,11 +126,13 @@ def _function(name: str, template: Template, names: Mapping[str, str]) -> list[s
 
 def _build(model: keras.Model, template: Template, names: Mapping[str, str]) -> list[str]:
     body = template.bodies[0]
-    inputs = dict(zip(body.inputs, _identifiers([tensor.name for tensor in model.inputs]), strict=True))
+    inputs = dict(zip(body.inputs, _identifiers([x.name for x in model.inputs], names.values()), strict=True))
     entries = [lines(f"{name} = ", _entry(x), INDENT) for name, x in zip(inputs.values(), model.inputs, strict=True)]
     statements, returned = _with_output_names(model, body, _with_functions(template.statements, names))
     kept = group("tuple", [Tensor(number) for number in body.inputs])  # the inputs are needed to the end
-    written, outputs = named(inputs, statements, group("tuple", [kept, returned]), ["model", "weights"])
+    written, outputs = named(
+        inputs, statements, group("tuple", [kept, returned]), ["model", "weights", *names.values()]
+    )
     assert isinstance(outputs, Tree)  # as it was given
     given = ", ".join(inputs.values())
     whole = Name(given if len(inputs) == 1 else f"[{given}]")
@@ -189,14 +193,14 @@ def _input_names(count: int, taken: Sequence[str]) -> list[str]:
     return [name for name in (*"xyzuvw", *(f"x{number}" for number in range(count))) if name not in taken][:count]
 
 
-def _identifiers(names: Sequence[str]) -> list[str]:
+def _identifiers(names: Sequence[str], functions: Collection[str]) -> list[str]:
+    """Names of inputs as variables."""
     found: list[str] = []
     for name in names:
         own = re.sub(r"\W", "_", name)
         own = own if own.isidentifier() and not keyword.iskeyword(own) else f"input_{own}"
-        found.append(
-            own if own not in (*found, "layers", "ops", "keras", "np", "model", "weights") else f"{own}_{len(found)}"
-        )
+        is_taken = own in (*found, *functions, "layers", "ops", "keras", "np", "model", "weights")
+        found.append(f"{own}_{len(found)}" if is_taken else own)
     return found
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import inspect
+import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
 import numpy as np
+from keras.src.utils.naming import to_snake_case
 
 from converter.destinations.code.expressions import Expression, Name, Tensor, Tree, group, replaced, tensors_in
 from converter.destinations.code.layer_code import layer_code
@@ -33,11 +36,11 @@ class Body:
     """What a model computes.
 
     Attributes:
-        takes_any: whether it takes any number of inputs, all of them as one list.
-        inputs, shapes, dtypes: of its inputs.
+        inputs, shapes: of its inputs.
         outputs: the tensors that it returns, in the structure in which it does.
         models: the nested models that it calls, by the label of the calls.
         results: the shapes of its outputs.
+        takes_any: whether it takes any number of inputs, all of them as one list.
     """
 
     name: str
@@ -51,7 +54,9 @@ class Body:
 
 
 def read(model: keras.Model, constants: Constants) -> Body:
-    """Args:
+    """The statements of a model.
+
+    Args:
         constants: takes the arrays that are too large to be written.
 
     Raises:
@@ -67,8 +72,9 @@ class _Reader:
         self._objects: dict[int, int] = {}
         self._models: dict[str, keras.Model] = {}
         self._nodes = list(_nodes(model))
-        called = [id(node.operation) for node in self._nodes]
-        self._often = {each for each in called if called.count(each) > 1}
+        counts = Counter(id(node.operation) for node in self._nodes)
+        self._often = {each for each, count in counts.items() if count > 1}
+        self._renamed = _renamed([node.operation for node in self._nodes], model.output_names)
 
     def body(self) -> Body:
         model = self._model
@@ -78,8 +84,7 @@ class _Reader:
         outputs = self._expression(model._outputs_struct, "outputs")
         shapes = [tuple(tensor.shape) for tensor in model.inputs]
         results = [tuple(tensor.shape) for tensor in model.outputs]
-        body = Body(model.name, inputs, shapes, statements, outputs, self._models, results)
-        return _with_any_inputs(body) if len(inputs) > 1 else body
+        return Body(model.name, inputs, shapes, statements, outputs, self._models, results)
 
     def _statements(self, node: Any) -> Iterator[Statement]:
         operation, arguments = node.operation, node.arguments
@@ -95,7 +100,7 @@ class _Reader:
             yield Statement(targets, Tree("nested", self._nested(operation), _parts(given)))
             return
         if id(operation) not in self._often:
-            yield Statement(targets, Tree("apply", "", _parts([layer_code(operation), *given])))
+            yield Statement(targets, Tree("apply", "", _parts([self._layer(operation), *given])))
             return
         if id(operation) not in self._objects:
             self._objects[id(operation)] = self._next()
@@ -106,7 +111,10 @@ class _Reader:
         """What is called more than once, before it is."""
         if isinstance(layer, keras.Model):
             return Tree("nested", self._nested(layer) + MODEL, _parts(given))
-        return layer_code(layer)
+        return self._layer(layer)
+
+    def _layer(self, layer: keras.layers.Layer) -> Tree:
+        return layer_code(layer, self._renamed.get(layer.name, layer.name))
 
     def _nested(self, model: keras.Model) -> str:
         self._models[model.name] = model
@@ -146,8 +154,10 @@ class _Reader:
 ALL_INPUTS = "list(tensors)"
 
 
-def _with_any_inputs(body: Body) -> Body:
+def with_any_inputs(body: Body) -> Body:
     """The body of a function of `*tensors`, where its inputs are used as one list of all of them only."""
+    if len(body.inputs) == 1:
+        return body
     every = group("list", [Tensor(number) for number in body.inputs])
 
     def change(expression: Expression) -> Expression | None:
@@ -158,6 +168,17 @@ def _with_any_inputs(body: Body) -> Body:
     if any(number in body.inputs for expression in left for number in tensors_in(expression)):
         return body
     return replace(body, statements=found, takes_any=True)
+
+
+def _renamed(operations: Sequence[keras.Operation], kept: Sequence[str]) -> dict[str, str]:
+    """New names for layers without weights that Keras may give to an operation, which has none of its own in code.
+
+    Args:
+        kept: the names of outputs.
+    """
+    given = {to_snake_case(type(each).__name__) for each in operations if not isinstance(each, keras.layers.Layer)}
+    free = [each.name for each in operations if isinstance(each, keras.layers.Layer) and not each.weights]
+    return {name: f"{name}_layer" for name in free if re.sub(r"_\d+$", "", name) in given and name not in kept}
 
 
 def _says_nothing(value: Any) -> bool:

@@ -17,7 +17,7 @@ import keras
 
 from converter.destinations.code.expressions import Expression, Literal, Name, Named, Tensor, Tree, tensors_in, text
 from converter.destinations.code.literals import Constants, literal
-from converter.destinations.code.read import MODEL, Body, Statement, read
+from converter.destinations.code.read import MODEL, Body, Statement, read, with_any_inputs
 
 Vector = Sequence[Expression]
 """An argument, for each of the models that a function stands for."""
@@ -44,20 +44,21 @@ class Templates:
     def __init__(self, model: keras.Model, constants: Constants) -> None:
         self._constants = constants
         self._of: dict[int, tuple[str, int]] = {}
-        self._bodies: dict[int, Body] = {}
         self.templates: dict[str, Template] = {}
-        self._key(model)
+        self._key(model, read(model, constants))
         for template in self.templates.values():
             self._settle(template)
 
-    def _key(self, model: keras.Model) -> str:
-        """What a model shares with those that are like it; it is noted among them."""
+    def _nested_key(self, model: keras.Model) -> str:
         if id(model) in self._of:
             return self._of[id(model)][0]
-        body = read(model, self._constants)
-        keys = {name: self._key(nested) for name, nested in body.models.items()}
+        return self._key(model, with_any_inputs(read(model, self._constants)))
+
+    def _key(self, model: keras.Model, body: Body) -> str:
+        """What a model shares with those that are like it; it is noted among them."""
+        keys = {name: self._nested_key(nested) for name, nested in body.models.items()}
         inputs = "any" if body.takes_any else body.inputs
-        key = repr((inputs, [_statement_shape(each, keys) for each in body.statements], _shape(body.outputs)))
+        key = repr((inputs, [_statement_shape(each, keys) for each in body.statements], _shape(body.outputs, {})))
         template = self.templates.setdefault(key, Template([]))
         self._of[id(model)] = key, len(template.bodies)
         template.bodies.append(body)
@@ -197,26 +198,25 @@ def _statement_shape(statement: Statement, keys: Mapping[str, str]) -> Any:
     return list(statement.targets), _shape(statement.expression, keys)
 
 
-def _shape(expression: Expression, keys: Mapping[str, str] = {}) -> Any:
+def _shape(expression: Expression, keys: Mapping[str, str]) -> Any:
     """What two expressions share that differ in arguments only: functions, tensors, and which indices are slices."""
     if isinstance(expression, Tensor):
         return expression.number
     if not isinstance(expression, Tree):
         return ""
+    if expression.kind in ("subscript", "slice"):
+        return expression.kind, {key: _index_shape(part) for key, part in expression.parts.items()}
     made = expression.label.endswith(MODEL)
     label = keys.get(expression.label.removesuffix(MODEL), expression.label) + ("()" if made else "")
-    exact = expression.kind in ("subscript", "slice")
     parts = {
         key: _shape(part, keys)
         for key, part in expression.parts.items()
         if isinstance(key, int) or next(tensors_in(part), None) is not None
     }
-    if exact:
-        return expression.kind, {key: _index_shape(part) for key, part in expression.parts.items()}
     return expression.kind, label, parts
 
 
 def _index_shape(part: Expression) -> Any:
     if isinstance(part, Tree) and part.kind == "slice":
         return [each == Literal(None) for each in part.placed]
-    return _shape(part)
+    return _shape(part, {})
