@@ -46,8 +46,10 @@ class Templates:
         self._of: dict[int, tuple[str, int]] = {}
         self.templates: dict[str, Template] = {}
         self._key(model, read(model, constants))
-        for template in self.templates.values():
-            self._settle(template)
+        *nested, whole = self.templates.values()
+        for template in nested:
+            self._settle(template, [body.name for body in template.bodies])
+        self._settle(whole, [])
 
     def _nested_key(self, model: keras.Model) -> str:
         if id(model) in self._of:
@@ -64,8 +66,12 @@ class Templates:
         template.bodies.append(body)
         return key
 
-    def _settle(self, template: Template) -> None:
-        names = [body.name for body in template.bodies]
+    def _settle(self, template: Template, names: Sequence[str]) -> None:
+        """Find what the function says, and its parameters.
+
+        Args:
+            names: of the models, which it is told; none for the whole model.
+        """
         found = _Parameters(names)
         for statements in zip(*(body.statements for body in template.bodies), strict=True):
             expressions = [each.expression for each in statements]
@@ -102,7 +108,7 @@ class _Parameters:
     def unified(self, expressions: Vector, where: str) -> Expression:
         """One expression for all: with parameters for the smallest parts that differ."""
         first = expressions[0]
-        named = self._by_name(expressions) if isinstance(first, Literal) and isinstance(first.value, str) else None
+        named = self._by_name(expressions) if where == "name" and self._names else None
         if named is not None:
             return named
         if not isinstance(first, Tree):
@@ -119,7 +125,7 @@ class _Parameters:
     def _by_name(self, expressions: Vector) -> Expression | None:
         """A name that begins with that of the model."""
         rests = {
-            each.value.removeprefix(name) if isinstance(each, Literal) and each.value.startswith(name) else None
+            each.value.removeprefix(name) if isinstance(each, Literal) and str(each.value).startswith(name) else None
             for each, name in zip(expressions, self._names, strict=True)
         }
         rest = rests.pop() if len(rests) == 1 else None

@@ -91,12 +91,27 @@ class Recurrent(nn.Module):
         return y, h
 
 
+class Token(nn.Module):
+    """A layer called reshape beside an operation that Keras calls so; places that are too many to be written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.token, self.bias = nn.Parameter(torch.rand(1, 1, 4)), nn.Parameter(torch.rand(13, 2))
+        self.register_buffer("places", torch.arange(7)[:, None] - torch.arange(7) + 6)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = torch.cat([self.token.expand(x.shape[0], -1, -1), x.reshape(-1, 6, 4)], 1)
+        bias = self.bias[self.places.view(-1)].view(7, 7, 2).permute(2, 0, 1)
+        return (x @ x.transpose(1, 2)).unsqueeze(1) + bias
+
+
 IMAGE, TEXT = "x=float32[batch,3,12,10]", "ids=int64[batch,time]"
 MODULES: dict[str, tuple[Callable[[], nn.Module], list[str]]] = {
     "digits": (digits.build, [digits.INPUT]),
     "tower": (Tower, ["x=float32[batch,7,8]"]),
     "siamese": (Siamese, ["left=float32[batch,6]", "right=float32[batch,6]"]),
     "dense": (Dense, [IMAGE]),
+    "token": (Token, ["x=float32[batch,2,3,4]"]),
     "recurrent": (Recurrent, [TEXT]),
 }
 
