@@ -43,19 +43,24 @@ class _Numbered:
 
 def code(statements: Sequence[Line], indent: str) -> list[str]:
     """The lines of a function's statements."""
-    written: list[str] = []
+    written = [_loop(run, indent) if len(run) > 1 else _plain(run[0], indent) for run in _runs(statements)]
+    return [line for part in written for line in part]
+
+
+def ends_in_loop(statements: Sequence[Line]) -> bool:
+    """Whether the last statement is in a loop."""
+    return len(_runs(statements)[-1]) > 1
+
+
+def _runs(statements: Sequence[Line]) -> list[Sequence[Line]]:
+    """The statements, those together that are one loop."""
+    runs: list[Sequence[Line]] = []
     place = 0
     while place < len(statements):
         run = _run(statements[place:])
-        loop = _loop(run, indent) if len(run) > 1 else None
-        written += loop if loop is not None else _plain(statements[place], indent)
-        place += len(run) if loop is not None else 1
-    return written
-
-
-def looped(line: Line, following: Line) -> bool:
-    """Whether two calls are of one loop."""
-    return len(_run([line, following])) > 1
+        runs.append(run if len(run) > 1 and _is_shorter(run) else run[:1])
+        place += len(runs[-1])
+    return runs
 
 
 def _plain(line: Line, indent: str) -> list[str]:
@@ -78,14 +83,21 @@ def _run(statements: Sequence[Line]) -> list[Line]:
     return found if found[0].targets == [text(part) for part in _tree(first).placed[:1]] else [first]
 
 
-def _loop(run: Sequence[Line], indent: str) -> list[str] | None:
-    """None where writing them out is as short."""
-    first, start = _tree(run[0]), _numbered(run[0])
+def _is_shorter(run: Sequence[Line]) -> bool:
+    """Whether a loop is shorter than the calls."""
+    varying = _varying(run)
+    return len(varying) <= _MOST_VARYING and (not varying or len(run) >= _LEAST)
+
+
+def _varying(run: Sequence[Line]) -> list[str]:
+    """The arguments that differ from call to call."""
+    keys = [key for key in _tree(run[0]).keywords if key != "name"]
+    return [key for key in keys if len({text(_tree(line).parts[key]) for line in run}) > 1]
+
+
+def _loop(run: Sequence[Line], indent: str) -> list[str]:
+    first, start, varying = _tree(run[0]), _numbered(run[0]), _varying(run)
     assert start is not None  # a run has numbers
-    values = {key: {text(_tree(line).parts[key]) for line in run} for key in first.keywords if key != "name"}
-    varying = [key for key, found in values.items() if len(found) > 1]
-    if len(varying) > _MOST_VARYING or (varying and len(run) < _LEAST):
-        return None
     parts = dict(first.parts)
     parts |= {key: Name(_each(key)) for key in varying}
     parts["name"] = _indexed(first.parts["name"], start)

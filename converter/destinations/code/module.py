@@ -27,7 +27,7 @@ from converter.destinations.code.expressions import (
 from converter.destinations.code.function_names import function_name
 from converter.destinations.code.layer_code import OURS
 from converter.destinations.code.literals import Constants
-from converter.destinations.code.loops import code, looped
+from converter.destinations.code.loops import code, ends_in_loop
 from converter.destinations.code.read import MODEL, Body, Statement
 from converter.destinations.code.templates import Template, Templates
 from converter.destinations.code.variables import named
@@ -118,8 +118,7 @@ def _function(name: str, template: Template, names: Mapping[str, str]) -> list[s
     head = f"def {name}({', '.join([*taken, *parameters, 'name'])}):"
     told = f'{INDENT}"""{_shapes(body.shapes)} → {_shapes(body.results)}{_for_example(template)}"""'
     *before, last = written
-    ends_in_loop = len(before) > 0 and looped(before[-1], last)
-    if len(last.targets) == 1 and outputs == Name(last.targets[0]) and not ends_in_loop:
+    if len(last.targets) == 1 and outputs == Name(last.targets[0]) and not ends_in_loop(written):
         return ["@nested", head, told, *code(before, INDENT), *lines("return ", last.expression, INDENT)]
     return ["@nested", head, told, *code(written, INDENT), *lines("return ", outputs, INDENT)]
 

@@ -181,6 +181,8 @@ def _told(tree: Tree, key: int | str, where: str) -> str:
     """What a parameter is called that stands at this place."""
     if isinstance(key, str):
         return key
+    if tree.kind == "tuple" and where == "shape":
+        return "size"
     named = _PLACES.get(tree.label, ())
     return named[key] if key < len(named) else where
 
