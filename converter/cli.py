@@ -132,13 +132,15 @@ def convert(
             "-o",
             "--output",
             metavar="OUT.keras",
-            help="Or .tflite, .weights.h5, .py for source code, or a folder for a SavedModel; any of them together.",
+            help="Or .tflite, .onnx, .weights.h5, .py (source code), or a folder for a SavedModel; several together.",
         ),
     ] = None,
     formats: Annotated[
         list[str] | None,
         typer.Option(
-            "--format", metavar="FORMAT", help="savedmodel, tflite, weights or code, written beside OUT under its name."
+            "--format",
+            metavar="FORMAT",
+            help="savedmodel, tflite, onnx, weights or code, written beside OUT under its name.",
         ),
     ] = None,
     checkpoint: Checkpoint = None,

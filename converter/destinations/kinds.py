@@ -8,7 +8,14 @@ from pathlib import Path
 
 from passes.errors import UsageError
 
-ENDINGS = {"keras": ".keras", "savedmodel": "", "tflite": ".tflite", "weights": ".weights.h5", "code": ".py"}
+ENDINGS = {
+    "keras": ".keras",
+    "savedmodel": "",
+    "tflite": ".tflite",
+    "onnx": ".onnx",
+    "weights": ".weights.h5",
+    "code": ".py",
+}
 """By format; a SavedModel is a folder."""
 
 
@@ -56,6 +63,6 @@ def _kind(path: Path) -> str:
         if ending and path.name.endswith(ending):
             return kind
     raise UsageError(
-        f"The output {str(path)!r} must end in .keras, .tflite, .weights.h5 or .py, or be a folder for a SavedModel.",
-        hint="A name with a dot in it that is a folder: give it a trailing name, as in out/savedmodel.",
+        f"The output {str(path)!r} must end in .keras, .tflite, .onnx, .weights.h5 or .py, or be a folder.",
+        hint="A folder is a SavedModel; one with a dot in its name needs a trailing name, as in out.d/savedmodel.",
     )

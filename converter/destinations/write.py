@@ -1,4 +1,4 @@
-"""SavedModel folders, LiteRT files and weights of a Keras model, by Keras itself and TensorFlow's own converter."""
+"""SavedModel folders, LiteRT and ONNX files, weights and code, by Keras and TensorFlow's converters."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from converter.atomic_output import Output
 from converter.destinations.kinds import Destination
+from converter.destinations.onnx_file import write_onnx
 from converter.temporary import temporary_folder
 from passes.errors import Unsupported, UsageError
 
@@ -63,6 +64,8 @@ def write(
     try:
         if destination.format == "savedmodel":
             _saved_model(model, names, to)
+        elif destination.format == "onnx":
+            write_onnx(*_endpoint(model, names), to)
         else:
             with temporary_folder("export") as folder:
                 _saved_model(model, names, Path(folder) / "model")
@@ -83,7 +86,8 @@ def described(destination: Destination, written: Path, quantisation: Quantisatio
     return {**told, "verification": None}
 
 
-def _saved_model(model: keras.Model, names: Names, to: Path) -> None:
+def _endpoint(model: keras.Model, names: Names) -> tuple[Any, list[Any]]:
+    """The model as a function of tensors, with the outputs by name, and what it takes."""
     import keras
     import tensorflow as tf
 
@@ -96,6 +100,13 @@ def _saved_model(model: keras.Model, names: Names, to: Path) -> None:
     signature = [
         tf.TensorSpec(tensor.shape, tensor.dtype, name=name) for tensor, name in zip(model.inputs, inputs, strict=True)
     ]
+    return serve, signature
+
+
+def _saved_model(model: keras.Model, names: Names, to: Path) -> None:
+    import keras
+
+    serve, signature = _endpoint(model, names)
     archive = keras.export.ExportArchive()
     archive.track(model)
     archive.add_endpoint("serve", serve, input_signature=signature)

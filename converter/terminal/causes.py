@@ -15,6 +15,7 @@ EXTRAS = {
     "transformers": "transformers",
     "tensorflow": "tensorflow",
     "jax": "jax",
+    "tf2onnx": "onnx",
     "distributed": "zoo",
     "fsspec": "zoo",
     "pyarrow": "zoo",

@@ -14,6 +14,7 @@ import torch
 import converter
 import converter.sources
 from converter.cli import main
+from converter.destinations import onnx_file
 from converter.destinations import write as writing
 from converter.destinations.kinds import split_outputs
 from converter.errors import NotEquivalent, Unsupported, UsageError
@@ -61,6 +62,45 @@ def test_both_are_written_and_proven(tmp_path: Path) -> None:
     np.testing.assert_allclose(found["score"], wanted["score"].detach().numpy(), atol=1e-6)
     runner = tf.lite.Interpreter(str(tmp_path / "m.tflite")).get_signature_runner("serving_default")
     assert set(runner.get_input_details()) == {"image", "more"}
+
+
+class Smooth(torch.nn.Module):
+    """TensorFlow's GELU is of Erfc, which tf2onnx does not know."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.fc = torch.nn.Conv2d(3, 4, 3, stride=2, padding=1), torch.nn.Linear(4, 5)
+
+    def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        y = torch.nn.functional.gelu(self.conv(image))
+        return self.fc(torch.nn.functional.gelu(y.mean((2, 3)))), y
+
+
+@pytest.mark.parametrize("layout", ["channels_last", "source"])
+def test_onnx(layout: str, tmp_path: Path) -> None:
+    module, path = Smooth().eval(), tmp_path / "m.onnx"
+    report = converter.convert(module, path, inputs=["image=float32[batch,3,9,8]"], layout=layout).report.to_dict()
+    (told,) = report["destinations"]
+    assert told["format"] == "onnx" and told["verification"]["passed"] and told["verification"]["cases"] >= 3
+    import onnxruntime as ort
+
+    session = ort.InferenceSession(path)
+    assert [value.name for value in session.get_inputs()] == ["image"]
+    assert [value.name for value in session.get_outputs()] == [port["keras_name"] for port in report["outputs"]]
+    image = torch.rand(4, 3, 9, 8)
+    given = image.permute(0, 2, 3, 1) if layout == "channels_last" else image
+    found = session.run(None, {"image": given.numpy()})
+    with torch.no_grad():
+        first, second = module(image)
+    np.testing.assert_allclose(found[0], first, atol=1e-6)
+    np.testing.assert_allclose(found[1], second.permute(0, 2, 3, 1) if layout == "channels_last" else second, atol=1e-6)
+
+
+def test_what_tf2onnx_lacks_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(onnx_file, "_HANDLERS", {})
+    with pytest.raises(Unsupported, match="tf2onnx has no form of Erfc"):
+        converter.convert(Smooth().eval(), tmp_path / "m.onnx", inputs=["image=float32[batch,3,9,8]"], verify=False)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_weights_alone(tmp_path: Path) -> None:
