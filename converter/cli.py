@@ -243,9 +243,9 @@ def convert(
         raise
     report = conversion.report
     files = _write_reports(report, report_file, html_file)
-    written = ("Written", report.output or "nothing: give -o OUT.keras")
-    others = [("Written", each["output"]) for each in report.destinations]
-    screen.converted(report, [written, *others, *files])
+    places = [path for path in (report.output, *(each["output"] for each in report.destinations)) if path]
+    written = [("Written", path) for path in places or ["nothing: give -o OUT.keras"]]
+    screen.converted(report, [*written, *files])
     return 0
 
 

@@ -157,6 +157,14 @@ def test_outputs_by_ending_and_by_format() -> None:
         split_outputs("a.keras", ["pb"])
 
 
+def test_without_a_keras_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["models.digits:build", "--checkpoint", "models/digits.safetensors"]
+    arguments += ["--input", "image=float32[batch,1,8,8]", "-o", str(tmp_path / "digits.py")]
+    assert main(["convert", *arguments]) == 0
+    out = capsys.readouterr().out
+    assert "digits.py" in out and "nothing" not in out
+
+
 def test_command_line(tmp_path: Path) -> None:
     report = tmp_path / "report.json"
     arguments = ["models.digits:build", "--checkpoint", "models/digits.safetensors"]
