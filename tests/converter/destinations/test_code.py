@@ -97,10 +97,11 @@ class Token(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.token, self.bias = nn.Parameter(torch.rand(1, 1, 4)), nn.Parameter(torch.rand(13, 2))
+        self.rows = nn.Parameter(torch.rand(9, 4))
         self.register_buffer("places", torch.arange(7)[:, None] - torch.arange(7) + 6)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        x = torch.cat([self.token.expand(x.shape[0], -1, -1), x.reshape(-1, 6, 4)], 1)
+        x = torch.cat([self.token.expand(x.shape[0], -1, -1), x.reshape(-1, 6, 4)], 1) + self.rows[1:8]
         bias = self.bias[self.places.view(-1)].view(7, 7, 2).permute(2, 0, 1)
         return (x @ x.transpose(1, 2)).unsqueeze(1) + bias
 
@@ -183,7 +184,7 @@ def test_an_existing_file_is_replaced_and_a_wrong_one_is_not_written(
     path = tmp_path / "net.py"
     path.write_text("mine")
     plain = writing.source_code
-    monkeypatch.setattr(writing, "source_code", lambda *given: _with_other_padding(*plain(*given)))
+    monkeypatch.setattr(writing, "source_code", lambda *given: _with_another_activation(*plain(*given)))
     with pytest.raises(NotEquivalent, match="The code file computes something else"):
         converter.convert(digits.build().eval(), path, inputs=[digits.INPUT])
     assert path.read_text() == "mine" and len(list(tmp_path.iterdir())) == 1
@@ -192,7 +193,7 @@ def test_an_existing_file_is_replaced_and_a_wrong_one_is_not_written(
     assert "def build_model" in path.read_text()
 
 
-def _with_other_padding(text: str, constants: Any) -> tuple[str, Any]:
+def _with_another_activation(text: str, constants: Any) -> tuple[str, Any]:
     assert "layers.ReLU(" in text
     return text.replace("layers.ReLU(", "layers.ELU("), constants
 

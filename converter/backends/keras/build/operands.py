@@ -59,12 +59,12 @@ def parameter(weight: Weight, like: KerasTensor, *, name: str) -> KerasTensor:
 
 def _taken(whole: Weight, take: Take, zero: KerasTensor, *, name: str) -> KerasTensor:
     """Rows of an Embedding, where it is rows that are taken; for other axes, of all of it at every call."""
-    indices = _places(take.indices.astype("int32"), zero, name=f"{whole.name}.indices")
+    indices, places = take.indices.astype("int32"), f"{whole.name}.indices"
     if prod(whole.shape[: take.axis]) == 1:
-        rows = lookup(whole, ops.add(zero, ops.reshape(indices, (-1,))), rows=whole.shape[take.axis], name=name)
-        return ops.reshape(rows, take.shape)
+        flat = _places(indices.reshape(-1), zero, name=places)
+        return ops.reshape(lookup(whole, ops.add(zero, flat), rows=whole.shape[take.axis], name=name), take.shape)
     table = ops.reshape(lookup(whole, zero, name=name), whole.shape)
-    return ops.reshape(ops.take(table, indices, axis=take.axis), take.shape)
+    return ops.reshape(ops.take(table, _places(indices, zero, name=places), axis=take.axis), take.shape)
 
 
 def _places(indices: np.ndarray, zero: KerasTensor, *, name: str) -> Any:
