@@ -75,7 +75,7 @@ class Proof:
             raise _not_equivalent(verification, self.report.output)
 
     def of_destination(self, destination: Destination, file: Path, smaller: Quantisation | None) -> dict[str, Any]:
-        """A SavedModel, a LiteRT file or source code, by its own runtime: whether it passed, and its greatest error.
+        """Any other file, or a SavedModel, by its own runtime: whether it passed, and its greatest error.
 
         The module is not asked: how near to float64 the numbers are was settled for Keras, and kernels of LiteRT round
         in their own way, within the tolerance.
@@ -83,14 +83,14 @@ class Proof:
         Raises:
             NotEquivalent: it computes something else; it is not written.
         """
-        from converter.proof.verify import default_backend, verify
+        from converter.proof.verify import verify
 
         if destination.format == "weights":
             return self._of_weights(file)
         if smaller is not None and destination.format == "tflite":
             return self._of_quantised(file, smaller)
         alone = replace(self.loaded, torch_module=None)
-        backend = default_backend() if destination.format == "code" else WRITER
+        backend = None if destination.format == "code" else WRITER
         found = verify(file, backend=backend, **{**self._told, "source": alone})
         if not found.passed:
             raise NotEquivalent(

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import onnx
 
 from passes.errors import Unsupported
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 OPSET = 18
 """The newest that tf2onnx writes."""

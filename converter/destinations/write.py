@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from converter.atomic_output import Output
 from converter.destinations.kinds import Destination
-from converter.destinations.onnx_file import write_onnx
 from converter.temporary import temporary_folder
 from passes.errors import Unsupported, UsageError
 
@@ -65,6 +64,8 @@ def write(
         if destination.format == "savedmodel":
             _saved_model(model, names, to)
         elif destination.format == "onnx":
+            from converter.destinations.onnx_file import write_onnx
+
             write_onnx(*_endpoint(model, names), to)
         else:
             with temporary_folder("export") as folder:
@@ -128,32 +129,49 @@ def _lite(saved_model: Path, quantisation: Quantisation | None, samples: Sequenc
     return bytes(converter.convert())
 
 
-@contextlib.contextmanager
-def placed(destination: Destination) -> Iterator[Path]:
+def placed(destination: Destination) -> AbstractContextManager[Path]:
     """A place to write to, which becomes the destination where the block ends well, and else goes away.
 
     Raises:
         UsageError: a folder of this name is there already, or the place cannot be written.
     """
-    if destination.format not in ("savedmodel", "code"):
-        with Output(destination.path) as output:
-            yield output.temporary
-            output.commit()
-        return
-    target, is_code = destination.path, destination.format == "code"
-    if target.is_dir() if is_code else target.exists():
+    place = {"savedmodel": _placed_folder, "code": _placed_code}.get(destination.format, _placed_file)
+    return place(destination.path)
+
+
+@contextmanager
+def _placed_file(target: Path) -> Iterator[Path]:
+    with Output(target) as output:
+        yield output.temporary
+        output.commit()
+
+
+@contextmanager
+def _placed_folder(target: Path) -> Iterator[Path]:
+    with _beside(target, is_taken=target.exists()) as temporary:
+        yield temporary
+        temporary.rename(target)
+
+
+@contextmanager
+def _placed_code(target: Path) -> Iterator[Path]:
+    """Code and what it reads: last the code."""
+    with _beside(target, is_taken=target.is_dir()) as temporary:
+        temporary.mkdir()
+        yield temporary / target.name
+        for file in sorted(temporary.iterdir(), key=lambda file: file.name == target.name):
+            file.replace(target.with_name(file.name))
+
+
+@contextmanager
+def _beside(target: Path, *, is_taken: bool) -> Iterator[Path]:
+    """A name for a folder beside the target; what is left of it goes away."""
+    if is_taken:
         raise UsageError(f"{str(target)!r} is there already.", hint="Remove it, or give another name.")
     if not target.parent.is_dir():
         raise UsageError(f"The directory {str(target.parent)!r} does not exist.")
     temporary = target.parent / f".{target.name}.{secrets.token_hex(4)}"
     try:
-        if is_code:
-            temporary.mkdir()
-            yield temporary / target.name
-            for file in sorted(temporary.iterdir(), key=lambda file: file.name == target.name):  # last the code
-                file.replace(target.with_name(file.name))
-        else:
-            yield temporary
-            temporary.rename(target)
+        yield temporary
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

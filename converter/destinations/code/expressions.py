@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -47,8 +47,8 @@ class Tree:
     """An expression with parts.
 
     Attributes:
-        kind: "call", "tuple", "list", "dict", "slice", "subscript", "binary" or "nested", the call of a function of
-            the file.
+        kind: "call", "tuple", "list", "dict", "slice", "subscript", "binary"; "apply", the call of its first part;
+            "nested", the call of a function of the file, or "model", of what makes the model of one.
         label: the function's name, or the operator.
         parts: by place, or by keyword.
         defaults: what keywords that are not given stand for.
@@ -71,14 +71,18 @@ class Tree:
 Expression = Literal | Tensor | Name | Named | Tree
 
 
-def call(function: str, *placed: Expression, **keywords: Expression) -> Tree:
+def tree(kind: str, label: str, /, *placed: Expression, **keywords: Expression) -> Tree:
     parts: dict[int | str, Expression] = {**dict(enumerate(placed))}
     parts.update(keywords)
-    return Tree("call", function, parts)
+    return Tree(kind, label, parts)
 
 
-def group(kind: str, parts: list[Expression]) -> Tree:
-    return Tree(kind, "", dict(enumerate(parts)))
+def call(function: str, /, *placed: Expression, **keywords: Expression) -> Tree:
+    return tree("call", function, *placed, **keywords)
+
+
+def group(kind: str, parts: Sequence[Expression]) -> Tree:
+    return tree(kind, "", *parts)
 
 
 def tensors_in(expression: Expression) -> Iterator[int]:
@@ -122,58 +126,62 @@ def lines(start: str, expression: Expression, indent: str = "") -> list[str]:
         return [whole]
     if expression.kind == "apply":
         return _application_lines(start, expression, indent)
-    if expression.kind not in ("call", "nested", "tuple", "list"):
+    if expression.kind not in (*_CALLS, "tuple", "list"):
         return [whole]
-    opening, parts, closing = _opened(expression)
     inner = f"{indent}{INDENT}"
-    together = f"{inner}{', '.join(parts)}"
-    if len(together) <= LINE and expression.kind in ("call", "nested"):
+    together = f"{inner}{', '.join(_arguments(expression))}"
+    if len(together) <= LINE and expression.kind in _CALLS:
         body = [together]
     else:
-        pieces = zip(_prefixes(expression), expression.parts.values(), strict=True)
-        body = [line for prefix, part in pieces for line in _comma(lines(prefix, part, inner))]
+        parts = expression.parts.items()
+        body = [line for key, part in parts for line in _comma(lines(_keyword(key), part, inner))]
+    opening, closing = _around(expression)
     return [f"{indent}{start}{opening}", *body, f"{indent}{closing}"]
 
 
 def _application_lines(start: str, expression: Tree, indent: str) -> list[str]:
     """Broken in the constructor, unless it is the arguments that are long."""
-    called, arguments = _application(expression)
-    if len(f"{indent}{start}{called}(") <= LINE and len(arguments) > len(called):
-        return [f"{indent}{start}{called}(", f"{indent}{INDENT}{arguments[1:-1]}", f"{indent})"]
+    called, *given = _arguments(expression)
+    arguments = ", ".join(given)
+    if len(f"{indent}{start}{called}(") <= LINE and len(arguments) + len("()") > len(called):
+        return [f"{indent}{start}{called}(", f"{indent}{INDENT}{arguments}", f"{indent})"]
     *before, last = lines(start, expression.placed[0], indent)
-    return [*before, last + arguments]
+    return [*before, f"{last}({arguments})"]
 
 
 def _comma(found: list[str]) -> list[str]:
     return [*found[:-1], f"{found[-1]},"]
 
 
-def _opened(tree: Tree) -> tuple[str, list[str], str]:
-    parts = [f"{prefix}{text(part)}" for prefix, part in zip(_prefixes(tree), tree.parts.values(), strict=True)]
-    return (f"{tree.label}(", parts, ")") if tree.kind != "list" else ("[", parts, "]")
+NESTED = ("nested", "model")
+"""The kinds whose label is a function of the file."""
+
+_CALLS = ("call", *NESTED)
 
 
-def _prefixes(tree: Tree) -> list[str]:
-    return [f"{key}=" if isinstance(key, str) else "" for key in tree.parts]
+def _around(tree: Tree) -> tuple[str, str]:
+    """What stands before the parts, and behind them."""
+    if tree.kind in ("tuple", "list"):
+        return ("(", ")") if tree.kind == "tuple" else ("[", "]")
+    return f"{tree.label}.model(" if tree.kind == "model" else f"{tree.label}(", ")"
 
 
-def _call(tree: Tree) -> str:
-    return "".join(_joined(*_opened(tree)))
+def _keyword(key: int | str) -> str:
+    return f"{key}=" if isinstance(key, str) else ""
 
 
-def _joined(opening: str, parts: list[str], closing: str) -> str:
-    return f"{opening}{', '.join(parts)}{closing}"
+def _arguments(tree: Tree) -> list[str]:
+    return [f"{_keyword(key)}{text(part)}" for key, part in tree.parts.items()]
+
+
+def _enclosed(tree: Tree) -> str:
+    opening, closing = _around(tree)
+    return f"{opening}{', '.join(_arguments(tree))}{closing}"
 
 
 def _applied(tree: Tree) -> str:
-    return "".join(_application(tree))
-
-
-def _application(tree: Tree) -> tuple[str, str]:
-    """What is called, and what with."""
-    called, *placed = tree.placed
-    given = [*map(text, placed), *(f"{key}={text(part)}" for key, part in tree.keywords.items())]
-    return text(called), f"({', '.join(given)})"
+    called, *given = _arguments(tree)
+    return f"{called}({', '.join(given)})"
 
 
 def _tuple(tree: Tree) -> str:
@@ -201,10 +209,8 @@ def _binary(tree: Tree) -> str:
 
 _TREES: Mapping[str, Callable[[Tree], str]] = {
     "apply": _applied,
-    "call": _call,
-    "nested": _call,
+    **dict.fromkeys((*_CALLS, "list"), _enclosed),
     "tuple": _tuple,
-    "list": lambda tree: f"[{', '.join(map(text, tree.placed))}]",
     "dict": _dict,
     "slice": _slice,
     "subscript": _subscript,

@@ -10,7 +10,10 @@ from collections.abc import Collection, Mapping
 _CONTAINERS = {"Sequential", "ModuleList", "ModuleDict"}
 """Classes that say nothing of what is in them."""
 
-_RESERVED = {"layers", "ops", "keras", "np", "nested", "name", "index", "build_model", *dir(builtins), *keyword.kwlist}
+OF_THE_FILE = {"keras", "layers", "ops", "np", "nested", "name", "index", "model", "weights", "build_model"}
+"""Names that mean something in every file."""
+
+_RESERVED = {*OF_THE_FILE, *dir(builtins), *keyword.kwlist}
 
 
 def function_name(model: str, classes: Mapping[str, str], taken: Collection[str]) -> str:

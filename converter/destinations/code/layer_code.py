@@ -10,7 +10,7 @@ import keras
 from keras.src.utils.naming import to_snake_case
 
 from converter.destinations.code.expressions import Expression, Tree
-from converter.destinations.code.literals import literal
+from converter.destinations.code.literals import literal, tuples
 from passes.errors import Unsupported
 
 OURS = "keraport.layers"
@@ -40,7 +40,7 @@ def layer_code(layer: keras.layers.Layer, name: str) -> Tree:
 
 def _different(layer: keras.layers.Layer, given: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
     """The arguments of which a layer that is made with those `given` has others; one may follow from another."""
-    made = type(layer)(**{key: _object(value) for key, value in given.items()}).get_config()
+    made = type(layer)(**given).get_config()
     return [key for key, value in wanted.items() if key not in given and _value(layer, key, made.get(key)) != value]
 
 
@@ -55,7 +55,7 @@ def _parameters(kind: type[keras.layers.Layer]) -> tuple[list[str], dict[str, An
     given = [
         each
         for each in list(inspect.signature(kind.__init__).parameters.values())[1:]
-        if each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY) and each.name != "name" and each.name != "seed"
+        if each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY) and each.name not in ("name", "seed")
     ]
     required = [each.name for each in given if each.default is each.empty]
     optional = {each.name: each.default for each in given if each.default is not each.empty}
@@ -77,16 +77,12 @@ def _value(layer: keras.layers.Layer, key: str, value: Any) -> Any:
 
 
 def _simple(key: str, value: Any) -> Any:
-    """Lists of the configuration are tuples in code."""
-    if isinstance(value, list | tuple):
-        found = tuple(_simple("", each) for each in value)
-        one = (key in _ONE_FOR_ALL and len(found) > 1 and len(set(found)) == 1) or (key == "axis" and len(found) == 1)
-        return found[0] if one else found
-    return value
-
-
-def _object(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value
+    """As it stands in code: one number for the same on every axis."""
+    found = tuples(value)
+    if not isinstance(found, tuple):
+        return found
+    one = (key in _ONE_FOR_ALL and len(found) > 1 and len(set(found)) == 1) or (key == "axis" and len(found) == 1)
+    return found[0] if one else found
 
 
 def _argument(value: Any) -> Expression:

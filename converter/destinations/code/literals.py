@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
 import numpy as np
 
-from converter.destinations.code.expressions import Expression, Literal, Tree, call, group
+from converter.destinations.code.expressions import Expression, Literal, call, group, tree
 from passes.errors import Unsupported
 
 MOST_WRITTEN = 32
@@ -34,38 +35,36 @@ class Constants:
         return self._names[key]
 
 
-def literal(value: Any) -> Expression:
-    """A number, a string, or tuples, lists and dictionaries of them.
+def literal(value: Any, special: Callable[[Any], Expression | None] = lambda value: None) -> Expression:
+    """A number, a string, an array, or tuples, lists and dictionaries of them.
+
+    Args:
+        special: has expressions for other things that are among them.
 
     Raises:
         Unsupported: it is something else.
     """
+    found = special(value)
+    if found is not None:
+        return found
+    if value is None or value is Ellipsis or type(value) in (bool, int, float, str):
+        return Literal(value)
     match value:
-        case None | bool() | int() | float() | str() | _ if _is_plain(value):
-            return Literal(value)
-        case np.generic():
-            return _array(np.asarray(value))
-        case np.ndarray():
-            return _array(value)
+        case np.generic() | np.ndarray():
+            return call("np.array", literal(value.tolist()), Literal(keras.backend.standardize_dtype(value.dtype)))
         case tuple():
-            return group("tuple", [literal(each) for each in value])
+            return group("tuple", [literal(each, special) for each in value])
         case list():
-            return group("list", [literal(each) for each in value])
+            return group("list", [literal(each, special) for each in value])
         case dict():
-            return Tree("dict", "", {str(key): literal(each) for key, each in value.items()})
+            return tree("dict", "", **{str(key): literal(each, special) for key, each in value.items()})
         case slice():
-            return group("slice", [literal(each) for each in (value.start, value.stop, value.step)])
+            return group("slice", [literal(each, special) for each in (value.start, value.stop, value.step)])
     raise Unsupported(f"The model has an argument that cannot be written as code: {value!r:.80}.")
 
 
-def _is_plain(value: Any) -> bool:
-    return value is None or value is Ellipsis or type(value) in (bool, int, float, str)
-
-
-def _array(array: np.ndarray[Any, np.dtype[Any]]) -> Expression:
-    dtype = keras.backend.standardize_dtype(array.dtype)
-    return call("np.array", _nested(array.tolist()), Literal(dtype))
-
-
-def _nested(values: Any) -> Expression:
-    return group("list", [_nested(each) for each in values]) if isinstance(values, list) else Literal(values)
+def tuples(value: Any) -> Any:
+    """Lists of a configuration are tuples in code, and its arrays are arrays."""
+    if isinstance(value, dict) and value.get("class_name") == "__numpy__":
+        return np.array(value["config"]["value"], value["config"]["dtype"])
+    return tuple(tuples(each) for each in value) if isinstance(value, list | tuple) else value

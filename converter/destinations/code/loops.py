@@ -57,7 +57,7 @@ def _runs(statements: Sequence[Line]) -> list[Sequence[Line]]:
     runs: list[Sequence[Line]] = []
     place = 0
     while place < len(statements):
-        run = _run(statements[place:])
+        run = _run(statements, place)
         runs.append(run if len(run) > 1 and _is_shorter(run) else run[:1])
         place += len(runs[-1])
     return runs
@@ -67,16 +67,16 @@ def _plain(line: Line, indent: str) -> list[str]:
     return lines(f"{', '.join(line.targets)} = ", line.expression, indent)
 
 
-def _run(statements: Sequence[Line]) -> list[Line]:
-    """The longest run from the first statement on."""
-    first = statements[0]
+def _run(statements: Sequence[Line], place: int) -> list[Line]:
+    """The longest run from a statement on."""
+    first = statements[place]
     start = _numbered(first)
     if start is None:
         return [first]
     found = [first]
-    for count, line in enumerate(statements[1:], 1):
-        number = _numbered(line)
-        follows = number == _Numbered(start.before, start.number + count, start.after)
+    for following in range(place + 1, len(statements)):
+        line = statements[following]
+        follows = _numbered(line) == _Numbered(start.before, start.number + len(found), start.after)
         if not follows or line.targets != first.targets or _fixed(line) != _fixed(first):
             break
         found.append(line)

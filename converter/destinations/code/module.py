@@ -13,6 +13,7 @@ import numpy as np
 
 from converter.destinations.code.expressions import (
     INDENT,
+    NESTED,
     Expression,
     Literal,
     Name,
@@ -23,14 +24,15 @@ from converter.destinations.code.expressions import (
     lines,
     replaced,
     tensors_in,
+    tree,
 )
-from converter.destinations.code.function_names import function_name
+from converter.destinations.code.function_names import OF_THE_FILE, function_name
 from converter.destinations.code.layer_code import OURS
 from converter.destinations.code.literals import Constants
 from converter.destinations.code.loops import code, ends_in_loop
-from converter.destinations.code.read import MODEL, Body, Statement
+from converter.destinations.code.read import Body, Statement
 from converter.destinations.code.templates import Template, Templates
-from converter.destinations.code.variables import named
+from converter.destinations.code.variables import fresh, named
 
 _MOST_SHAPES = 4
 
@@ -110,9 +112,9 @@ def _head(model: keras.Model, stem: str, body: str, constants: Constants) -> str
 def _function(name: str, template: Template, names: Mapping[str, str]) -> list[str]:
     body = template.bodies[0]
     parameters = list(template.parameters)
-    inputs = dict(zip(body.inputs, _input_names(len(body.inputs), parameters), strict=True))
-    inputs = {} if body.takes_any else inputs
     reserved = [*parameters, "name", *names.values()]
+    own = [] if body.takes_any else body.inputs
+    inputs = dict(zip(own, _input_names(len(own), reserved), strict=True))
     written, outputs = named(inputs, _with_functions(template.statements, names), body.outputs, reserved)
     taken = ["*tensors"] if body.takes_any else [*inputs.values(), "*"]
     head = f"def {name}({', '.join([*taken, *parameters, 'name'])}):"
@@ -161,7 +163,7 @@ def _with_output_names(
         if own in renamed or isinstance(tensor._keras_history.operation, keras.layers.Layer):
             continue
         identity = call("layers.Identity", name=Literal(name))
-        found.append(Statement([number], Tree("apply", "", {0: identity, 1: Tensor(own)})))
+        found.append(Statement([number], tree("apply", "", identity, Tensor(own))))
         renamed[own] = number
         number += 1
     return found, replaced(
@@ -180,16 +182,18 @@ def _entry(tensor: keras.KerasTensor) -> Tree:
 
 def _with_functions(statements: Sequence[Statement], names: Mapping[str, str]) -> list[Statement]:
     def change(expression: Expression) -> Expression | None:
-        if not isinstance(expression, Tree) or expression.kind != "nested":
+        if not isinstance(expression, Tree) or expression.kind not in NESTED:
             return None
-        key = expression.label.removesuffix(MODEL)
-        return Tree("nested", names[key] + expression.label[len(key) :], expression.parts)
+        return Tree(expression.kind, names[expression.label], expression.parts)
 
     return [replace(each, expression=replaced(each.expression, change)) for each in statements]
 
 
 def _input_names(count: int, taken: Sequence[str]) -> list[str]:
-    return [name for name in (*"xyzuvw", *(f"x{number}" for number in range(count))) if name not in taken][:count]
+    names: list[str] = []
+    while len(names) < count:
+        names.append(fresh([*names, *taken]))
+    return names
 
 
 def _identifiers(names: Sequence[str], functions: Collection[str]) -> list[str]:
@@ -198,7 +202,7 @@ def _identifiers(names: Sequence[str], functions: Collection[str]) -> list[str]:
     for name in names:
         own = re.sub(r"\W", "_", name)
         own = own if own.isidentifier() and not keyword.iskeyword(own) else f"input_{own}"
-        is_taken = own in (*found, *functions, "layers", "ops", "keras", "np", "model", "weights")
+        is_taken = own in (*found, *functions, *OF_THE_FILE)
         found.append(f"{own}_{len(found)}" if is_taken else own)
     return found
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,13 +13,10 @@ import keras
 import numpy as np
 from keras.src.utils.naming import to_snake_case
 
-from converter.destinations.code.expressions import Expression, Name, Tensor, Tree, group, replaced, tensors_in
+from converter.destinations.code.expressions import Expression, Name, Tensor, Tree, group, replaced, tensors_in, tree
 from converter.destinations.code.layer_code import layer_code
-from converter.destinations.code.literals import MOST_WRITTEN, Constants, literal
+from converter.destinations.code.literals import MOST_WRITTEN, Constants, literal, tuples
 from converter.destinations.code.operation_code import operation_code
-
-MODEL = ".model"
-"""Behind the name of a function: the model that it makes, for what is called more than once."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +66,6 @@ class _Reader:
     def __init__(self, model: keras.Model, constants: Constants) -> None:
         self._model, self._constants = model, constants
         self._numbers: dict[int, int] = {}
-        self._objects: dict[int, int] = {}
         self._models: dict[str, keras.Model] = {}
         self._nodes = list(_nodes(model))
         counts = Counter(id(node.operation) for node in self._nodes)
@@ -92,63 +88,53 @@ class _Reader:
         called = inspect.signature(operation.call).bind(*arguments.args, **arguments.kwargs)
         if not isinstance(operation, keras.layers.Layer):
             told = {key: self._expression(value, operation.name) for key, value in called.arguments.items()}
-            config = {key: literal(_tuples(value)) for key, value in operation.get_config().items() if key != "name"}
+            config = {key: literal(tuples(value)) for key, value in operation.get_config().items() if key != "name"}
             yield Statement(targets, operation_code(operation, told, config))
             return
-        given = self._arguments(operation, called)
-        if isinstance(operation, keras.Model) and id(operation) not in self._often:
-            yield Statement(targets, Tree("nested", self._nested(operation), _parts(given)))
+        placed, keywords = self._arguments(operation, called)
+        is_nested, key = isinstance(operation, keras.Model), id(operation)
+        if is_nested:
+            self._models[operation.name] = operation
+        if key not in self._often:
+            made = (
+                tree("nested", operation.name, *placed, **keywords)
+                if is_nested
+                else tree("apply", "", self._layer(operation), *placed, **keywords)
+            )
+            yield Statement(targets, made)
             return
-        if id(operation) not in self._often:
-            yield Statement(targets, Tree("apply", "", _parts([self._layer(operation), *given])))
-            return
-        if id(operation) not in self._objects:
-            self._objects[id(operation)] = self._next()
-            yield Statement([self._objects[id(operation)]], self._made(operation, given), operation.name)
-        yield Statement(targets, Tree("apply", "", _parts([Tensor(self._objects[id(operation)]), *given])))
-
-    def _made(self, layer: keras.layers.Layer, given: Sequence[Any]) -> Tree:
-        """What is called more than once, before it is."""
-        if isinstance(layer, keras.Model):
-            return Tree("nested", self._nested(layer) + MODEL, _parts(given))
-        return self._layer(layer)
+        if key not in self._numbers:
+            maker = tree("model", operation.name, *placed, **keywords) if is_nested else self._layer(operation)
+            yield Statement([self._number(operation)], maker, operation.name)
+        yield Statement(targets, tree("apply", "", Tensor(self._number(operation)), *placed, **keywords))
 
     def _layer(self, layer: keras.layers.Layer) -> Tree:
         return layer_code(layer, self._renamed.get(layer.name, layer.name))
 
-    def _nested(self, model: keras.Model) -> str:
-        self._models[model.name] = model
-        return str(model.name)
-
-    def _arguments(self, layer: keras.layers.Layer, called: inspect.BoundArguments) -> list[Any]:
-        """Of a layer's call: its tensors, then (keyword, value) for the rest; what is usual is not said."""
+    def _arguments(
+        self, layer: keras.layers.Layer, called: inspect.BoundArguments
+    ) -> tuple[list[Expression], dict[str, Expression]]:
+        """Of a layer's call: its tensors, and the rest by keyword; what is usual is not said."""
         usual = {name: each.default for name, each in called.signature.parameters.items()}
         first, *rest = [(k, v) for k, v in called.arguments.items() if not _says_nothing(v) and usual[k] is not v]
         several = isinstance(layer, keras.Model) and isinstance(first[1], list | tuple)
         tensors = first[1] if several else [first[1]]
-        said = [(key, self._expression(value, layer.name)) for key, value in rest]
-        return [*(self._expression(each, layer.name) for each in tensors), *said]
+        placed = [self._expression(each, layer.name) for each in tensors]
+        return placed, {key: self._expression(value, layer.name) for key, value in rest}
 
     def _expression(self, value: Any, owner: str) -> Expression:
-        if isinstance(value, keras.KerasTensor):
-            return Tensor(self._number(value))
-        if isinstance(value, np.ndarray) and value.size > MOST_WRITTEN:
-            return Name(f'CONSTANTS["{self._constants.name(value, owner)}"]')
-        if isinstance(value, list | tuple):
-            return group(type(value).__name__, [self._expression(each, owner) for each in value])
-        if isinstance(value, dict):
-            return Tree("dict", "", {str(key): self._expression(each, owner) for key, each in value.items()})
-        return literal(value)
+        def special(each: Any) -> Expression | None:
+            if isinstance(each, keras.KerasTensor):
+                return Tensor(self._number(each))
+            if isinstance(each, np.ndarray) and each.size > MOST_WRITTEN:
+                return Name(f'CONSTANTS["{self._constants.name(each, owner)}"]')
+            return None
 
-    def _next(self) -> int:
-        """Inputs are below 0."""
-        return len(self._numbers) + len(self._objects) - len(self._model.inputs)
+        return literal(value, special)
 
-    def _number(self, tensor: Any) -> int:
-        key = id(tensor)
-        if key not in self._numbers:
-            self._numbers[key] = self._next()
-        return self._numbers[key]
+    def _number(self, thing: Any) -> int:
+        """Of a tensor, or of a layer that is called more than once; those of inputs are below 0."""
+        return self._numbers.setdefault(id(thing), len(self._numbers) - len(self._model.inputs))
 
 
 ALL_INPUTS = "list(tensors)"
@@ -184,20 +170,6 @@ def _renamed(operations: Sequence[keras.Operation], kept: Sequence[str]) -> dict
 def _says_nothing(value: Any) -> bool:
     """None, or the masks of tensors that have none."""
     return all(each is None for each in keras.tree.flatten(value))
-
-
-def _parts(given: Sequence[Any]) -> dict[int | str, Expression]:
-    return {
-        **{place: each for place, each in enumerate(given) if not isinstance(each, tuple)},
-        **{each[0]: each[1] for each in given if isinstance(each, tuple)},
-    }
-
-
-def _tuples(value: Any) -> Any:
-    """Lists of a configuration are tuples in code."""
-    if isinstance(value, Mapping) and value.get("class_name") == "__numpy__":
-        return np.array(value["config"]["value"], value["config"]["dtype"])
-    return tuple(_tuples(each) for each in value) if isinstance(value, list | tuple) else value
 
 
 def _nodes(model: keras.Model) -> Iterator[Any]:

@@ -15,9 +15,19 @@ from typing import Any
 
 import keras
 
-from converter.destinations.code.expressions import Expression, Literal, Name, Named, Tensor, Tree, tensors_in, text
+from converter.destinations.code.expressions import (
+    NESTED,
+    Expression,
+    Literal,
+    Name,
+    Named,
+    Tensor,
+    Tree,
+    tensors_in,
+    text,
+)
 from converter.destinations.code.literals import Constants, literal
-from converter.destinations.code.read import MODEL, Body, Statement, read, with_any_inputs
+from converter.destinations.code.read import Body, Statement, read, with_any_inputs
 
 Vector = Sequence[Expression]
 """An argument, for each of the models that a function stands for."""
@@ -44,6 +54,7 @@ class Templates:
     def __init__(self, model: keras.Model, constants: Constants) -> None:
         self._constants = constants
         self._of: dict[int, tuple[str, int]] = {}
+        self._structures: dict[str, str] = {}
         self.templates: dict[str, Template] = {}
         self._key(model, read(model, constants))
         *nested, whole = self.templates.values()
@@ -57,10 +68,11 @@ class Templates:
         return self._key(model, with_any_inputs(read(model, self._constants)))
 
     def _key(self, model: keras.Model, body: Body) -> str:
-        """What a model shares with those that are like it; it is noted among them."""
+        """A short name for what a model shares with those that are like it; it is noted among them."""
         keys = {name: self._nested_key(nested) for name, nested in body.models.items()}
         inputs = "any" if body.takes_any else body.inputs
-        key = repr((inputs, [_statement_shape(each, keys) for each in body.statements], _shape(body.outputs, {})))
+        structure = repr((inputs, [_statement_shape(each, keys) for each in body.statements], _shape(body.outputs, {})))
+        key = self._structures.setdefault(structure, f"template_{len(self._structures)}")
         template = self.templates.setdefault(key, Template([]))
         self._of[id(model)] = key, len(template.bodies)
         template.bodies.append(body)
@@ -76,7 +88,7 @@ class Templates:
         for statements in zip(*(body.statements for body in template.bodies), strict=True):
             expressions = [each.expression for each in statements]
             first = expressions[0]
-            if isinstance(first, Tree) and first.kind == "nested":
+            if isinstance(first, Tree) and first.kind in NESTED:
                 expression: Expression = self._call(template, [e for e in expressions if isinstance(e, Tree)], found)
             else:
                 expression = found.unified(expressions, "value")
@@ -86,15 +98,14 @@ class Templates:
     def _call(self, template: Template, calls: Sequence[Tree], found: _Parameters) -> Tree:
         """The call of a function by all models of a template: its label is the function's key."""
         pairs = zip(template.bodies, calls, strict=True)
-        models = [body.models[each.label.removesuffix(MODEL)] for body, each in pairs]
+        models = [body.models[each.label] for body, each in pairs]
         places = [self._of[id(model)] for model in models]
         key = places[0][0]
         parts = dict(calls[0].parts)
         for name, vector in self.templates[key].parameters.items():
             parts[name] = found.unified([vector[place] for _, place in places], name)
         parts["name"] = found.unified([literal(model.name) for model in models], "name")
-        made = calls[0].label.endswith(MODEL)
-        return Tree("nested", key + MODEL if made else key, parts)
+        return Tree(calls[0].kind, key, parts)
 
 
 class _Parameters:
@@ -149,9 +160,11 @@ class _Parameters:
     def _multiple(self, expressions: Vector) -> Expression | None:
         """`4 * filters`, where that is so for all."""
         numbers = _integers(expressions)
+        if numbers is None:
+            return None
         for name, vector in self.vectors.items():
             others = _integers(vector)
-            if numbers is None or others is None:
+            if others is None:
                 continue
             factors = {a // b if b and not a % b else 0 for a, b in zip(numbers, others, strict=True)}
             parts = {b // a if a and not b % a else 0 for a, b in zip(numbers, others, strict=True)}
@@ -214,8 +227,7 @@ def _shape(expression: Expression, keys: Mapping[str, str]) -> Any:
         return ""
     if expression.kind in ("subscript", "slice"):
         return expression.kind, {key: _index_shape(part) for key, part in expression.parts.items()}
-    made = expression.label.endswith(MODEL)
-    label = keys.get(expression.label.removesuffix(MODEL), expression.label) + ("()" if made else "")
+    label = keys[expression.label] if expression.kind in NESTED else expression.label
     parts = {
         key: _shape(part, keys)
         for key, part in expression.parts.items()

@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from itertools import count
 
 from converter.destinations.code.expressions import Expression, Name, Tensor, replaced, tensors_in
+from converter.destinations.code.function_names import OF_THE_FILE
 from converter.destinations.code.read import Statement
 
 _NAMES = "xyzuvwpqrst"
-
-_IMPORTED = ("keras", "layers", "ops", "np", "index", "name", "nested")
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,7 @@ def named(
             if own and own not in others:
                 names[number] = own
             else:
-                names[number] = ended.pop(0) if ended else _fresh(others)
+                names[number] = ended.pop(0) if ended else fresh(others)
             targets.append(names[number])
         lines.append(Line(targets, expression))
     return lines, _with_names(outputs, names)
@@ -65,10 +64,10 @@ def _last_uses(statements: Sequence[Statement], outputs: Expression) -> dict[int
 def _after_layer(name: str) -> str:
     """`wte` for `transformer-wte`; nothing where that is no name in Python."""
     last = re.split(r"\W", name)[-1]
-    return last if last.isidentifier() and not keyword.iskeyword(last) and last not in _IMPORTED else ""
+    return last if last.isidentifier() and not keyword.iskeyword(last) and last not in OF_THE_FILE else ""
 
 
-def _fresh(taken: Collection[str]) -> str:
+def fresh(taken: Collection[str]) -> str:
     """The first of x, y, z, …, x1, y1, … that is not taken."""
     names = (f"{letter}{number or ''}" for number in count() for letter in _NAMES)
     return next(name for name in names if name not in taken)
