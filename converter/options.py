@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -81,6 +82,9 @@ class Options:
         unknown = sorted(set(self.verify_on) - set(BACKENDS))
         if unknown:
             raise UsageError(f"Keras has no backend {unknown[0]!r}.", hint=f"It has {', '.join(BACKENDS)}.")
+        for name in self.verify_on:
+            if importlib.util.find_spec(name) is None:
+                raise UsageError(f"The backend {name} is not installed.", hint=f"pip install 'keraport[{name}]'")
         if self.backend != "keras":
             raise Unsupported(
                 f"The backend {self.backend!r} does not exist yet. Supported: keras.", hint="Leave --backend out."

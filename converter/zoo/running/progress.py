@@ -55,7 +55,9 @@ class Progress:
         self._total = total
         self._counts.update(result.status for result in done)
         known = sum(self._counts.values())
-        self._console.print(f"{total} models" + (f", {known} of them done before" if known else ""))
+        self._console.print(
+            f"{total} model{'' if total == 1 else 's'}" + (f", {known} of them done before" if known else "")
+        )
 
     def __enter__(self) -> Progress:
         if self._console.is_terminal:

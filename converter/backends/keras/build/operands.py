@@ -71,16 +71,36 @@ def _places(indices: np.ndarray, zero: KerasTensor, *, name: str) -> Any:
     """Where to look: the numbers themselves while they are few; else an Embedding that is not trained holds them."""
     if indices.size <= MOST_IN_CONFIG:
         return indices
-    layer = layers.Embedding(1, indices.size, "zeros", name=unique_name(name), dtype="int32", trainable=False)
-    return ops.reshape(with_weights(layer, zero, embeddings=indices.reshape(1, -1)), indices.shape)
+    kind = _exact_float(indices)
+    layer = layers.Embedding(1, indices.size, "zeros", name=unique_name(name), dtype=kind, trainable=False)
+    found = with_weights(layer, zero, embeddings=indices.reshape(1, -1).astype(kind))
+    return ops.cast(ops.reshape(found, indices.shape), "int32")
 
 
 def lookup(weight: Weight, indices: KerasTensor, *, rows: int = 1, name: str) -> KerasTensor:
     """[n] indices → [n, size / rows]: rows of the weight; the whole of it, flat, once per zero."""
     layer_name = weight.name if weight.origin else f"{name}.constant"
     shape = (rows, weight.size // max(rows, 1))
-    layer = layers.Embedding(*shape, "zeros", name=unique_name(layer_name), dtype=weight.dtype)
-    return with_weights(layer, indices, is_weight=False, embeddings=(weight, (("reshape", shape),)))
+    return embed(weight, indices, shape, is_weight=False, name=unique_name(layer_name))
+
+
+def embed(weight: Weight, indices: Any, shape: tuple[int, int], *, is_weight: bool = True, name: str) -> KerasTensor:
+    """An Embedding of `shape` with the numbers of the weight, looked up at the indices.
+
+    Integers and booleans lie in it as floats, which hold them exactly: an Embedding asks for a gradient when it is
+    built, trained or not, and PyTorch gives one to floats alone.
+    """
+    whole = (weight, (("reshape", shape),)) if weight.shape != shape else weight
+    if weight.is_float:
+        layer = layers.Embedding(*shape, "zeros", name=name, dtype=weight.dtype)
+        return with_weights(layer, indices, is_weight=is_weight, embeddings=whole)
+    layer = layers.Embedding(*shape, "zeros", name=name, dtype=_exact_float(weight.numpy()))
+    return ops.cast(with_weights(layer, indices, is_weight=False, embeddings=whole), weight.dtype)
+
+
+def _exact_float(array: np.ndarray) -> str:
+    """A type of floats that holds these whole numbers exactly."""
+    return "float32" if np.abs(array.astype("float64")).max(initial=0) <= 2**24 else "float64"
 
 
 def first_elements(x: KerasTensor) -> KerasTensor:

@@ -67,6 +67,11 @@ class Weight:
         return self.origin[0] if self.origin else str(self.value.name)
 
     @property
+    def is_float(self) -> bool:
+        """Whether it could be trained: integers and booleans cannot."""
+        return "float" in self.dtype
+
+    @property
     def is_of_source(self) -> bool:
         """Whether the source has it, or what it was computed from: no number that an exporter filled in."""
         known = _current.get().trainable
@@ -269,8 +274,10 @@ def _identity(layer: keras.layers.Layer, given: dict[str, Any]) -> Any:
 def _record(variables: Variables, variable: Any, source: Any) -> None:
     weight = _weight(source)
     variables.sources.update(() if weight is None else weight.sources)
-    if weight is None or weight.origin is None:
+    if weight is None or weight.origin is None or not weight.is_float:
         reason = "the source has no such weight" if weight is None else "a constant that the source writes as a number"
+        if weight is not None and not weight.is_float:
+            reason = "whole numbers, which an Embedding holds as floats"
         variables.origins[variable.path] = {"source": None, "view": "derived", "reason": reason}
         return
     view: Any = weight.origin[1]

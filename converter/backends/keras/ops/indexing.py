@@ -9,7 +9,7 @@ import numpy as np
 from keras import layers, ops
 
 from converter.backends.keras.build.live_sizes import positions_on, size_of
-from converter.backends.keras.build.operands import MOST_AXES, index_operand, operand, operands
+from converter.backends.keras.build.operands import MOST_AXES, embed, index_operand, operand, operands
 from converter.backends.keras.build.registry import op
 from converter.backends.keras.build.weights import Weight, with_weights
 from converter.backends.keras.ops.arithmetic import onnx_dtype
@@ -91,8 +91,7 @@ def _as_slice(indices: np.ndarray, size: int | None) -> slice | None:
 @op("keraport::Embedding")
 def embedding(table: Weight, indices: Any, *, name: str) -> Any:
     rows, columns = table.shape
-    layer = layers.Embedding(rows, columns, "zeros", name=name, dtype=table.dtype)  # integers have no random numbers
-    return with_weights(layer, indices, embeddings=table)
+    return embed(table, indices, (rows, columns), name=name)
 
 
 def _counted_from_front(indices: Any, rows: int) -> Any:

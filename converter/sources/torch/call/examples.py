@@ -21,9 +21,10 @@ BATCH = "batch"
 BATCH_SIZE = 2
 """torch.export takes a size of 1 for a constant, so a dynamic batch is traced with two examples."""
 
-SIZE_ATTEMPTS = ((64, 96, 80, 112), (224, 256, 192, 288), (16, 32, 24, 48), (1024, 1536, 1280, 2048))
+SIZE_ATTEMPTS = ((64, 96, 80, 112), (224, 256, 192, 288), (16, 32, 24, 48), (1024, 1536, 1280, 2048), (5, 7, 6, 8))
 """Sizes for dynamic axes other than the batch, tried in this order until `forward` accepts them; all different, so
-that two axes are never taken for one. Networks want multiples of 32 and at least their receptive field."""
+that two axes are never taken for one. Networks want multiples of 32 and at least their receptive field; the last are
+for sequences that a small table of positions bounds."""
 
 
 @dataclass

@@ -151,7 +151,7 @@ def test_whole_architectures_on_three_backends(source: str, names: list[str], tm
             np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4 * np.abs(theirs).max(), err_msg=backend)
 
 
-def test_features_of_bert() -> None:
+def test_features_of_bert_on_three_backends(tmp_path: Path) -> None:
     needs("transformers")
     from models.transformers_types.encoders import bert
 
@@ -165,5 +165,8 @@ def test_features_of_bert() -> None:
     ids, mask = torch.randint(0, 60, (2, 9)), torch.ones(2, 9, dtype=torch.int64)
     mask[1, 6:] = 0
     wanted = hooked(module, names, ids, mask)
-    for ours, theirs in zip(part([ids.numpy(), mask.numpy()]), wanted, strict=True):
-        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
+    part.save(tmp_path / "part.keras")
+    for backend in ("tensorflow", "jax", "torch"):
+        (found,) = Replay.warm(backend).run(tmp_path / "part.keras", [[ids.numpy(), mask.numpy()]])
+        for ours, theirs in zip(found, wanted, strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5, err_msg=backend)

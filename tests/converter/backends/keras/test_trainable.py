@@ -83,6 +83,18 @@ class FarPlaces(nn.Module):
         return (x @ x.transpose(1, 2)).unsqueeze(1) + bias
 
 
+class Codes(nn.Module):
+    """A table of whole numbers, looked up."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("codes", torch.randint(-(2**24), 2**24, (900, 6)))
+        self.register_buffer("known", torch.rand(900, 6) > 0.5)
+
+    def forward(self, ids: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return self.codes[ids].float(), self.known[ids]
+
+
 def frozen_backbone() -> nn.Module:
     net = nn.Sequential(
         nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 4)
@@ -136,6 +148,13 @@ def test_trainable_parameters_are_those_of_torch(name: str, tmp_path: Path) -> N
     assert [v.path for v in reloaded.trainable_variables] == [v.path for v in conversion.model.trainable_variables]
     assert {v.path for v in conversion.model.variables} == conversion.weights.keys()
     assert _moved_by_keras(conversion, reloaded) == _moved_by_torch(module, spec)
+
+
+@pytest.mark.parametrize(("make", "spec"), [(FarPlaces, "x=float32[batch,70,4]"), (Codes, "ids=int64[batch,5]")])
+def test_tables_of_whole_numbers_load_on_every_backend(make: Callable[[], nn.Module], spec: str) -> None:
+    """PyTorch has gradients for floats alone, and an Embedding asks for one."""
+    torch.manual_seed(0)
+    assert converter.convert(make().eval(), inputs=[spec], verify_on=["tensorflow", "jax", "torch"]).verified
 
 
 def _names(conversion: converter.Conversion, variables: list[Any]) -> set[str]:
