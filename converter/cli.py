@@ -14,6 +14,18 @@ from typer.exceptions import TyperException
 
 from converter.golden.cli import app as golden
 from converter.sources import refuse_missing
+from converter.terminal.arguments import (
+    SOURCE_HELP,
+    Checkpoint,
+    Constants,
+    Inputs,
+    MaxBytes,
+    ModelArgs,
+    RandomWeights,
+    SourceArgument,
+    State,
+    Trust,
+)
 from converter.terminal.screen import Screen
 from converter.weights.cli import app as weights
 from converter.zoo.cli import app as zoo
@@ -59,38 +71,6 @@ def options(
     """PyTorch models and ONNX files as real Keras 3 models, proven equal."""
 
 
-SOURCE_HELP = (
-    "model.onnx, program.pt2, package.module:factory, torchvision:NAME, timm:NAME or transformers:FOLDER. "
-    "A factory and a named model take their weights from --checkpoint."
-)
-SourceArgument = Annotated[str, typer.Argument(metavar="SOURCE", help=SOURCE_HELP, show_default=False)]
-Checkpoint = Annotated[
-    Path | None,
-    typer.Option("--checkpoint", metavar="FILE", help="Weights: .pt, .safetensors, .pt2, a folder."),
-]
-Inputs = Annotated[
-    list[str] | None,
-    typer.Option("--input", metavar="SPEC", help="name=float32\\[batch,3,224,224]; a name is a dynamic dimension."),
-]
-RandomWeights = Annotated[
-    int | None, typer.Option("--random-weights", metavar="SEED", help="Draw the weights at random instead.")
-]
-ModelArgs = Annotated[
-    list[str] | None,
-    typer.Option("--model-arg", metavar="NAME=VALUE", help="Given to the factory or builder: num_classes=10."),
-]
-Constants = Annotated[
-    list[str] | None,
-    typer.Option("--constant", metavar="NAME=VALUE", help="An input of an ONNX file that has always this value."),
-]
-State = Annotated[
-    Literal["refuse", "inputs"],
-    typer.Option("--state", help="Buffers that forward() writes to: refuse, or make each an input and an output."),
-]
-Trust = Annotated[bool, typer.Option("--trust", help="Load pickled modules and TorchScript, which can run code.")]
-MaxBytes = Annotated[
-    int | None, typer.Option("--max-bytes", metavar="N", help="Refuse larger models. Default: half of the memory.")
-]
 LayoutOption = Annotated[
     Literal["channels_last", "source"],
     typer.Option("--layout", help="Axes of image inputs and outputs: the Keras way, or as in the source."),

@@ -130,6 +130,10 @@ class Screen:
             rows.append(("", f"and {len(unexpected) - SHOWN} more"))
         self._grid([*rows, ("Page", str(page))])
 
+    def rows(self, rows: Sequence[tuple[str, str]]) -> None:
+        """Names, and what is said of each."""
+        self._grid(rows)
+
     def _grid(self, rows: Sequence[tuple[str, str]]) -> None:
         for name, value in rows:
             self.results.print(f"[bold]{name:<13}[/] {escape(value)}")

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from converter.terminal.arguments import Checkpoint, Inputs, MaxBytes, ModelArgs, RandomWeights, SourceArgument, Trust
 from converter.terminal.screen import Screen
 
 app = typer.Typer(help="Checkpoints into a converted model, and back to torch.", no_args_is_help=True)
@@ -20,7 +21,6 @@ RecordFile = Annotated[
         help="Where Keras has saved the model again: the file that convert wrote, or its report (--report FILE.json).",
     ),
 ]
-Trust = Annotated[bool, typer.Option("--trust", help="Load pickled modules and TorchScript, which can run code.")]
 
 
 @app.command()
@@ -74,6 +74,58 @@ def export(
     if lost:
         told.insert(1, f"{len(lost)} cannot be told from the model: {listed(lost)}.")
     screen.lines(told)
+    return 0
+
+
+@app.command()
+def port(
+    source: SourceArgument,
+    into: Annotated[
+        str, typer.Option("--into", metavar="MODEL.keras", help="Or package.module:factory, which makes the model.")
+    ],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="OUT.keras", help="Or OUT.weights.h5.")],
+    map_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--map",
+            metavar="FILE.json",
+            help="Write which variable holds which tensor. A file that is there is read, and followed.",
+        ),
+    ] = None,
+    into_args: Annotated[
+        list[str] | None, typer.Option("--into-arg", metavar="NAME=VALUE", help="Given to the factory of the model.")
+    ] = None,
+    checkpoint: Checkpoint = None,
+    inputs: Inputs = None,
+    random_weights: RandomWeights = None,
+    model_args: ModelArgs = None,
+    trust: Trust = False,
+    max_bytes: MaxBytes = None,
+) -> int:
+    """Put the weights of SOURCE into a Keras model that somebody wrote by hand, and prove that both are equal."""
+    from converter.model_args import parse_model_args
+    from converter.options import Options
+    from converter.sources import load as load_source
+    from converter.sources import refuse_missing
+    from converter.terminal.quiet_tensorflow import import_backend
+
+    refuse_missing(source)
+    given = parse_model_args(into_args or (), "argument of the model")
+    options = Options(
+        inputs=inputs or (),
+        checkpoint=checkpoint,
+        random_weights=random_weights,
+        model_args=parse_model_args(model_args or ()),
+        trust=trust,
+        max_bytes=max_bytes,
+    )
+    loaded = load_source(source, options)
+    import_backend()
+    from converter.weights.port.saving import port_into
+    from converter.weights.port.target import load_target
+
+    model = load_target(into, given, trust=trust)
+    port_into(Screen(), loaded, model, options, output, map_file)
     return 0
 
 

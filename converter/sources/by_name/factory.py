@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
-import re
-import sys
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import torch
 
-from converter.model_args import check_model_args
+from converter.sources.by_name.callables import find_callable
 from converter.sources.torchvision_import import with_torchvision
-from passes.errors import BadSource, UsageError
-
-_PATH = re.compile(r"(?P<module>[A-Za-z_]\w*(\.[A-Za-z_]\w*)*):(?P<name>[A-Za-z_]\w*(\.[A-Za-z_]\w*)*)")
+from passes.errors import BadSource
 
 
 def find_factory(text: str, arguments: Mapping[str, Any] | None = None) -> Callable[[], torch.nn.Module]:
@@ -28,32 +22,8 @@ def find_factory(text: str, arguments: Mapping[str, Any] | None = None) -> Calla
         UsageError: no such module, no such callable in it, or it does not take the arguments.
         BadSource: the module fails while it is imported.
     """
-    match = _PATH.fullmatch(text)
-    if match is None:
-        raise UsageError(f"{text!r} is not of the form package.module:factory.")
-    module, name = match["module"], match["name"]
-    if str(Path.cwd()) not in sys.path:
-        sys.path.insert(0, str(Path.cwd()))
-    try:
-        found: Any = with_torchvision(lambda: importlib.import_module(module))
-    except ModuleNotFoundError as error:
-        missing = error.name or module
-        if module == missing or module.startswith(f"{missing}."):
-            raise UsageError(
-                f"There is no module {missing!r}.",
-                hint=f"It is looked for in {Path.cwd()} and among the installed packages.",
-            ) from error
-        raise BadSource(f"The module {module} needs {missing!r}, which is not installed.") from error
-    except Exception as error:  # whatever the user's module raises while it is imported
-        raise BadSource(f"The module {module} cannot be imported: {type(error).__name__}: {error}") from error
-    for part in name.split("."):
-        if not hasattr(found, part):
-            raise UsageError(f"The module {module} has no {name!r}.", hint=_callables(found))
-        found = getattr(found, part)
-    if not callable(found):
-        raise UsageError(f"{text} is not callable: it is a {type(found).__name__}.")
     given = dict(arguments or {})
-    check_model_args(found, given, text)
+    found = find_callable(text, given, with_torchvision)
     return lambda: _build(lambda: found(**given), text)
 
 
@@ -65,9 +35,3 @@ def _build(factory: Callable[[], Any], text: str) -> torch.nn.Module:
     if not isinstance(module, torch.nn.Module):
         raise BadSource(f"{text} returned {type(module).__name__}, not a torch.nn.Module.")
     return module
-
-
-def _callables(found: Any) -> str | None:
-    own = getattr(found, "__name__", None)
-    names = [k for k, v in vars(found).items() if callable(v) and getattr(v, "__module__", None) == own] if own else []
-    return f"It defines {', '.join(names[:10])}." if names else None
