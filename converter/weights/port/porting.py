@@ -110,13 +110,20 @@ def _best(
 ) -> tuple[Pairing, Walk, list[Array]]:
     """The first way to pair the inputs with which all layers agree, or that with which most do."""
     found: list[tuple[Pairing, Walk, list[Array]]] = []
+    failed: list[BadSource] = []
     for pairing in pairings(model, inputs, trial.feeds):
         arrays = pairing.arrays(trial.feeds)
-        _run(model, arrays)  # which makes the variables of a model that has none yet
-        walk, outputs = _walked(model, sources, arrays, told)
+        try:
+            _run(model, arrays)  # which makes the variables of a model that has none yet
+            walk, outputs = _walked(model, sources, arrays, told)
+        except BadSource as error:
+            failed.append(error)
+            continue
         found.append((pairing, walk, outputs))
         if not walk.alone and all(each.is_equal for each in walk.matched):
             break
+    if not found:
+        raise failed[0]
     best = max(found, key=lambda each: sum(matched.is_equal for matched in each[1].matched))
     if best is not found[-1]:
         return best[0], *_walked(model, sources, best[0].arrays(trial.feeds), told)

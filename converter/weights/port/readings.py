@@ -14,6 +14,9 @@ from passes.graph.view_steps import View, apply_view
 FILLS = {"bias": 0.0, "beta": 0.0, "gamma": 1.0, "moving_mean": 0.0, "moving_variance": 1.0}
 """What a layer without such a variable computes as if it had."""
 
+OTHERS = ("kernel", "recurrent_kernel", "embeddings")
+"""Names that Keras' own layers have for the rest."""
+
 PARTS = (2, 3, 4)
 """How many layers one may stand for: queries, keys and values are often one product."""
 
@@ -114,6 +117,8 @@ def _paired(wanted: Mapping[str, Shape], tensors: Mapping[str, Tensor]) -> dict[
     pairs: dict[str, str | None] = {name: name for name in wanted if name in tensors}
     for name in wanted.keys() - pairs.keys():
         others = [other for other in tensors if other not in pairs.values() and other not in wanted]
+        if name in FILLS or name in OTHERS:
+            others = [other for other in others if other not in FILLS and other not in OTHERS]
         fitting = [other for other in others if tensors[other].array.size == prod(wanted[name])]
         if name in FILLS and not (fitting and len(wanted) > 1 and fitting[0] not in FILLS):
             pairs[name] = None

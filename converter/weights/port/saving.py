@@ -84,10 +84,10 @@ def _outcome(porting: Porting) -> list[tuple[str, str]]:
 
 
 def _why(porting: Porting) -> str:
+    """What counts most: the parting at which the numbers differ most, or else a layer without a partner."""
+    most = max(porting.partings, key=lambda parting: parting.difference, default=None)
+    if most is not None and most.difference > 0:
+        return f"The model is not what the source is: {most}."
     if porting.alone:
-        return (
-            f"{len(porting.alone)} layers of the model have no partner in the source: {porting.alone[0]} is the first."
-        )
-    if porting.partings:
-        return f"The model is not what the source is: {porting.partings[0]}."
+        return f"{len(porting.alone)} layers have no partner in the source: {porting.alone[0]} is the first."
     return porting.verification.reason if porting.verification is not None else "The model does not run to its end."

@@ -55,8 +55,13 @@ class SourceLayer:
 
     @property
     def is_table(self) -> bool:
-        """Whether what it holds is looked up: a parameter without a layer of its own is, too."""
+        """Whether what it holds is looked up, as a parameter without a layer of its own is."""
         return isinstance(self.layer, keras.layers.Embedding)
+
+    @property
+    def is_parameter(self) -> bool:
+        """Whether it is a parameter without a layer of its own."""
+        return self.is_table and self.layer.input_dim == 1
 
 
 @dataclass

@@ -110,20 +110,14 @@ def chosen_outputs(model: Any, outputs: Sequence[ir.Value]) -> list[int]:
         UsageError: the source has none that could be it.
     """
     own = getattr(model, "outputs", None)
-    if not own or len(own) == len(outputs):
-        return _by_name(model, outputs) or list(range(len(outputs)))
+    if not own:
+        return list(range(len(outputs)))
+    if (named := _by_name(model, outputs)) is not None:
+        return named
     places: list[int] = []
     for each in own:
-        sizes = sorted(size for size in each.shape[1:] if size is not None)
-        fitting = (
-            place
-            for place, output in enumerate(outputs)
-            if place not in places
-            and output.shape is not None
-            and len(output.shape) == len(each.shape)
-            and sorted(size for size in list(output.shape)[1:] if isinstance(size, int)) == sizes
-        )
-        place = next(fitting, None)
+        free = (place for place in range(len(outputs)) if place not in places)
+        place = next((place for place in free if _could_be(outputs[place], each)), None)
         if place is None:
             raise UsageError(
                 f"The model gives {', '.join(str(tuple(y.shape)) for y in own)}; the source gives "
@@ -132,6 +126,15 @@ def chosen_outputs(model: Any, outputs: Sequence[ir.Value]) -> list[int]:
             )
         places.append(place)
     return places
+
+
+def _could_be(output: ir.Value, own: Any) -> bool:
+    """Whether the known sizes are the same, in any order: axes may be turned."""
+    if output.shape is None or len(output.shape) != len(own.shape):
+        return False
+    theirs = sorted(size for size in list(output.shape)[1:] if isinstance(size, int))
+    ours = sorted(size for size in own.shape[1:] if size is not None)
+    return ours == theirs or len(ours) != len(theirs)
 
 
 def _by_name(model: Any, outputs: Sequence[ir.Value]) -> list[int] | None:

@@ -153,9 +153,12 @@ class Walk:
 
     def _table(self, call: Called, possible: Sequence[Reading]) -> Matched | None:
         """A parameter that is a layer in one model and a table in the other: its shape says which, then the order."""
-        if isinstance(call.layer, keras.layers.Embedding):
-            return None
-        tables = [reading for reading in possible if reading.source.is_table and _is_whole(reading)]
+        looked_up = isinstance(call.layer, keras.layers.Embedding)
+        tables = [
+            reading
+            for reading in possible
+            if reading.source.is_table and _is_whole(reading) and (reading.source.is_parameter or not looked_up)
+        ]
         if not tables:
             return None
         best = min(tables, key=lambda reading: (-_likeness(call.layer, reading), reading.source.number))

@@ -23,12 +23,13 @@ class Parting:
 
     Attributes:
         layers: (path in the model, module of the source), in the order of calls.
-        seen: whether the numbers differ; else they could at other inputs.
+        difference: the greatest between a layer's output and its partner's, as a part of the largest number; 0 where
+            they could only differ at other inputs.
     """
 
     why: str
     layers: tuple[tuple[str, str], ...]
-    seen: bool = True
+    difference: float = 0.0
 
     def __str__(self) -> str:
         path, source = self.layers[0]
@@ -39,27 +40,33 @@ class Parting:
 
 def partings(matched: Sequence[Matched]) -> list[Parting]:
     """Where the two architectures part, in the order of calls; the same reason is told once."""
-    found: dict[tuple[str, bool], list[tuple[str, str]]] = {}
+    found: dict[str, list[Matched]] = {}
     for each in matched:
-        for why, seen in _reasons(each):
-            found.setdefault((why, seen), []).append((path_of(each.layer), each.reading.source.path))
-    return [Parting(why, tuple(layers), seen) for (why, seen), layers in found.items()]
+        for why in _reasons(each):
+            found.setdefault(why, []).append(each)
+    return [
+        Parting(
+            why,
+            tuple((path_of(each.layer), each.reading.source.path) for each in those),
+            max(0.0 if each.is_equal else each.difference for each in those),
+        )
+        for why, those in found.items()
+    ]
 
 
-def _reasons(found: Matched) -> list[tuple[str, bool]]:
+def _reasons(found: Matched) -> list[str]:
     source = found.reading.source
     reasons = []
     if not found.given_same:
-        reasons.append(
-            (f"it is given something else, after {_listed(found.before)}; in the source {_listed(source.before)}", True)
-        )
+        before, theirs = _listed(found.before), _listed(source.before)
+        reasons.append(f"it is given something else, after {before}; in the source after {theirs}")
     own = [] if source.is_table else _settings(found.layer, source.layer)
     if found.reading.lost:
         own.append(f"there is no place for the source's {', '.join(found.reading.lost)}")
     if not found.made_same:
-        reasons.append((", ".join(own) or f"it makes something else of the same input ({found.difference:.1e})", True))
+        reasons.append(", ".join(own) or f"it makes something else of the same input ({found.difference:.1e})")
     elif numbers := [text for text in own if text.startswith("epsilon")]:
-        reasons.append((", ".join(numbers), False))
+        reasons.append(", ".join(numbers))
     return reasons
 
 
