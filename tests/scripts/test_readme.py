@@ -13,7 +13,16 @@ from scripts.children import ROOT
 from tests.conftest import Keraport
 
 README = (ROOT / "README.md").read_text()
-DOCUMENTS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/zoo.md", "docs/wrong.md", "docs/ship.md")
+DOCUMENTS = (
+    "README.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "docs/zoo.md",
+    "docs/wrong.md",
+    "docs/ship.md",
+    "docs/weights.md",
+    "docs/finetune.md",
+)
 
 
 def test_python_examples_run_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -32,7 +41,7 @@ def test_python_examples_run_in_order(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_the_options_exist(keraport: Keraport) -> None:
     text = README + (ROOT / "docs" / "zoo.md").read_text().partition("## Many machines")[0]  # Dask's own from there on
     text += (ROOT / "docs" / "wrong.md").read_text().partition("In a test")[0]
-    text += (ROOT / "docs" / "ship.md").read_text()
+    text += "".join((ROOT / "docs" / f"{name}.md").read_text() for name in ("ship", "weights", "finetune"))
     shown = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text)) - {"--json"}  # the bench's
     commands = (
         "diff",
@@ -44,6 +53,7 @@ def test_the_options_exist(keraport: Keraport) -> None:
         "passes",
         "weights load",
         "weights export",
+        "weights port",
         "zoo run",
         "zoo report",
         "zoo check",
@@ -51,6 +61,26 @@ def test_the_options_exist(keraport: Keraport) -> None:
     )
     helps = "".join(keraport(*command.split(), "--help").out for command in commands)
     assert {option for option in shown if option not in helps} == set()
+
+
+@pytest.mark.parametrize("name", ["weights", "finetune"])
+def test_a_page_from_top_to_bottom(
+    name: str, keraport: Keraport, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its commands and its Python, in order; Python that begins with a file's name is that file."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "models").symlink_to(ROOT / "models")
+    page = (ROOT / "docs" / f"{name}.md").read_text()
+    names: dict[str, Any] = {}
+    for command, code in re.findall(r"^    keraport ([^\n]*)$|^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL):
+        if command:
+            ran = keraport(*command.split())
+            assert ran.code == 0, ran.err
+        elif file := re.match(r"# (\w+\.py)\n", code):
+            (tmp_path / file[1]).write_text(code)
+        else:
+            exec(compile(code, f"{name}.md", "exec"), names)  # noqa: S102 - the pages are ours
 
 
 def test_the_first_conversion(keraport: Keraport, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

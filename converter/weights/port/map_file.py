@@ -47,17 +47,24 @@ class Row:
         return {"source": self.source, "view": [[kind, list(numbers)] for kind, numbers in self.view]}
 
 
-def rows_of(matched: Sequence[Matched]) -> list[Row]:
+def paths(model: Any) -> dict[str, str]:
+    """The paths of the variables as Keras has them → as a map has them: without the model's own name, which Keras may
+    have numbered."""
+    return {variable.path: variable.path.removeprefix(f"{model.name}/") for variable in model.variables}
+
+
+def rows_of(matched: Sequence[Matched], model: Any) -> list[Row]:
     """A row for each variable that has got numbers, in the order in which the layers are called."""
+    names = paths(model)
     rows = []
     for each in matched:
         for name, variable in own_variables(each.layer).items():
             told = each.reading.variables[name]
             if isinstance(told, Filled) or told.tensor.source is None:
                 value = told.value if isinstance(told, Filled) else float(told.tensor.array.flat[0])
-                rows.append(Row(variable.path, None, value=value))
+                rows.append(Row(names[variable.path], None, value=value))
             else:
-                rows.append(Row(variable.path, told.tensor.source, told.view))
+                rows.append(Row(names[variable.path], told.tensor.source, told.view))
     return rows
 
 
@@ -65,7 +72,7 @@ def to_text(rows: Sequence[Row], source: str) -> str:
     return json.dumps({"source": source, "variables": {row.variable: row.to_dict() for row in rows}}, indent=1) + "\n"
 
 
-def read_told(path: Path, variables: set[str]) -> dict[str, str]:
+def read_told(path: Path, model: Any) -> dict[str, str]:
     """By the path of a variable the tensor that a map says it holds. What it says of filled variables is found anew.
 
     Raises:
@@ -76,10 +83,11 @@ def read_told(path: Path, variables: set[str]) -> dict[str, str]:
         found = {name: row.get("source", row.get("computed from")) for name, row in told.items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise BadSource(f"{path} is no map of weights: {error}") from error
-    unknown = sorted(found.keys() - variables) if variables else []  # a model that has not run yet has none
+    own = {name: variable for variable, name in paths(model).items()}
+    unknown = sorted(found.keys() - own.keys()) if own else []  # a model that has not run yet has none
     if unknown:
         raise BadSource(f"The model has no variable {', '.join(map(repr, unknown[:5]))}, which {path} names.")
-    return {name: str(source) for name, source in found.items() if source is not None}
+    return {own.get(name, name): str(source) for name, source in found.items() if source is not None}
 
 
 def _step(kind: str, numbers: Sequence[int]) -> str:

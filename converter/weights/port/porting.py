@@ -88,7 +88,7 @@ def port_weights(
             answer=lambda trials: [_answered(other, pairing, trial) for trial in trials],
         )
 
-    rows = rows_of(walk.matched)
+    rows = rows_of(walk.matched, model)
     held = {row.source for row in rows}
     tensors = {tensor.source: None for layer in sources for tensor in layer.tensors.values() if tensor.source}
     unused = [name for name in tensors if name not in held]

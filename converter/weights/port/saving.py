@@ -27,7 +27,7 @@ def port_into(
     """
     told = None
     if map_file is not None and map_file.is_file():
-        told = read_told(map_file, {variable.path for variable in model.variables})
+        told = read_told(map_file, model)
     alone = output.name.endswith(WEIGHTS)
     with Output(output, suffix=None if alone else ".keras") as place:
         porting, proven = port_weights(loaded, model, options, told)
@@ -84,10 +84,10 @@ def _outcome(porting: Porting) -> list[tuple[str, str]]:
 
 
 def _why(porting: Porting) -> str:
-    """What counts most: the parting at which the numbers differ most, or else a layer without a partner."""
+    """A layer without a partner, or else the parting at which the numbers differ most."""
+    if porting.alone:
+        return f"{len(porting.alone)} layers have no partner in the source: {porting.alone[0]} is the first."
     most = max(porting.partings, key=lambda parting: parting.difference, default=None)
     if most is not None and most.difference > 0:
         return f"The model is not what the source is: {most}."
-    if porting.alone:
-        return f"{len(porting.alone)} layers have no partner in the source: {porting.alone[0]} is the first."
     return porting.verification.reason if porting.verification is not None else "The model does not run to its end."
