@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from typer.exceptions import TyperException
 
+from converter.backends.cli import app as backends
 from converter.golden.cli import app as golden
 from converter.sources import refuse_missing
 from converter.terminal.arguments import (
@@ -45,6 +46,7 @@ app = typer.Typer(
 )
 app.add_typer(golden, name="golden")
 app.add_typer(weights, name="weights")
+app.add_typer(backends, name="backend")
 app.add_typer(zoo, name="zoo")
 
 
@@ -131,7 +133,14 @@ def convert(
         Literal["list", "dict"],
         typer.Option("--outputs", help="What the model returns: outputs by place or by name."),
     ] = "list",
-    backend: Annotated[Literal["keras"], typer.Option("--backend", help="What makes the model.")] = "keras",
+    backend: Annotated[Literal["keras", "onnx2tf"], typer.Option("--backend", help="What makes the model.")] = "keras",
+    onnx2tf_python: Annotated[
+        Path | None,
+        typer.Option("--onnx2tf-python", metavar="PATH", help="A Python that has onnx2tf: not the installed one."),
+    ] = None,
+    onnx2tf_raw: Annotated[
+        bool, typer.Option("--onnx2tf-raw", help="Give onnx2tf the file as it is, not the normalised graph.")
+    ] = False,
     fold_batchnorm: FoldBatchnorm = False,
     optimise: Annotated[
         Literal["none", "latency"], typer.Option("--optimise", help="What runs faster, where that is less native.")
@@ -207,6 +216,8 @@ def convert(
             quantise=quantise,
             calibrate=calibrate,
             least_signal=least_signal,
+            onnx2tf_python=onnx2tf_python,
+            onnx2tf_raw=onnx2tf_raw,
             random_weights=random_weights,
             model_args=parse_model_args(model_args or ()),
             constants=parse_model_args(constants or (), "constant"),

@@ -12,6 +12,7 @@ import onnx_ir as ir
 
 from converter.atomic_output import Output
 from converter.backends.emission import emit_model
+from converter.backends.onnx2tf.conversion import check_outputs, convert_by_onnx2tf
 from converter.destinations.kinds import Destination, split_outputs
 from converter.destinations.quantise import Quantisation, quantisation
 from converter.destinations.write import described, placed, write
@@ -43,7 +44,7 @@ class Conversion:
     """What `convert` returns.
 
     Attributes:
-        model: inputs and outputs in ONNX order, inputs named as in ONNX.
+        model: inputs and outputs in ONNX order, inputs named as in ONNX; None where onnx2tf was the backend.
         report: what was done; `report.to_dict()` is what `--report` writes.
         weights: for every variable of the model, by its path: {"source": name of the tensor in the source, "view": the
             transposes and reshapes from there to here, or "derived" where it was computed}. Where the source has no
@@ -123,6 +124,8 @@ def convert(
     quantise: str | None = None,
     calibrate: str | Path | None = None,
     least_signal: float | None = None,
+    onnx2tf_python: str | Path | None = None,
+    onnx2tf_raw: bool = False,
     inputs: Sequence[str | InputSpec] = (),
     random_weights: int | None = None,
     model_args: Mapping[str, Any] | None = None,
@@ -150,7 +153,10 @@ def convert(
         layout: "channels_last" gives image inputs and outputs the Keras way, "source" keeps the source's axes.
         structure: "modules" nests a model per module of the source, "flat" makes one model.
         outputs: "dict" for a model that returns a dictionary of its outputs by name.
-        backend: "keras", or "onnx2tf" for the package of that name.
+        backend: "keras", or "onnx2tf" for the package of that name, which writes SavedModels and LiteRT files; the
+            conversion has no model then.
+        onnx2tf_python: the interpreter that has onnx2tf, instead of the one that `keraport backend install` has made.
+        onnx2tf_raw: give onnx2tf the source's file as it is, not our normalised graph.
         dropout: keep the Dropout layers of the source, which do nothing in inference; without them training goes on
             without dropout.
         portable: refuse what plain Keras cannot say, instead of using a layer of `keraport.layers`.
@@ -184,9 +190,12 @@ def convert(
     """
     report = Report(source=str(source) if isinstance(source, (str, Path)) else type(source).__name__, on_stage=on_stage)
     main, destinations = split_outputs(output, formats)
+    if backend == "onnx2tf":
+        check_outputs(main, destinations)
     with contextlib.ExitStack() as stack:
-        place = _place(stack, main, bool(verify))
-        others = [(each, stack.enter_context(placed(each))) for each in destinations]
+        ours = backend != "onnx2tf"
+        place = _place(stack, main, bool(verify)) if ours else None
+        others = [(each, stack.enter_context(placed(each))) for each in destinations if ours]
         with report.stage("load"):
             options = Options(
                 inputs=inputs,
@@ -213,11 +222,16 @@ def convert(
                 quantise=quantise,
                 calibrate=calibrate,
                 least_signal=least_signal,
+                onnx2tf_python=onnx2tf_python,
+                onnx2tf_raw=onnx2tf_raw,
                 tolerance=tolerance,
             )
             loaded = load(source, options)
             smaller = _quantisation(options, loaded, destinations)
             report.source, report.notes = loaded.description, list(loaded.notes)
+        if options.backend == "onnx2tf":
+            convert_by_onnx2tf(loaded, options, report, destinations)
+            return Conversion(None, report, {})
         if verify:
             _start_replay()
         with report.stage("passes"):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from converter.input_spec import InputSpec, parse_inputs
-from passes.errors import Unsupported, UsageError
+from passes.errors import UsageError
 
 if TYPE_CHECKING:
     from converter.example_files import ExampleFiles
@@ -70,6 +70,8 @@ class Options:
     quantise: str | None = None
     calibrate: str | Path | None = None
     least_signal: float | None = None
+    onnx2tf_python: str | Path | None = None
+    onnx2tf_raw: bool = False
     tolerance: Tolerance | None = None
 
     def __post_init__(self) -> None:
@@ -85,10 +87,8 @@ class Options:
         for name in self.verify_on:
             if importlib.util.find_spec(name) is None:
                 raise UsageError(f"The backend {name} is not installed.", hint=f"pip install 'keraport[{name}]'")
-        if self.backend != "keras":
-            raise Unsupported(
-                f"The backend {self.backend!r} does not exist yet. Supported: keras.", hint="Leave --backend out."
-            )
+        if self.backend != "onnx2tf" and (self.onnx2tf_python is not None or self.onnx2tf_raw):
+            raise UsageError("onnx2tf was told something, and is not asked.", hint="Add --backend onnx2tf.")
         object.__setattr__(self, "inputs", parse_inputs(self.inputs))
         if self.checkpoint is not None and self.random_weights is not None:
             raise UsageError("A checkpoint and random weights were both asked for.", hint="Leave one of the two out.")

@@ -21,7 +21,8 @@ FLOORS = {
         backends.keras.surgery backends.keras.differentiate /
         backends.keras.build / backends.keras.nesting / backends.keras.ops / backends / destinations.code /
         processes destinations /
-        proof / proof.guilt / report / prove / golden conversion inspect_source / terminal / weights.port zoo.records /
+        proof / proof.guilt / report / prove backends.onnx2tf / golden conversion inspect_source / terminal /
+        weights.port zoo.records backends.cli /
         zoo.manifests / zoo.results / zoo.running golden.cli weights.cli / zoo / cli / __main__""",
 }
 """The rooms of a floor, bottom to top; between two slashes none imports another. A room has what it names, but for what

@@ -57,12 +57,19 @@ class SavedModel(Exported):
         self._signature = self._loaded.signatures["serving_default"]
         _, declared = self._signature.structured_input_signature
         self.inputs = [Named(name, _sizes(spec.shape)) for name, spec in declared.items()]
-        self.outputs = [Named(name, _sizes(spec.shape)) for name, spec in self._signature.structured_outputs.items()]
+        results = sorted(self._signature.structured_outputs.items(), key=_numbered)
+        self.outputs = [Named(name, _sizes(spec.shape)) for name, spec in results]
 
     def run(self, given: dict[str, Any]) -> dict[str, Any]:
         import tensorflow as tf
 
         return dict(self._signature(**{name: tf.constant(array) for name, array in given.items()}))
+
+
+def _numbered(item: tuple[str, Any]) -> tuple[int, str]:
+    """TensorFlow has the outputs in no order; where they have no names, Keras has called them output_0, output_1, …"""
+    number = item[0].rpartition("_")[2]
+    return (int(number) if item[0].startswith("output_") and number.isdecimal() else -1, "")
 
 
 class Lite(Exported):

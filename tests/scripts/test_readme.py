@@ -54,6 +54,7 @@ def test_the_options_exist(keraport: Keraport) -> None:
         "weights load",
         "weights export",
         "weights port",
+        "backend install",
         "zoo run",
         "zoo report",
         "zoo check",

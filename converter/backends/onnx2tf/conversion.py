@@ -1,0 +1,95 @@
+"""The whole story with onnx2tf in the place of our own emission: load → passes → onnx2tf → verify."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from converter.backends.onnx2tf.environment import python_of
+from converter.backends.onnx2tf.run import Made, run, write_graph
+from converter.destinations.kinds import Destination
+from converter.destinations.write import described, placed
+from converter.options import Options
+from converter.prepare import prepare_source
+from converter.report import Report
+from converter.sources import Source
+from converter.temporary import temporary_folder
+from passes.errors import NotEquivalent, UsageError
+
+FORMATS = ("savedmodel", "tflite")
+
+
+def check_outputs(main: Path | None, destinations: Sequence[Destination]) -> None:
+    """Raises:
+    UsageError: onnx2tf writes no such file."""
+    others = [str(each.path) for each in destinations if each.format not in FORMATS]
+    if main is not None or others:
+        raise UsageError(
+            f"onnx2tf writes SavedModel folders and LiteRT files, no {main or others[0]}.",
+            hint="Give -o FOLDER or -o OUT.tflite, or leave --backend out.",
+        )
+
+
+def convert_by_onnx2tf(loaded: Source, options: Options, report: Report, destinations: Sequence[Destination]) -> None:
+    """Write the destinations, each in its place only when it is proven; the report says what came of it.
+
+    Raises:
+        UsageError: onnx2tf is not installed, or the source has no file that it could be given as it is.
+        Unsupported: onnx2tf says that it cannot.
+        NotEquivalent: what it has written computes something else.
+        ConversionError: it crashes, or does not end.
+    """
+    python = python_of("onnx2tf", options.onnx2tf_python)
+    if options.onnx2tf_raw and loaded.path is None:
+        raise UsageError("Only an ONNX file can be given to onnx2tf as it is.", hint="Leave --onnx2tf-raw out.")
+    with contextlib.ExitStack() as stack:
+        places = [(each, stack.enter_context(placed(each))) for each in destinations]
+        folder = Path(stack.enter_context(temporary_folder("onnx2tf")))
+        with report.stage("passes"):
+            prepared = prepare_source(loaded, options)
+            report.count_operators(prepared.normalised)
+        with report.stage("onnx2tf"):
+            raw = loaded.path if options.onnx2tf_raw else None
+            made = run(python, write_graph(prepared.normalised, folder / "model.onnx", raw=raw), folder / "made")
+        for destination, place in places or [(Destination("tflite", Path("model.tflite")), made.lite)]:
+            _copied(made, destination, place)
+            report.destinations.append(described(destination, place))
+        if options.verify:
+            with report.stage("verify"):
+                for told, (_, place) in zip(report.destinations, places, strict=False):
+                    told["verification"] = _proven(place, loaded, report, str(told["format"]))
+                if not places:
+                    _proven(made.lite, loaded, report, "tflite")
+        if not places:
+            report.destinations.clear()
+
+
+def _copied(made: Made, destination: Destination, place: Path) -> None:
+    if destination.format == "savedmodel":
+        shutil.copytree(made.saved_model, place, ignore=shutil.ignore_patterns("*.tflite"))
+    elif place != made.lite:
+        shutil.copyfile(made.lite, place)
+
+
+def _proven(file: Path, loaded: Source, report: Report, kind: str) -> dict[str, object]:
+    """Compare with onnxruntime on the source, as `keraport verify` does: axes may be turned, names decide.
+
+    The module is not asked: how near to float64 the numbers are is not ours to say of other kernels.
+
+    Raises:
+        NotEquivalent: it computes something else.
+    """
+    from converter.proof.saved_model import verify_saved
+
+    found, (report.inputs, report.outputs) = verify_saved(
+        file, replace(loaded, torch_module=None), backends=("tensorflow",)
+    )
+    if report.verification is None or not found.passed:
+        report.verification = found.to_dict()
+    if not found.passed:
+        raise NotEquivalent(f"What onnx2tf has written ({kind}) computes something else: {found.reason}")
+    told = found.to_dict()
+    return {"passed": True, "cases": len(told["cases"]), "max_abs": told["max_abs"]}
