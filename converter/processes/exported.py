@@ -73,21 +73,35 @@ def _numbered(item: tuple[str, Any]) -> tuple[int, str]:
 
 
 class Lite(Exported):
-    """A LiteRT file; its sizes are set to those of each call."""
+    """A LiteRT file; its sizes are set to those of each call. Without a signature it goes by the names of its tensors."""
 
     def __init__(self, path: str, inputs: list[str], outputs: list[str]) -> None:
         super().__init__(inputs, outputs)
         self._interpreter = _interpreter(path)
-        self._signature = next(iter(self._interpreter.get_signature_list()))
-        runner = self._interpreter.get_signature_runner(self._signature)
+        self._signature = next(iter(self._interpreter.get_signature_list()), None)
+        if self._signature is not None:
+            runner = self._interpreter.get_signature_runner(self._signature)
+            taken, made = runner.get_input_details(), runner.get_output_details()
+        else:
+            taken, made = (
+                {told["name"]: told for told in details}
+                for details in (self._interpreter.get_input_details(), self._interpreter.get_output_details())
+            )
+        self._taken, self._made = taken, made
         self.inputs, self.outputs = (
-            [Named(name, _open(told["shape_signature"])) for name, told in details.items()]
-            for details in (runner.get_input_details(), runner.get_output_details())
+            [Named(name, _open(told["shape_signature"])) for name, told in details.items()] for details in (taken, made)
         )
 
     def run(self, given: dict[str, Any]) -> dict[str, Any]:
-        runner = self._interpreter.get_signature_runner(self._signature)
-        return dict(runner(**given))
+        if self._signature is not None:
+            return dict(self._interpreter.get_signature_runner(self._signature)(**given))
+        for name, array in given.items():
+            self._interpreter.resize_tensor_input(self._taken[name]["index"], array.shape)
+        self._interpreter.allocate_tensors()
+        for name, array in given.items():
+            self._interpreter.set_tensor(self._taken[name]["index"], array)
+        self._interpreter.invoke()
+        return {name: self._interpreter.get_tensor(told["index"]) for name, told in self._made.items()}
 
 
 class Onnx(Exported):

@@ -7,6 +7,7 @@ from onnx_ir.passes.common import InlinePass, RemoveInitializersFromInputsPass, 
 
 from passes.errors import BadSource
 from passes.normalize.known_functions import define_known
+from passes.normalize.standard_functions import Beyond, is_composed
 
 
 class InlineFunctions(ir.passes.InPlacePass):
@@ -23,11 +24,17 @@ class InlineFunctions(ir.passes.InPlacePass):
         BadSource: functions that call each other in a circle, a graph with a cycle, or one without outputs.
     """
 
+    def __init__(self, is_composed: Beyond = is_composed) -> None:
+        """Args:
+        is_composed: which of the standard's operators become the composition that it defines them by."""
+        super().__init__()
+        self._is_composed = is_composed
+
     def call(self, model: ir.Model) -> ir.passes.PassResult:
         if not model.graph.outputs:
             raise BadSource("The model has no outputs: it computes nothing.")
         modified = False
-        while define_known(model) or model.functions:
+        while define_known(model, self._is_composed) or model.functions:
             modified |= _inline(model)
         if modified:
             RemoveUnusedOpsetsPass()(model)

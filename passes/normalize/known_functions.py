@@ -14,7 +14,7 @@ import onnx
 import onnx_ir as ir
 
 from passes.errors import Unsupported, describe, operator
-from passes.normalize.standard_functions import is_composed, standard_body
+from passes.normalize.standard_functions import Beyond, is_composed, standard_body
 
 DOMAIN = "keraport.functions"
 OPSET = 21
@@ -228,10 +228,13 @@ def _all(node: ir.Node) -> str:
     return ", ".join(f"i{place}" for place in range(len(node.inputs)))
 
 
-def define_known(model: ir.Model) -> bool:
+def define_known(model: ir.Model, is_composed: Beyond = is_composed) -> bool:
     """Make calls of functions of what is a composition: of FUNCTIONS, and of standard_functions.py.
 
     `InlineFunctions` puts the functions in place, and asks again: bodies are made of such operators, too.
+
+    Args:
+        is_composed: of the standard's operators, those that become their body.
     """
     defined = False
     for number, node in enumerate(list(model.graph.all_nodes())):

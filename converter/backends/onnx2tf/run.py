@@ -15,6 +15,7 @@ import onnx_ir as ir
 
 from passes.errors import ConversionError, LimitExceeded, Unsupported
 from passes.lower import to_standard
+from passes.normalize.inline_functions import InlineFunctions
 
 SECONDS = 1800
 OPSET = 18
@@ -45,7 +46,9 @@ def write_graph(model: ir.Model, path: Path, *, raw: Path | None = None) -> Path
     if raw is not None:
         shutil.copyfile(raw, path)
         return path
-    proto = ir.to_proto(to_standard(model))
+    standard = to_standard(model)
+    InlineFunctions(_is_newer)(standard)
+    proto = ir.to_proto(standard)
     try:
         proto = onnx.version_converter.convert_version(proto, OPSET)
     except Exception as error:  # the converter knows neither every operator nor every error
@@ -56,6 +59,11 @@ def write_graph(model: ir.Model, path: Path, *, raw: Path | None = None) -> Path
     proto.ir_version = IR_VERSION
     onnx.save(proto, path)
     return path
+
+
+def _is_newer(node: ir.Node) -> bool:
+    """An operator that the older opset has not: it becomes the composition that the standard defines it by."""
+    return node.domain == "" and not onnx.defs.has(node.op_type, OPSET)
 
 
 def run(python: Path, graph: Path, folder: Path, *, seconds: float = SECONDS) -> Made:

@@ -83,7 +83,7 @@ def signal(found: Array, wanted: Array) -> float:
 
 
 def test_lora(saved: tuple[Path, Array], tmp_path: Path) -> None:
-    """On every layer that has it: nothing changes before training, then only the new weights do; the file loads again."""
+    """On every layer that has it: nothing changes before training, then only the new weights do; it loads again."""
     path, x = saved
     model = keras.models.load_model(path)
     wanted = computed(model, x)
