@@ -73,7 +73,7 @@ def _numbered(item: tuple[str, Any]) -> tuple[int, str]:
 
 
 class Lite(Exported):
-    """A LiteRT file; its sizes are set to those of each call. Without a signature it goes by the names of its tensors."""
+    """A LiteRT file; its sizes are set to those of each call. Without a signature its tensors' names are taken."""
 
     def __init__(self, path: str, inputs: list[str], outputs: list[str]) -> None:
         super().__init__(inputs, outputs)
