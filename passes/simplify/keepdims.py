@@ -5,6 +5,7 @@ from __future__ import annotations
 import onnx_ir as ir
 
 from passes.graph.builder import Builder, Names
+from passes.simplify.dropout import is_idle
 
 REDUCTIONS = ("ReduceMean", "ReduceMax", "ReduceSum", "ReduceMin", "ReduceL2", "ReduceSumSquare")
 POOLS = {"GlobalAveragePool": "ReduceMean", "GlobalMaxPool": "ReduceMax"}
@@ -18,7 +19,8 @@ class DropKeepdims(ir.passes.InPlacePass):
     Given    p = GlobalAveragePool(x);  y = Flatten(p)        x: [n, 512, h, w]
     Result   y = ReduceMean<keepdims=0>(x, [2, 3])
 
-    which is GlobalAveragePooling2D without a Flatten. Not when the pooled value is read elsewhere too, or is an output.
+    which is GlobalAveragePooling2D without a Flatten. A Dropout between the two stays between them. Not when the pooled
+    value is read elsewhere too, or is an output.
     """
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
@@ -60,6 +62,8 @@ def _dropping(kept: ir.Value, axes: list[int]) -> ir.Node | None:
         return None
     reshape = uses[0].node
     after = reshape.outputs[0]
+    if is_idle(reshape):
+        return _dropping(after, axes)
     left = [size for axis, size in enumerate(kept.shape) if axis not in axes]
     drops = reshape.op_type in ("Reshape", "Flatten", "Squeeze") and after.shape is not None
     return reshape if drops and list(after.shape or ()) == left else None
@@ -78,8 +82,9 @@ def _reduction(pool: ir.Node, axes: list[int], names: Names) -> ir.Node:
 
 
 def _drop(graph: ir.Graph, node: ir.Node, reshape: ir.Node) -> None:
-    kept, after = node.outputs[0], reshape.outputs[0]
-    kept.shape = after.shape
+    after, kept = reshape.outputs[0], reshape.inputs[0]
+    assert kept is not None
+    node.outputs[0].shape = kept.shape = after.shape
     node.attributes["keepdims"] = ir.AttrInt64("keepdims", 0)
     name = after.name
     ir.convenience.replace_all_uses_with(after, kept, replace_graph_outputs=True)

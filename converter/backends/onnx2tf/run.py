@@ -15,6 +15,7 @@ import onnx
 import onnx_ir as ir
 
 from passes.errors import ConversionError, LimitExceeded, Unsupported
+from passes.graph.builder import Builder, Names
 from passes.lower import to_standard
 from passes.normalize.inline_functions import InlineFunctions
 
@@ -50,12 +51,29 @@ def write_graph(model: ir.Model, path: Path, *, raw: Path | None = None) -> Path
         return path
     standard = to_standard(model)
     InlineFunctions(_is_newer)(standard)
+    _take_whole_shapes(standard)
     proto = ir.to_proto(standard)
     with contextlib.suppress(Exception):  # onnx's converter knows neither every operator nor one kind of error
         proto = onnx.version_converter.convert_version(proto, OPSET)
     proto.ir_version = IR_VERSION
     onnx.save(proto, path)
     return path
+
+
+def _take_whole_shapes(model: ir.Model) -> None:
+    """Shape<start, end>, of which onnx2tf takes all sizes, as a Gather from the whole shape."""
+    names = Names(model)
+    for node in list(model.graph.all_nodes()):
+        x = node.inputs[0] if node.inputs else None
+        if node.op_type != "Shape" or node.domain or x is None or x.shape is None:
+            continue
+        start, end = node.attributes.get_int("start", 0), node.attributes.get_int("end", len(x.shape))
+        places = list(range(len(x.shape)))[start:end]
+        if len(places) == len(x.shape):
+            continue
+        at = Builder(node, names)
+        whole = at.node("Shape", [x], [len(x.shape)], dtype=ir.DataType.INT64)
+        at.replace(at.node("Gather", [whole, at.constant(places, "axes")], [len(places)], name=node.name))
 
 
 def _is_newer(node: ir.Node) -> bool:

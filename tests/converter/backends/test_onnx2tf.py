@@ -9,14 +9,18 @@ import os
 import stat
 from pathlib import Path
 
+import numpy as np
 import onnx
+import onnx_ir as ir
 import pytest
 import torch
 from torch import nn
 
 import converter
 from converter.backends.onnx2tf import environment, run
+from converter.proof.oracle import Oracle
 from passes.errors import ConversionError, LimitExceeded, Unsupported
+from passes.shapes.infer import InferShapes
 from tests.conftest import Keraport
 
 SPEC = "x=float32[batch,3,8,8]"
@@ -79,6 +83,20 @@ def test_what_it_makes_is_proven_and_put_in_place(factory: str, keraport: Kerapo
     assert {node.domain for node in seen.graph.node} == {""} and (tmp_path / run.SAMPLES).is_file()
     for name in ("out.tflite", "saved"):
         assert keraport("verify", name, factory, "--input", SPEC).code == 0
+
+
+def test_the_graph_is_one_that_it_reads(tmp_path: Path) -> None:
+    """Newer operators are compositions, sizes are taken from whole shapes; onnxruntime computes the same."""
+    text = """<ir_version: 10, opset_import: ["" : 23]> g (float[batch, time, 6] x) => (float[m, 6] y)
+    <int64[1] six = {6}> { n = Shape<start = 1, end = 2>(x) b = Shape<end = 1>(x) k = Mul(n, b)
+      s = Concat<axis = 0>(k, six) g = Gelu(x) y = Reshape(g, s) }"""
+    model = ir.serde.deserialize_model(onnx.parser.parse_model(text))
+    path = run.write_graph(InferShapes()(model.clone()).model, tmp_path / "graph.onnx")
+    nodes = onnx.load(path).graph.node
+    assert "Gelu" not in {node.op_type for node in nodes}
+    assert all(not node.attribute for node in nodes if node.op_type == "Shape")
+    feeds = {"x": np.random.default_rng(0).standard_normal((2, 5, 6)).astype("float32")}
+    np.testing.assert_allclose(Oracle(path).run(feeds)[0], Oracle(model).run(feeds)[0], rtol=1e-5, atol=1e-6)
 
 
 def test_another_model_is_refused_and_not_written(factory: str, keraport: Keraport, made: Path, tmp_path: Path) -> None:

@@ -26,6 +26,20 @@ def test_a_global_pool_and_what_drops_its_axes(pool: str, reduction: str, drop: 
     assert operators(model) == [reduction] and model.graph.outputs[0].name == "y"
 
 
+@pytest.mark.parametrize("pool", ["GlobalAveragePool(x)", "ReduceMean(x, axes)"])
+def test_a_dropout_between_them_stays(pool: str) -> None:
+    text = f"""g (float[batch,4,5,6] x) => (float[batch,4] y) <int64[2] axes = {{2, 3}}, float rate = {{0.5}}>
+    {{ p = {pool}  d = Dropout(p, rate)  y = Flatten(d) }}"""
+    model = check_pass(DropKeepdims(), _shaped(text), modified=True)
+    assert operators(model) == ["ReduceMean", "Dropout"] and model.graph.outputs[0].name == "y"
+
+
+def test_not_when_the_mask_of_a_dropout_is_read() -> None:
+    text = """g (float[batch,4,5,6] x) => (float[batch,4] y, bool[batch,4,1,1] mask) <float rate = {0.5}>
+    { p = GlobalAveragePool(x)  d, mask = Dropout(p, rate)  y = Flatten(d) }"""
+    assert len(operators(check_pass(DropKeepdims(), _shaped(text), modified=False))) == 3
+
+
 def test_not_when_the_shape_is_another() -> None:
     text = f"""g (float[batch,5,6,4] x) => (float[batch2,2] y) {POOL.replace("0, 2", "-1, 2")}
     {{ p = ReduceMean(x, axes)  y = Reshape(p, other) }}"""
