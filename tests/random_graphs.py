@@ -87,6 +87,8 @@ class Drawing:
         return Tensor(name, (1, *sizes), 0)
 
     def transpose(self, x: Tensor) -> Tensor | None:
+        if not x.rank:  # onnx.helper does not write an attribute without entries
+            return None
         perm = self.draw(st.permutations(range(x.rank)))
         batch = None if x.batch is None else perm.index(x.batch)
         return self.node("Transpose", [x.name], [x.sizes[p] for p in perm], batch, perm=perm)
@@ -142,11 +144,17 @@ class Drawing:
         return self.like("Dropout", x, self.constant(np.array(0.25, np.float32)))
 
     def bounded(self, x: Tensor) -> Tensor | None:
-        return self.like(self.pick(BOUNDED), self.like("Sigmoid", x))
+        return self.like(self.pick(BOUNDED), self.between(x))
+
+    def between(self, x: Tensor) -> Tensor:
+        """Numbers from 1/4 to 3/4: at 0 and 1 logarithms, powers and quotients have slopes that let two right answers
+        differ by anything."""
+        half = self.like("Mul", self.like("Sigmoid", x), self.constant(np.array(0.5, np.float32)))
+        return self.like("Add", half, self.constant(np.array(0.25, np.float32)))
 
     def ratio(self, x: Tensor) -> Tensor | None:
         """Quotients and powers of what is positive."""
-        positive = self.like("Sigmoid", x)
+        positive = self.between(x)
         if self.draw(st.booleans()):
             return self.like("Div", x, positive.name)
         return self.like("Pow", positive, self.beside(x))

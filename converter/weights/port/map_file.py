@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from converter.weights.port.calls import own_variables
+from converter.weights.port.partners import Matched
 from converter.weights.port.readings import Filled
-from converter.weights.port.walk import Matched
 from passes.errors import BadSource
 from passes.graph.view_steps import View
 

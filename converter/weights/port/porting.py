@@ -17,10 +17,12 @@ from converter.proof.verdict import Verification
 from converter.proof.verify import verify
 from converter.sources import Source
 from converter.weights.port.calls import Array, feed
+from converter.weights.port.choices import walked
 from converter.weights.port.map_file import Row, rows_of
+from converter.weights.port.partners import path_of
 from converter.weights.port.sources import source_layers
 from converter.weights.port.target import Pairing, chosen_outputs, pairings
-from converter.weights.port.walk import Walk, path_of, walked
+from converter.weights.port.walk import Walk
 from converter.weights.port.words import Parting, partings
 from passes.errors import BadSource, ConversionError
 

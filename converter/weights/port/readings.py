@@ -117,8 +117,10 @@ def _paired(wanted: Mapping[str, Shape], tensors: Mapping[str, Tensor]) -> dict[
     pairs: dict[str, str | None] = {name: name for name in wanted if name in tensors}
     for name in wanted.keys() - pairs.keys():
         others = [other for other in tensors if other not in pairs.values() and other not in wanted]
-        if name in FILLS or name in OTHERS:
+        if name in FILLS:
             others = [other for other in others if other not in FILLS and other not in OTHERS]
+        elif name in OTHERS:  # the tied end of a language model is a product with its table
+            others = [other for other in others if other not in FILLS]
         fitting = [other for other in others if tensors[other].array.size == prod(wanted[name])]
         if name in FILLS and not (fitting and len(wanted) > 1 and fitting[0] not in FILLS):
             pairs[name] = None

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from converter.weights.port.walk import Matched, path_of
+from converter.weights.port.partners import Matched, path_of
 
 TOLD = (
     "epsilon", "strides", "padding", "dilation_rate", "groups", "pool_size", "negative_slope", "max_value",

@@ -21,7 +21,7 @@ def dense(walk: Walk, node: ir.Node) -> None:
     """y[…, n] = Σₖ x[…, k] w[k, n] + b[n], on any base whose last axis is k.
 
     After Flatten, k is [C, H, W] in the source and [H, W, C] in the base: the weight's rows are permuted once, here,
-    and the tensor is not transposed.
+    and the tensor is not transposed. Axes of 1 that a Flatten has dropped go before the product, as one writes it.
     """
     view, weight = walk.view(operand(node, 0)), operand(node, 1)
     group = view.axes[-1]
@@ -34,6 +34,8 @@ def dense(walk: Walk, node: ir.Node) -> None:
         view = View(walk.reshape(view.base, merged), (*view.axes[:-1], (len(merged) - 1,)))
     elif group != (rank - 1,):
         view = _last_axis_last(walk, view)
+    elif not view.is_moved and len(view.atoms()) < rank:
+        view = plain(walk.materialise(view))
     out_dims = [*dims_of(view.base)[:-1], dims_of(node.outputs[0])[-1]]
     inputs = [view.base, weight, optional(node, 2)]
     out = walk.emit("Dense", inputs, out_dims, dict(node.attributes), domain="keraport")

@@ -199,6 +199,31 @@ def test_a_subclassed_model() -> None:
     assert held(porting)["first/kernel"] == "up.weight" and held(porting)["second/bias"] == "down.bias"
 
 
+class Tied(nn.Module):
+    """A language model whose end is its beginning."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tokens = nn.Embedding(30, 12)
+        self.norm = nn.LayerNorm(12)
+        self.end = nn.Linear(12, 30, bias=False)
+        self.end.weight = self.tokens.weight
+
+    def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        return self.end(self.norm(self.tokens(ids)))
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_what_is_tied_in_the_source(tied: bool) -> None:
+    ids = keras.Input((None,), dtype="int32")
+    table = layers.ReversibleEmbedding(30, 12, name="table") if tied else layers.Embedding(30, 12, name="table")
+    x = layers.LayerNormalization(epsilon=1e-5)(table(ids))
+    y = table(x, reverse=True) if tied else layers.Dense(30, use_bias=False, name="scores")(x)
+    porting = ported(Tied(), WORDS, keras.Model(ids, y))
+    assert porting.is_equal and not porting.alone and not porting.unused
+    assert held(porting).get("scores/kernel", held(porting)["table/embeddings"]) in ("tokens.weight", "end.weight")
+
+
 WORKSHOP = """
 import keras, torch
 from keras import layers
