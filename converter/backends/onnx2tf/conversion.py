@@ -17,7 +17,7 @@ from converter.prepare import prepare_source
 from converter.report import Report
 from converter.sources import Source
 from converter.temporary import temporary_folder
-from passes.errors import NotEquivalent, UsageError
+from passes.errors import NotEquivalent, Unsupported, UsageError
 
 FORMATS = ("savedmodel", "tflite")
 
@@ -48,29 +48,33 @@ def convert_by_onnx2tf(loaded: Source, options: Options, report: Report, destina
     with contextlib.ExitStack() as stack:
         places = [(each, stack.enter_context(placed(each))) for each in destinations]
         folder = Path(stack.enter_context(temporary_folder("onnx2tf")))
+        if not destinations:  # it is verified, and goes away
+            places = [(Destination("tflite", Path("model.tflite")), folder / "model.tflite")]
         with report.stage("passes"):
             prepared = prepare_source(loaded, options)
             report.count_operators(prepared.normalised)
         with report.stage("onnx2tf"):
             raw = loaded.path if options.onnx2tf_raw else None
             made = run(python, write_graph(prepared.normalised, folder / "model.onnx", raw=raw), folder / "made")
-        for destination, place in places or [(Destination("tflite", Path("model.tflite")), made.lite)]:
+        for destination, place in places:
             _copied(made, destination, place)
             report.destinations.append(described(destination, place))
         if options.verify:
             with report.stage("verify"):
-                for told, (_, place) in zip(report.destinations, places, strict=False):
+                for told, (_, place) in zip(report.destinations, places, strict=True):
                     told["verification"] = _proven(place, loaded, report, str(told["format"]))
-                if not places:
-                    _proven(made.lite, loaded, report, "tflite")
-        if not places:
+        if not destinations:
             report.destinations.clear()
 
 
 def _copied(made: Made, destination: Destination, place: Path) -> None:
+    """Raises:
+    Unsupported: onnx2tf has made a SavedModel, but no LiteRT file of it."""
+    if destination.format == "tflite" and not made.lite.is_file():
+        raise Unsupported("onnx2tf writes no LiteRT file for it.", hint="Ask for the SavedModel: -o FOLDER.")
     if destination.format == "savedmodel":
         shutil.copytree(made.saved_model, place, ignore=shutil.ignore_patterns("*.tflite"))
-    elif place != made.lite:
+    else:
         shutil.copyfile(made.lite, place)
 
 

@@ -81,6 +81,8 @@ def test_what_it_makes_is_proven_and_put_in_place(factory: str, keraport: Kerapo
     seen = onnx.load(tmp_path / "seen.onnx")
     assert {entry.version for entry in seen.opset_import if not entry.domain} == {run.OPSET}
     assert {node.domain for node in seen.graph.node} == {""} and (tmp_path / run.SAMPLES).is_file()
+    ran = keraport("convert", factory, *told)
+    assert ran.code == 0 and "Written       nothing" in ran.out
     for name in ("out.tflite", "saved"):
         assert keraport("verify", name, factory, "--input", SPEC).code == 0
 
@@ -114,6 +116,13 @@ def test_the_file_as_it_is(keraport: Keraport, made: Path, tmp_path: Path, facto
     assert (tmp_path / "same").exists()
     ran = keraport("convert", factory, "--input", SPEC, *told, "-o", "other.tflite")
     assert ran.code == 1 and "Only an ONNX file" in ran.err
+
+
+def test_a_file_that_it_does_not_write(factory: str, keraport: Keraport, made: Path, tmp_path: Path) -> None:
+    python = interpreter(tmp_path, f'cp -r {made}/good/made "$6"; rm "$6"/*.tflite')
+    told = ("--backend", "onnx2tf", "--onnx2tf-python", python, "--input", SPEC)
+    ran = keraport("convert", factory, *told, "-o", "out.tflite")
+    assert ran.code == 2 and "no LiteRT file" in ran.err and not (tmp_path / "out.tflite").exists()
 
 
 @pytest.mark.parametrize(
