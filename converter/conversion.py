@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +12,12 @@ import onnx_ir as ir
 
 from converter.atomic_output import Output
 from converter.backends.emission import emit_model
-from converter.backends.onnx2tf.conversion import check_outputs, convert_by_onnx2tf
+from converter.backends.onnx2tf.conversion import check_call, convert_by_onnx2tf
 from converter.destinations.kinds import Destination, split_outputs
 from converter.destinations.quantise import Quantisation, quantisation
 from converter.destinations.write import described, placed, write
 from converter.options import Options
-from converter.ports import Port, ports_of, to_keras
+from converter.ports import Port, named, ports_of, to_keras
 from converter.prepare import prepare_source
 from converter.processes.exclusive import exclusive
 from converter.proof.cases import graph_inputs
@@ -191,11 +191,10 @@ def convert(
     report = Report(source=str(source) if isinstance(source, (str, Path)) else type(source).__name__, on_stage=on_stage)
     main, destinations = split_outputs(output, formats)
     if backend == "onnx2tf":
-        check_outputs(main, destinations)
+        check_call(onnx2tf_python, main, destinations)
     with contextlib.ExitStack() as stack:
-        ours = backend != "onnx2tf"
-        place = _place(stack, main, bool(verify)) if ours else None
-        others = [(each, stack.enter_context(placed(each))) for each in destinations if ours]
+        place = _place(stack, main, bool(verify) and backend != "onnx2tf")
+        others = [(each, stack.enter_context(placed(each))) for each in destinations]
         with report.stage("load"):
             options = Options(
                 inputs=inputs,
@@ -230,7 +229,7 @@ def convert(
             smaller = _quantisation(options, loaded, destinations)
             report.source, report.notes = loaded.description, list(loaded.notes)
         if options.backend == "onnx2tf":
-            convert_by_onnx2tf(loaded, options, report, destinations)
+            convert_by_onnx2tf(loaded, options, report, others)
             return Conversion(None, report, {})
         if verify:
             _start_replay()
@@ -240,8 +239,8 @@ def convert(
             report.notes += _notes_on_sizes(prepared.final)
         with report.stage("emit"):
             emission = emit_model(prepared.final, options, loaded)
-            report.inputs = _named(report.inputs, emission.input_names)
-            report.outputs = _named(report.outputs, emission.output_names, loaded.nameless)
+            report.inputs = named(report.inputs, emission.input_names)
+            report.outputs = named(report.outputs, emission.output_names, loaded.nameless)
             report.transposes, report.parameters = emission.transposes, emission.model.count_params()
             report.weights, report.custom_layers = emission.origins, emission.custom_layers
             describe_training(report, loaded, emission)
@@ -327,12 +326,4 @@ def _notes_on_sizes(final: ir.Model) -> list[str]:
     return [
         *(f"{size} is at most {most}: the source's table of positions ends there." for size, most in limits),
         *(f"The source drops the axis {size} where it is 1; the model keeps it." for size in kept_axes(final)),
-    ]
-
-
-def _named(ports: Sequence[Port], names: Sequence[str], nameless: Collection[str] = ()) -> list[Port]:
-    """The ports with the names that the model has for them, which are those of what is nameless in the source."""
-    return [
-        replace(port, name=name if port.name in nameless else port.name, keras_name=name)
-        for port, name in zip(ports, names, strict=True)
     ]

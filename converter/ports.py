@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -60,6 +60,14 @@ def _port(value: ir.Value) -> Port:
         return Port(value.name or "", tuple(shape), dtype)
     permutation = tuple(json.loads(value.metadata_props[PERMUTATION_KEY]))
     return Port(value.name or "", tuple(shape[p] for p in np.argsort(permutation)), dtype, permutation)
+
+
+def named(ports: Sequence[Port], names: Sequence[str], nameless: Collection[str] = ()) -> list[Port]:
+    """The ports with the names that the model has for them, which are those of what is nameless in the source."""
+    return [
+        replace(port, name=name if port.name in nameless else port.name, keras_name=name)
+        for port, name in zip(ports, names, strict=True)
+    ]
 
 
 def to_keras(ports: Sequence[Port], arrays: Sequence[Array]) -> list[Array]:

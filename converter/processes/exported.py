@@ -66,10 +66,10 @@ class SavedModel(Exported):
         return dict(self._signature(**{name: tf.constant(array) for name, array in given.items()}))
 
 
-def _numbered(item: tuple[str, Any]) -> tuple[int, str]:
+def _numbered(item: tuple[str, Any]) -> int:
     """TensorFlow has the outputs in no order; where they have no names, Keras has called them output_0, output_1, …"""
     number = item[0].rpartition("_")[2]
-    return (int(number) if item[0].startswith("output_") and number.isdecimal() else -1, "")
+    return int(number) if item[0].startswith("output_") and number.isdecimal() else -1
 
 
 class Lite(Exported):

@@ -149,6 +149,10 @@ class Verification:
         cases = [case for case in self.cases if not case.ill_conditioned]
         return _worst([output.to_dict()["max_abs"] for case in cases for output in case.outputs])
 
+    def summary(self) -> dict[str, Any]:
+        """For the line that a report has of each destination."""
+        return {"passed": self.passed, "cases": len(self.cases), "max_abs": self.max_abs}
+
     @property
     def reason(self) -> str:
         """The first thing that failed, in a sentence; "" when nothing did."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,7 +10,7 @@ from pathlib import Path
 from converter.backends.onnx2tf.environment import python_of
 from converter.backends.onnx2tf.run import Made, run, write_graph
 from converter.destinations.kinds import Destination
-from converter.destinations.write import described, placed
+from converter.destinations.write import described
 from converter.options import Options
 from converter.prepare import prepare_source
 from converter.report import Report
@@ -22,19 +21,25 @@ from passes.errors import NotEquivalent, Unsupported, UsageError
 FORMATS = ("savedmodel", "tflite")
 
 
-def check_outputs(main: Path | None, destinations: Sequence[Destination]) -> None:
-    """Raises:
-    UsageError: onnx2tf writes no such file."""
+def check_call(python: str | Path | None, main: Path | None, destinations: Sequence[Destination]) -> None:
+    """Before anything is loaded.
+
+    Raises:
+        UsageError: onnx2tf is not installed, or writes no such file.
+    """
     others = [str(each.path) for each in destinations if each.format not in FORMATS]
     if main is not None or others:
         raise UsageError(
             f"onnx2tf writes SavedModel folders and LiteRT files, no {main or others[0]}.",
             hint="Give -o FOLDER or -o OUT.tflite, or leave --backend out.",
         )
+    python_of("onnx2tf", python)
 
 
-def convert_by_onnx2tf(loaded: Source, options: Options, report: Report, destinations: Sequence[Destination]) -> None:
-    """Write the destinations, each in its place only when it is proven; the report says what came of it.
+def convert_by_onnx2tf(
+    loaded: Source, options: Options, report: Report, destinations: Sequence[tuple[Destination, Path]]
+) -> None:
+    """Write the destinations to where they are before they have been proven; the report says what came of it.
 
     Raises:
         UsageError: onnx2tf is not installed, or the source has no file that it could be given as it is.
@@ -45,11 +50,10 @@ def convert_by_onnx2tf(loaded: Source, options: Options, report: Report, destina
     python = python_of("onnx2tf", options.onnx2tf_python)
     if options.onnx2tf_raw and loaded.path is None:
         raise UsageError("Only an ONNX file can be given to onnx2tf as it is.", hint="Leave --onnx2tf-raw out.")
-    with contextlib.ExitStack() as stack:
-        places = [(each, stack.enter_context(placed(each))) for each in destinations]
-        folder = Path(stack.enter_context(temporary_folder("onnx2tf")))
-        if not destinations:  # it is verified, and goes away
-            places = [(Destination("tflite", Path("model.tflite")), folder / "model.tflite")]
+    with temporary_folder("onnx2tf") as name:
+        folder = Path(name)
+        # Without a destination the LiteRT file is verified, and goes away.
+        places = destinations or [(Destination("tflite", Path("model.tflite")), folder / "model.tflite")]
         with report.stage("passes"):
             prepared = prepare_source(loaded, options)
             report.count_operators(prepared.normalised)
@@ -95,5 +99,4 @@ def _proven(file: Path, loaded: Source, report: Report, kind: str) -> dict[str, 
         report.verification = found.to_dict()
     if not found.passed:
         raise NotEquivalent(f"What onnx2tf has written ({kind}) computes something else: {found.reason}")
-    told = found.to_dict()
-    return {"passed": True, "cases": len(told["cases"]), "max_abs": told["max_abs"]}
+    return found.summary()

@@ -78,8 +78,8 @@ def own_variables(layer: Any) -> dict[str, Any]:
 @contextmanager
 def linear(layer: Any) -> Iterator[None]:
     """The layer without the activation that is written into it: in the other model it may be a layer of its own."""
-    activation = getattr(layer, "activation", None)
-    if activation is None or isinstance(layer, keras.layers.RNN):
+    activation = _activation(layer)
+    if activation is None:
         yield
         return
     layer.activation = keras.activations.linear
@@ -91,8 +91,13 @@ def linear(layer: Any) -> Iterator[None]:
 
 def activated(layer: Any, y: Array) -> Any:
     """What the layer makes of this output of `linear`."""
-    activation = getattr(layer, "activation", None)
-    return activation(y) if activation is not None and not isinstance(layer, keras.layers.RNN) else y
+    activation = _activation(layer)
+    return y if activation is None else activation(y)
+
+
+def _activation(layer: Any) -> Callable[[Any], Any] | None:
+    """What is written into the layer to be done last; a recurrent layer does it at every step."""
+    return None if isinstance(layer, keras.layers.RNN) else getattr(layer, "activation", None)
 
 
 def first_array(values: Any) -> Array | None:

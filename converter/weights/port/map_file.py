@@ -24,7 +24,8 @@ class Row:
     Attributes:
         source: the tensor that it holds, or that it was computed from where `view` is None; None where it was filled.
         view: the steps from that tensor to the variable.
-        value: of all its entries, where the source has no such tensor.
+        value: of all its entries, where the source has no such tensor and it was filled; None where it holds numbers
+            for which the source has no name.
     """
 
     variable: str
@@ -34,7 +35,7 @@ class Row:
 
     def __str__(self) -> str:
         if self.source is None:
-            return f"{self.variable}  ←  {self.value:g}"
+            return f"{self.variable}  ←  " + ("numbers without a name" if self.value is None else f"{self.value:g}")
         if self.view is None:
             return f"{self.variable}  ←  computed from {self.source}"
         return f"{self.variable}  ←  {self.source}{''.join(f', {_step(kind, n)}' for kind, n in self.view)}"
@@ -60,9 +61,8 @@ def rows_of(matched: Sequence[Matched], model: Any) -> list[Row]:
     for each in matched:
         for name, variable in own_variables(each.layer).items():
             told = each.reading.variables[name]
-            if isinstance(told, Filled) or told.tensor.source is None:
-                value = told.value if isinstance(told, Filled) else float(told.tensor.array.flat[0])
-                rows.append(Row(names[variable.path], None, value=value))
+            if isinstance(told, Filled):
+                rows.append(Row(names[variable.path], None, value=told.value))
             else:
                 rows.append(Row(names[variable.path], told.tensor.source, told.view))
     return rows

@@ -8,7 +8,7 @@ from typing import Any
 
 from converter.backends.emission import emit_model
 from converter.options import Options
-from converter.ports import Port, ports_of
+from converter.ports import Port, named, ports_of
 from converter.prepare import prepare_source
 from converter.proof.cases import graph_inputs
 from converter.proof.oracle_for import oracle_for
@@ -21,7 +21,7 @@ from converter.weights.port.choices import walked
 from converter.weights.port.map_file import Row, rows_of
 from converter.weights.port.partners import path_of
 from converter.weights.port.sources import source_layers
-from converter.weights.port.target import Pairing, chosen_outputs, pairings
+from converter.weights.port.target import chosen_outputs, given_to, pairings
 from converter.weights.port.walk import Walk
 from converter.weights.port.words import Parting, partings
 from passes.errors import BadSource, ConversionError
@@ -72,10 +72,10 @@ def port_weights(
     loaded = _with_outputs(loaded, chosen_outputs(model, loaded.model.graph.outputs))
     prepared = prepare_source(loaded, options, keep_normalised=True)
     emission = emit_model(prepared.final, options, loaded)
-    inputs = _named(ports_of(graph_inputs(prepared.final)), emission.input_names)
+    inputs = named(ports_of(graph_inputs(prepared.final)), emission.input_names)
     oracle = oracle_for(loaded, prepared)
     trial = make_trials(Trials(loaded, oracle, quick=True), {}, [], proving=lambda trial: True)[0]
-    sources = source_layers(emission.model, emission.origins, Pairing(tuple(inputs)).arrays(trial.feeds))
+    sources = source_layers(emission.model, emission.origins, given_to(inputs, trial.feeds))
     pairing, walk, outputs = _best(model, sources, inputs, trial, told or {})
 
     def proven(other: Any) -> Verification:
@@ -84,7 +84,7 @@ def port_weights(
             None,
             source=replace(loaded, torch_module=None),  # how near to float64 the numbers are is the model's own affair
             oracle=oracle,
-            inputs=pairing.ports,
+            inputs=pairing,
             outputs=turned,
             normalised=prepared.normalised,
             answer=lambda trials: [_answered(other, pairing, trial) for trial in trials],
@@ -109,12 +109,12 @@ def _with_outputs(loaded: Source, places: Sequence[int]) -> Source:
 
 def _best(
     model: Any, sources: Sequence[Any], inputs: Sequence[Port], trial: Trial, told: Mapping[str, str]
-) -> tuple[Pairing, Walk, list[Array]]:
+) -> tuple[Sequence[Port], Walk, list[Array]]:
     """The first way to pair the inputs with which all layers agree, or that with which most do."""
-    found: list[tuple[Pairing, Walk, list[Array]]] = []
+    found: list[tuple[Sequence[Port], Walk, list[Array]]] = []
     failed: list[BadSource] = []
     for pairing in pairings(model, inputs, trial.feeds):
-        arrays = pairing.arrays(trial.feeds)
+        arrays = given_to(pairing, trial.feeds)
         try:
             _run(model, arrays)  # which makes the variables of a model that has none yet
             walk, outputs = _walked(model, sources, arrays, told)
@@ -128,7 +128,7 @@ def _best(
         raise failed[0]
     best = max(found, key=lambda each: sum(matched.is_equal for matched in each[1].matched))
     if best is not found[-1]:
-        return best[0], *_walked(model, sources, best[0].arrays(trial.feeds), told)
+        return best[0], *_walked(model, sources, given_to(best[0], trial.feeds), told)
     return best
 
 
@@ -150,9 +150,9 @@ def _run(model: Any, arrays: Sequence[Array]) -> list[Array]:
         raise BadSource(f"The model does not run: {type(error).__name__}: {error}") from error
 
 
-def _answered(model: Any, pairing: Pairing, trial: Trial) -> list[Array] | str:
+def _answered(model: Any, pairing: Sequence[Port], trial: Trial) -> list[Array] | str:
     try:
-        return feed(model, pairing.arrays(trial.feeds))
+        return feed(model, given_to(pairing, trial.feeds))
     except Exception as error:  # noqa: BLE001 - told as the outcome of the case
         return str(error)
 
@@ -164,7 +164,3 @@ def _as_given(port: Port, made: Array) -> Port:
     sizes = [size if isinstance(size, int) else None for size in (port.shape[axis] for axis in port.permutation)]
     fits = len(sizes) == made.ndim and all(a is None or a == b for a, b in zip(sizes, made.shape, strict=True))
     return port if fits else replace(port, permutation=None)
-
-
-def _named(ports: Sequence[Port], names: Sequence[str]) -> list[Port]:
-    return [replace(port, keras_name=name) for port, name in zip(ports, names, strict=True)]

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import keras
 import onnx_ir as ir
 
-from converter.ports import Port
+from converter.ports import Port, to_keras
 from converter.proof.saved_model import refuse_unsafe_keras
 from converter.sources.by_name.callables import find_callable
 from converter.weights.port.calls import Array
@@ -55,25 +55,21 @@ def _of_file(path: Path, *, trust: bool) -> Any:
         ) from error
 
 
-@dataclass(frozen=True)
-class Pairing:
-    """The inputs of a model as ports: in the model's order, turned as it takes them."""
-
-    ports: tuple[Port, ...]
-
-    def arrays(self, feeds: Mapping[str, Array]) -> list[Array]:
-        return [port.to_keras(feeds[port.name]) for port in self.ports]
+def given_to(ports: Sequence[Port], feeds: Mapping[str, Array]) -> list[Array]:
+    """What a model takes of the source's inputs, by their names: in its own order, turned as it takes them."""
+    return to_keras(ports, [feeds[port.name] for port in ports])
 
 
-def pairings(model: Any, ports: Sequence[Port], feeds: Mapping[str, Array]) -> Iterator[Pairing]:
-    """Ways in which the model's inputs can be the source's: by name, or else those whose shapes fit, in order first.
+def pairings(model: Any, ports: Sequence[Port], feeds: Mapping[str, Array]) -> Iterator[Sequence[Port]]:
+    """The model's inputs as ports of the source, each way that there is: by name, or else those whose shapes fit, in
+    order first.
 
     Raises:
         UsageError: there is none.
     """
     own = getattr(model, "inputs", None)
     if not own:
-        yield Pairing(tuple(ports))
+        yield ports
         return
     names = {name: port for port in ports for name in (port.name, port.keras_name)}
     found = False
@@ -85,7 +81,7 @@ def pairings(model: Any, ports: Sequence[Port], feeds: Mapping[str, Array]) -> I
         fitting = [_fitting(port, each.shape, feeds) for port, each in zip(order, own, strict=True)]
         if None not in fitting:
             found = True
-            yield Pairing(tuple(port for port in fitting if port is not None))
+            yield [port for port in fitting if port is not None]
     if not found:
         wanted = ", ".join(f"{each.name} {tuple(each.shape)}" for each in own)
         given = ", ".join(f"{name} {array.shape}" for name, array in feeds.items())

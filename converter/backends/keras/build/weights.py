@@ -271,13 +271,20 @@ def _identity(layer: keras.layers.Layer, given: dict[str, Any]) -> Any:
     return type(layer), json.dumps(config, sort_keys=True, default=str), weights
 
 
+def _why_nameless(weight: Weight | None) -> str | None:
+    """Why a variable is no tensor of the source's; None where it is one."""
+    if weight is None:
+        return "the source has no such weight"
+    if not weight.is_float:
+        return "whole numbers, which an Embedding holds as floats"
+    return "a constant that the source writes as a number" if weight.origin is None else None
+
+
 def _record(variables: Variables, variable: Any, source: Any) -> None:
     weight = _weight(source)
     variables.sources.update(() if weight is None else weight.sources)
-    if weight is None or weight.origin is None or not weight.is_float:
-        reason = "the source has no such weight" if weight is None else "a constant that the source writes as a number"
-        if weight is not None and not weight.is_float:
-            reason = "whole numbers, which an Embedding holds as floats"
+    reason = _why_nameless(weight)
+    if weight is None or weight.origin is None or reason is not None:
         variables.origins[variable.path] = {"source": None, "view": "derived", "reason": reason}
         return
     view: Any = weight.origin[1]
