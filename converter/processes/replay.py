@@ -63,6 +63,8 @@ class Replay:
         self._turn = threading.Lock()  # one pipe: an answer belongs to the request before it
         self.versions: dict[str, str] = {}
         self._is_ready = False
+        self._kept = ""
+        self._unread = 0  # answers that nobody waits for
         atexit.register(self.close)
 
     @classmethod
@@ -96,6 +98,21 @@ class Replay:
                 raise NotEquivalent(f"The saved model stops in plain Keras on {self.backend}, case {place}: {outcome}")
             outputs.append(outcome)
         return outputs
+
+    def open(self, model: Path | str, *, inputs: Sequence[str | None] = (), outputs: Sequence[str | None] = ()) -> None:
+        """Have a model loaded, without waiting for it, and kept until `forget`: for several `replay`s of one file.
+
+        What goes wrong is told by the `replay` that follows.
+        """
+        with self._turn:
+            self._kept = str(Path(model).resolve())
+            self._tell(self._question(model, (inputs, outputs), []))
+
+    def forget(self) -> None:
+        """Have what `open` loaded given back."""
+        with self._turn:
+            self._kept = ""
+            self._tell({"model": ""})
 
     def replay(
         self,
@@ -137,9 +154,7 @@ class Replay:
                 dtypes = [np.asarray(array).dtype.name for array in arrays]
                 carry = [list(item) for item in carried[place]] if carried else []
                 requests.append({"inputs": str(inputs), "outputs": str(outputs), "dtypes": dtypes, "carried": carry})
-            told = {"inputs": list(names[0]), "outputs": list(names[1])}
-            question = {"model": str(Path(model).resolve()), "layers": LAYERS, **told, "cases": requests}
-            answer = self._ask(question, timeout)
+            answer = self._ask(self._question(model, names, requests), timeout)
             if not answer["ok"]:
                 raise NotEquivalent(
                     f"The saved model does not load in plain Keras on {self.backend}: {answer['message']}"
@@ -166,11 +181,31 @@ class Replay:
             self.versions = self._read(START_SECONDS)["versions"]
             self._is_ready = True
 
+    def _question(
+        self,
+        model: Path | str,
+        names: tuple[Sequence[str | None], Sequence[str | None]],
+        cases: Sequence[dict[str, Any]],
+    ) -> dict[str, Any]:
+        path = str(Path(model).resolve())
+        told = {"inputs": list(names[0]), "outputs": list(names[1])}
+        return {"model": path, "layers": LAYERS, **told, "cases": cases, "keep": path == self._kept}
+
+    def _tell(self, request: dict[str, Any]) -> None:
+        """Ask without waiting: `_ask` reads the answer before its own."""
+        if self.is_alive:
+            with contextlib.suppress(BrokenPipeError):  # the next `_ask` tells
+                self._link.send(json.dumps(request).encode() + b"\n")
+                self._unread += 1
+
     def _ask(self, request: dict[str, Any], timeout: float) -> dict[str, Any]:
         try:
             self._link.send(json.dumps(request).encode() + b"\n")
         except BrokenPipeError:
             raise self._died() from None
+        while self._unread:
+            self._read(timeout)
+            self._unread -= 1
         return self._read(timeout)
 
     def _read(self, timeout: float) -> dict[str, Any]:

@@ -86,10 +86,11 @@ def answer_all(requests: Iterable[str], answers: TextIO) -> None:
 
     versions = {"keras": keras.__version__, "numpy": numpy.__version__}
     _answer(answers, {"ready": True, "backend": keras.backend.backend(), "versions": versions})
+    opened = _Opened()
     for line in requests:
         try:
             request = json.loads(line)
-            model = _open(request)
+            model = opened.model(request)
         except Exception as error:  # noqa: BLE001 - whatever a model does wrong is the answer, and the process lives on
             answer = _failure(error)
         else:
@@ -97,6 +98,28 @@ def answer_all(requests: Iterable[str], answers: TextIO) -> None:
             answer = {"ok": True, **told, "cases": _replay_all(model, request["cases"], request["outputs"])}
             del model
         _answer(answers, answer)
+        if not request.get("keep"):
+            opened.clear()
+
+
+class _Opened:
+    """The model of the last request, where the next one may ask for it again."""
+
+    def __init__(self) -> None:
+        self._path = ""
+        self._model: Any = None
+
+    def model(self, request: dict[str, Any]) -> Any:
+        if self._path != request["model"] or self._model is None:
+            self.clear()
+            self._path, self._model = request["model"], _open(request)
+        return self._model
+
+    def clear(self) -> None:
+        """Give back what it has taken."""
+        import keras
+
+        self._model = None
         keras.backend.clear_session()
         gc.collect()
 

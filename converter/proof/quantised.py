@@ -14,7 +14,7 @@ from converter.ports import Port, to_source
 from converter.proof.cases import feeds, graph_inputs, lengths_of, plan
 from converter.proof.oracle import Oracle
 from converter.proof.trials import Trial
-from converter.proof.verify import replayed
+from converter.proof.verify import replaying
 from converter.sources import Source
 from passes.errors import NotEquivalent
 
@@ -64,7 +64,8 @@ def signals(
     drawn = [feeds(graph_inputs(source.model), case, {}, lengths_of(source.model.graph)) for case in cases]
     chosen = [dict(each) for each in given[:MOST_CASES]] or drawn
     trials = [Trial(cases[0], each, oracle.run(each)) for each in chosen]
-    answers = replayed(saved, inputs, outputs, source.states, trials, backend)
+    with replaying(saved, inputs, outputs, source.states, backend) as answer:
+        answers = answer(trials)
     failure = next((answer for answer in answers if isinstance(answer, str)), None)
     if failure is not None:
         raise NotEquivalent(f"The quantised file does not run: {failure}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -23,12 +24,12 @@ Array = np.ndarray[Any, np.dtype[Any]]
 STEPS = 4
 SEED_OF_STEPS = 100
 
-REDRAWN = (1.0, 0.3, 3.0, 1.0)
+REDRAWN = (100.0, 3.0, 0.3, 1.0)
 SEED_OF_REDRAWN = 1000
 
-SCALES = (0.1, 10.0)
+SCALES = (100.0, 10.0, 0.1)
 SEED_OF_SCALES = 200
-"""What floats are multiplied by when a case is drawn again, and the seeds."""
+"""What floats are multiplied by when a case is drawn again, and the seeds: detectors want pixels of 0 to 255."""
 
 
 @dataclass(frozen=True)
@@ -81,13 +82,16 @@ class Trials:
         answer = self.oracle.ask(given)
         return Trial(case, given, answer.outputs, answer.by)
 
-    def redrawn(self, trial: Trial) -> Iterator[Trial]:
-        """The same sizes with other numbers."""
-        for attempt, scale in enumerate(REDRAWN):
-            note = f"drawn again, for the inputs of seed {trial.case.seed} are ill-conditioned"
-            seed = SEED_OF_REDRAWN * (attempt + 1) + trial.case.seed
-            with suppress(BadSource):
-                yield self.at(Case(seed, trial.case.dims, note, scale=scale))
+    def redrawn(self, trials: Sequence[Trial]) -> Iterator[list[Trial]]:
+        """The same sizes with other numbers, one attempt for each of the trials after the other."""
+        for attempt, scale in enumerate(REDRAWN if trials else ()):
+            again = []
+            for trial in trials:
+                note = f"drawn again, for the inputs of seed {trial.case.seed} are ill-conditioned"
+                seed = SEED_OF_REDRAWN * (attempt + 1) + trial.case.seed
+                with suppress(BadSource):
+                    again.append(self.at(Case(seed, trial.case.dims, note, scale=scale)))
+            yield again
 
     def moving(self, trial: Trial) -> Iterator[Trial]:
         """The same sizes with much smaller and much larger numbers: a saturated output moves then."""
@@ -127,7 +131,7 @@ def make_trials(
         trials, refused = first
         notes.extend(refused)
         if not any(map(proving, trials)):
-            trials += [trial for trial in making.moving(trials[0]) if proving(trial)]
+            trials += islice(filter(proving, making.moving(trials[0])), 1)
         return [*trials, *_steps(making, trials[0].case)] if source.states else trials
     raise BadSource(
         f"onnxruntime runs the source at no size that was tried. {refusals[0] if refusals else ''}".strip(),

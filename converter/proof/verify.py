@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from converter.proof.oracle import Oracle
 from converter.proof.precision import tolerances_of
 from converter.proof.torch_reference import ask_module
 from converter.proof.trials import Trial, Trials, example_arrays, make_trials
-from converter.proof.verdict import CaseResult, Inner, Verification
+from converter.proof.verdict import ENOUGH, CaseResult, Inner, Verification
 from converter.sources import Source
 from passes.errors import NotEquivalent
 from passes.normalize.explicit_axes import kept_axes
@@ -96,20 +97,15 @@ def verify(
     known = whole.graph
     making = Trials(source, oracle, lengths_of(known), kept_axes(whole), quick)
     judge = Judge(oracle, outputs, tolerance, tolerances_of(known))
-    trials = make_trials(making, examples or {}, result.notes, proving=judge.proves)
-    result.oracle = _oracles([trial.by for trial in trials])
-
-    def answers(asked: Sequence[Trial]) -> list[list[Array] | str]:
-        if answer is not None:
-            return answer(asked)
-        assert saved is not None
-        return replayed(saved, inputs, outputs, source.states, asked, backend)
-
-    outcomes = answers(trials)
-    judged = [(trial, judge.case(trial, outcome)) for trial, outcome in zip(trials, outcomes, strict=True)]
-    again = [other for trial, case in judged if case.ill_conditioned for other in making.redrawn(trial)]
-    if again:
-        judged += [(trial, judge.case(trial, outcome)) for trial, outcome in zip(again, answers(again), strict=True)]
+    with nullcontext(answer) if answer else replaying(saved, inputs, outputs, source.states, backend) as answers:
+        trials = make_trials(making, examples or {}, result.notes, proving=judge.proves)
+        result.oracle = _oracles([trial.by for trial in trials])
+        outcomes = answers(trials)
+        judged = [(trial, judge.case(trial, outcome)) for trial, outcome in zip(trials, outcomes, strict=True)]
+        for again in making.redrawn([trial for trial, case in judged if case.ill_conditioned]):
+            judged += [(trial, judge.case(trial, found)) for trial, found in zip(again, answers(again), strict=True)]
+            if sum(case.passed for _, case in judged) >= ENOUGH:
+                break
     result.unproven = judge.unproven([trial for trial, _ in judged])
     result.inner = look_inside(judged, result.unproven, find_guilty)
     if result.inner is not None and result.inner.guilty is None:
@@ -156,22 +152,30 @@ def _oracles(answers: Sequence[str]) -> str:
     return "; ".join(f"{by} ({count} of {len(answers)} cases)" for by, count in counts)
 
 
-def replayed(
-    saved: Path,
-    inputs: Sequence[Port],
-    outputs: Sequence[Port],
-    states: Mapping[str, str],
-    trials: Sequence[Trial],
-    backend: str,
-) -> list[list[Array] | str]:
-    """What Keras makes of every trial, or the message with which it stops. A file that does not load fails them all."""
-    cases = [to_keras(inputs, [trial.feeds[port.name] for port in inputs]) for trial in trials]
-    carried = [_carry(inputs, outputs, states) if trial.case.continues else [] for trial in trials]
+@contextmanager
+def replaying(
+    saved: Path | None, inputs: Sequence[Port], outputs: Sequence[Port], states: Mapping[str, str], backend: str
+) -> Iterator[Answer]:
+    """A process that loads the file, while the cases are drawn, and keeps it for all of them."""
+    if saved is None:
+        raise ValueError("There is neither a file nor what answers in its place.")
+    replay = Replay.warm(backend)
+    given, names = ([port.keras_name or port.name for port in ports] for ports in (inputs, outputs))
+
+    def answer(trials: Sequence[Trial]) -> list[list[Array] | str]:
+        """A file that does not load fails them all."""
+        cases = [to_keras(inputs, [trial.feeds[port.name] for port in inputs]) for trial in trials]
+        carried = [_carry(inputs, outputs, states) if trial.case.continues else [] for trial in trials]
+        try:
+            return replay.replay(saved, cases, carried=carried, inputs=given, outputs=names).cases
+        except NotEquivalent as error:
+            return [error.message] * len(cases)
+
+    replay.open(saved, inputs=given, outputs=names)
     try:
-        given, names = ([port.keras_name or port.name for port in ports] for ports in (inputs, outputs))
-        return Replay.warm(backend).replay(saved, cases, carried=carried, inputs=given, outputs=names).cases
-    except NotEquivalent as error:
-        return [error.message] * len(cases)
+        yield answer
+    finally:
+        replay.forget()
 
 
 def _carry(inputs: Sequence[Port], outputs: Sequence[Port], states: Mapping[str, str]) -> Sequence[Carry]:

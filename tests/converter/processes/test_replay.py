@@ -58,6 +58,38 @@ def test_a_file_that_does_not_load(tmp_path: Path) -> None:
         Replay.warm().run(tmp_path / "m.keras", [[X]])
 
 
+def test_a_model_that_is_opened_is_loaded_once_until_it_is_forgotten(saved: Path, tmp_path: Path) -> None:
+    replay, file = Replay.warm(), tmp_path / "m.keras"
+    file.write_bytes(saved.read_bytes())
+    replay.open(file)
+    ((first, *_),) = replay.run(file, [[X]])
+    file.unlink()  # the process has it
+    ((again, *_),) = replay.run(file, [[X]])
+    assert (first == again).all()
+    replay.forget()
+    with pytest.raises(NotEquivalent, match="does not load"):
+        replay.run(file, [[X]])
+
+
+def test_another_model_in_between_takes_the_place_of_the_opened_one(saved: Path, tmp_path: Path) -> None:
+    replay, other = Replay.warm(), tmp_path / "other.keras"
+    keras.Sequential([keras.Input((3,)), keras.layers.ReLU(threshold=1.0)]).save(other)
+    replay.open(saved)
+    assert len(replay.run(saved, [[X]])[0]) == 3
+    assert len(replay.run(other, [[X]])[0]) == 1
+    assert len(replay.run(saved, [[X]])[0]) == 3
+    replay.forget()
+
+
+def test_what_goes_wrong_when_a_model_is_opened_is_told_to_who_asks(tmp_path: Path) -> None:
+    replay = Replay.warm()
+    replay.open(tmp_path / "nothing.keras")
+    with pytest.raises(NotEquivalent, match="does not load in plain Keras"):
+        replay.run(tmp_path / "nothing.keras", [[X]])
+    replay.forget()
+    assert replay.is_alive
+
+
 def test_a_lambda_does_not_load(tmp_path: Path) -> None:
     keras.Sequential([keras.Input((3,)), keras.layers.Lambda(lambda x: x)]).save(tmp_path / "m.keras")
     with pytest.raises(NotEquivalent, match=r"[Ll]ambda"):
