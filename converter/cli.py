@@ -213,6 +213,7 @@ def convert(
             verify=False if no_verify else how,
             verify_on=backend_names(verify_on),
             example_files=_example_files(examples, normalise, also=calibrate is not None),
+            layers=html_file is not None,
             quantise=quantise,
             calibrate=calibrate,
             least_signal=least_signal,

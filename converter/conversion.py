@@ -134,6 +134,7 @@ def convert(
     trust: bool = False,
     max_bytes: int | None = None,
     state: str = "refuse",
+    layers: bool = False,
     tolerance: Tolerance | None = None,
     on_stage: OnStage | None = None,
 ) -> Conversion:
@@ -178,6 +179,7 @@ def convert(
         max_bytes: refuse models whose weights need more.
         state: "refuse" a module that writes to its buffers in `forward`, or make an input and an output, named after
             it, of each such buffer: "inputs".
+        layers: compare every layer as well, for `report.layers` and the page.
         tolerance: what floating-point outputs may differ by, instead of what goes with their dtype.
         on_stage: called when a stage begins and ends.
 
@@ -223,11 +225,13 @@ def convert(
                 least_signal=least_signal,
                 onnx2tf_python=onnx2tf_python,
                 onnx2tf_raw=onnx2tf_raw,
+                layers=layers,
                 tolerance=tolerance,
             )
             loaded = load(source, options)
             smaller = _quantisation(options, loaded, destinations)
             report.source, report.notes = loaded.description, list(loaded.notes)
+            report.modules = loaded.classes if layers else {}
         if options.backend == "onnx2tf":
             convert_by_onnx2tf(loaded, options, report, others)
             return Conversion(None, report, {})
@@ -293,8 +297,7 @@ def _classes(loaded: Source) -> dict[str, str]:
     """The classes of the source's modules, by the names of their nested models."""
     from converter.backends.keras.build.names import spelled
 
-    modules = () if loaded.torch_module is None else loaded.torch_module.named_modules()
-    return {spelled(path): type(module).__name__ for path, module in modules}
+    return {spelled(path): name for path, name in loaded.classes.items()}
 
 
 def _place(stack: contextlib.ExitStack, output: str | Path | None, verify: bool) -> Output | None:

@@ -72,6 +72,7 @@ class Options:
     least_signal: float | None = None
     onnx2tf_python: str | Path | None = None
     onnx2tf_raw: bool = False
+    layers: bool = False
     tolerance: Tolerance | None = None
 
     def __post_init__(self) -> None:

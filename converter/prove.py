@@ -60,6 +60,7 @@ class Proof:
         Raises:
             NotEquivalent: it computes something else.
         """
+        from converter.proof.guilt.by_layer import by_layer
         from converter.proof.guilt.first_difference import Tracing, locate
         from converter.proof.verify import verify_on_all
 
@@ -67,6 +68,9 @@ class Proof:
         if not verification.passed:
             tracing = Tracing(self.emission.trace, self.emission.isolated)
             verification.first_difference = locate(verification, self.loaded, self._oracle, tracing, self.options)
+        if self.options.layers:
+            found = by_layer(self.prepared.final, self.emission, verification.counterexample or verification.first)
+            self.report.layers = [layer.to_dict() for layer in found]
         self.report.verification = verification.to_dict()
         self.report.notes += [f"Output {name!r} is unproven. {why}" for name, why in verification.unproven.items()]
         if not verification.passed:

@@ -111,6 +111,7 @@ class Verification:
         precision: per output, against float64; empty where the module does not run in float64.
         first_difference: where the two part ways, see guilt/first_difference.py; None where they agree.
         counterexample: inputs that come out wrong, axes as in the source; not part of the report.
+        first: the inputs of the first case, axes as in the source; not part of the report.
         notes: trials that could not be made, and why.
         inner: set where the outputs alone do not decide.
         unproven: outputs that hardly move in any case, and why that proves little about them.
@@ -129,6 +130,7 @@ class Verification:
     unproven: dict[str, str] = field(default_factory=dict)
     others: list[Verification] = field(default_factory=list)
     counterexample: Mapping[str, Array] | None = field(default=None, repr=False)
+    first: Mapping[str, Array] = field(default_factory=dict, repr=False)
     is_quick: bool = False
 
     @property
@@ -181,7 +183,14 @@ class Verification:
                 return f"On {other.backend}: {other.reason}"
         if not self.cases:
             return "No case could be tried."
-        return "" if self.is_conditioned else "Too few cases are well-conditioned: rounding alone moves the outputs."
+        return "" if self.is_conditioned else f"Too few cases are well-conditioned: {self._rounding}"
+
+    @property
+    def _rounding(self) -> str:
+        """What rounding does to the output that it moves most in a case that says nothing."""
+        moved = [output for case in self.cases for output in case.outputs if output.ill_conditioned]
+        worst = max(moved, key=lambda output: output.uncertainty or 0.0)
+        return f"rounding alone moves output {worst.name!r} of onnxruntime by {worst.uncertainty:.3g}."
 
     @property
     def is_conditioned(self) -> bool:

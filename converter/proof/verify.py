@@ -99,6 +99,7 @@ def verify(
     judge = Judge(oracle, outputs, tolerance, tolerances_of(known))
     with nullcontext(answer) if answer else replaying(saved, inputs, outputs, source.states, backend) as answers:
         trials = make_trials(making, examples or {}, result.notes, proving=judge.proves)
+        result.first = trials[0].feeds
         result.oracle = _oracles([trial.by for trial in trials])
         outcomes = answers(trials)
         judged = [(trial, judge.case(trial, outcome)) for trial, outcome in zip(trials, outcomes, strict=True)]

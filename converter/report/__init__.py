@@ -22,14 +22,16 @@ from passes.graph.unsupported import SIZED_BY_NUMBERS
 
 @dataclass
 class Stage:
-    """One part of the way. `ok` is None while it runs."""
+    """One part of the way. `ok` is None while it runs; the memory is the most that this process has held by its end."""
 
     name: str
     seconds: float = 0.0
     ok: bool | None = None
+    peak_memory_bytes: int = 0
 
     def to_dict(self) -> dict[str, Any]:
-        return {"name": self.name, "seconds": round(self.seconds, 4), "ok": self.ok}
+        told = {"name": self.name, "seconds": round(self.seconds, 4), "ok": self.ok}
+        return {**told, "peak_memory_bytes": self.peak_memory_bytes}
 
 
 OnStage = Callable[["Report", Stage], None]
@@ -56,6 +58,8 @@ class Report:
         backends: those of Keras that compile the model.
         custom_layers: the layers of `keraport.layers` that the model has: layer, name, node, module and the reason. The
             model is `portable` where there are none; None where it was not made.
+        layers: `LayerError.to_dict()` of each, in the model's order, where it was asked for: for the page.
+        modules: the classes of the source's modules by their paths.
         weights: for every variable of the model where its numbers come from, as in `Conversion.weights`.
         notes: what a reader should know, for example that the batch could not be exported as dynamic.
         error: `ConversionError.to_dict()` of what stopped the conversion.
@@ -78,6 +82,8 @@ class Report:
     destinations: list[dict[str, Any]] = field(default_factory=list)
     backends: list[str] = field(default_factory=list)
     custom_layers: list[dict[str, str | None]] | None = None
+    layers: list[dict[str, Any]] = field(default_factory=list)
+    modules: dict[str, str] = field(default_factory=dict)
     weights: dict[str, dict[str, Any]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     error: dict[str, str | None] | None = None
@@ -100,7 +106,7 @@ class Report:
             raise
         finally:
             stage.seconds = time.perf_counter() - start
-            self.peak_memory_bytes = peak_memory()
+            self.peak_memory_bytes = stage.peak_memory_bytes = peak_memory()
             self._tell(stage)
 
     def count_operators(self, model: ir.Model) -> None:
@@ -129,6 +135,8 @@ class Report:
             "portable": None if self.custom_layers is None else not self.custom_layers,
             "custom_layers": self.custom_layers or [],
             "notes": self.notes,
+            "layers": self.layers,
+            "modules": self.modules,
             "weights": self.weights,
             "versions": versions(),
         }

@@ -7,11 +7,24 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from converter.report.plot import plot
+from converter.report.tree import module_tree
+
 
 def render(report: Mapping[str, Any]) -> str:
     """The page for `Report.to_dict()`."""
-    seconds = sum(stage["seconds"] for stage in report["stages"])
-    return pages().get_template("report.html").render(report=report, seconds=seconds, verdict=_verdict(report))
+    layers = report["layers"]
+    return (
+        pages()
+        .get_template("report.html")
+        .render(
+            report=report,
+            seconds=sum(stage["seconds"] for stage in report["stages"]),
+            verdict=_verdict(report),
+            plot=plot([layer["error"] for layer in layers], [layer["noise"] for layer in layers]),
+            tree=module_tree(layers, report["modules"]),
+        )
+    )
 
 
 def pages() -> Environment:

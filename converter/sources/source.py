@@ -69,6 +69,12 @@ class Source:
         return {name: kind == "PARAMETER" for name, kind in kinds.items()} or None
 
     @property
+    def classes(self) -> dict[str, str]:
+        """The classes of the modules by their dotted paths."""
+        modules = () if self.torch_module is None else self.torch_module.named_modules()
+        return {path: type(module).__name__ for path, module in modules}
+
+    @property
     def trainable_sizes(self) -> dict[str, int] | None:
         """How many numbers each parameter has that is trained; None where the source is no module.
 

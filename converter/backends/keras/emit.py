@@ -24,7 +24,7 @@ from converter.backends.keras.build.weights import Variables, Weight, collecting
 from converter.backends.keras.nesting.calls import fixed_sizes
 from converter.backends.keras.nesting.groups import Again, Group
 from converter.backends.keras.nesting.isolated import isolated, part, rebound
-from converter.backends.keras.nesting.levels import Level, as_list, count_transposes, one_or_all, trace
+from converter.backends.keras.nesting.levels import Level, as_list, count_transposes, one_or_all, operations, trace
 from converter.backends.keras.nesting.structure import group_by_module, one_group
 from passes.errors import ConversionError, NotEquivalent, Unsupported, describe, operator
 from passes.graph.unsupported import refusal
@@ -54,6 +54,11 @@ class Emission:
     def trainable_parameters(self) -> int:
         """How many numbers the trainable variables hold."""
         return sum(math.prod(variable.shape) for variable in self.model.trainable_variables)
+
+    @property
+    def operations(self) -> dict[str, keras.Operation]:
+        """Every layer and operation by its name."""
+        return operations(self.model)
 
     @property
     def transposes(self) -> int:

@@ -35,6 +35,8 @@ KEYS = {
     "backends",
     "weights",
     "notes",
+    "layers",
+    "modules",
     "versions",
 }
 
@@ -77,7 +79,7 @@ def test_the_keys_are_those_of_the_design() -> None:
         {"name": "logits", "shape": ["batch", 10], "dtype": "float32", "permutation": None, "keras_name": None}
     ]
     assert values["stages"][0]["name"] == "load"
-    assert set(values["stages"][0]) == {"name", "seconds", "ok"}
+    assert set(values["stages"][0]) == {"name", "seconds", "ok", "peak_memory_bytes"}
     (case,) = values["verification"]["cases"]
     assert (case["shape"], case["seed"]) == ({"x": [2, 3, 32, 32]}, 1)
     assert {"name", "max_abs", "max_rel", "tolerance"} <= set(case["outputs"][0])

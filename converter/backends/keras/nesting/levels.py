@@ -71,6 +71,16 @@ def count_transposes(model: keras.Model) -> int:
     return count
 
 
+def operations(model: keras.Model) -> dict[str, keras.Operation]:
+    """Every layer and operation by its name, nested models' included."""
+    found: dict[str, keras.Operation] = {}
+    for operation in model.operations:
+        found[operation.name] = operation
+        if isinstance(operation, keras.Model):
+            found |= operations(operation)
+    return found
+
+
 def one_or_all(tensors: list[Any]) -> Any:
     """A model of one input takes a tensor, one of several a list; likewise for outputs."""
     return tensors[0] if len(tensors) == 1 else tensors
