@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 
 FLOORS = {
-    "passes": """errors opset / dims / graph / padding / lower / fold.values / fold / shapes.rules / shapes
+    "passes": """errors opset facts / dims / graph / padding / lower / fold.values / fold / shapes.rules / shapes
         / simplify normalize fuse / layout.walk / layout.rules / layout / order""",
     "converter": """errors ports versions temporary atomic_output input_spec model_args processes.exclusive
         example_files /

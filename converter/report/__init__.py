@@ -17,7 +17,7 @@ from converter.options import BACKENDS
 from converter.ports import Port
 from converter.versions import versions
 from passes.errors import ConversionError, operator
-from passes.graph.unsupported import SIZED_BY_NUMBERS
+from passes.facts.keras import SIZED_BY_NUMBERS
 
 
 @dataclass

@@ -109,9 +109,6 @@ REFUSED: tuple[Refused, ...] = (
     ),
 )
 
-SIZED_BY_NUMBERS = frozenset({"Compress", "NonMaxSuppression", "NonZero", "Unique"})
-"""Converted operators whose results have as many elements as the numbers say: JAX cannot compile them."""
-
 PARTS: Mapping[str, Part] = {
     "computed weights": Part(
         "LSTM, GRU or RNN with weights that the graph computes",

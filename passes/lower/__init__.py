@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
+from passes.facts.onnxruntime import has_small_mask
 from passes.graph.builder import Names
-from passes.lower.attention_mask import expand_mask, is_faulty_attention
+from passes.lower.attention_mask import expand_mask
 from passes.lower.private_operators import DOMAINS, private
 from passes.lower.same_pads import is_faulty_same, spell_out_same
 
@@ -33,7 +34,7 @@ def to_standard(model: ir.Model) -> ir.Model:
             if node.domain == "keraport":
                 private(node).meaning(node, names)
         for node in list(graph):
-            if is_faulty_attention(node):
+            if has_small_mask(node):
                 expand_mask(node, names)
     for domain in DOMAINS:
         copy.opset_imports.pop(domain, None)

@@ -1,22 +1,10 @@
-"""Attention whose mask broadcasts along queries or keys, which onnxruntime 1.31 refuses: the mask is expanded."""
+"""Attention whose mask broadcasts along queries or keys, which onnxruntime refuses: the mask is expanded."""
 
 from __future__ import annotations
 
 import onnx_ir as ir
 
 from passes.graph.builder import Builder, Names, sizes_of
-
-
-def is_faulty_attention(node: ir.Node) -> bool:
-    """Is this an Attention on four axes with a mask smaller than the scores?"""
-    if node.domain != "" or node.op_type != "Attention" or len(node.inputs) < 4:
-        return False
-    q, k, mask = node.inputs[0], node.inputs[1], node.inputs[3]
-    if q is None or k is None or mask is None or q.shape is None or k.shape is None or mask.shape is None:
-        return False
-    if len(q.shape) != 4 or len(mask.shape) < 2:
-        return False
-    return mask.shape[-2] != q.shape[2] or mask.shape[-1] != k.shape[2]
 
 
 def expand_mask(node: ir.Node, names: Names) -> None:

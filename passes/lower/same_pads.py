@@ -1,14 +1,13 @@
 """SAME where onnxruntime refuses it or computes it wrongly, with the pads spelled out.
 
-onnxruntime 1.31 has no Conv with SAME and a dilation; it takes the pads of a dilated pool from the kernel without its
-dilation, and negative ones where a pool's kernel is smaller than its stride. Keras does all of these, so that only
-graphs on their way to onnxruntime are changed.
+Keras does all of these, so that only graphs on their way to onnxruntime are changed.
 """
 
 from __future__ import annotations
 
 import onnx_ir as ir
 
+from passes.facts.onnxruntime import is_dilated_same, is_sparse_same_pool
 from passes.graph.builder import Names
 from passes.padding.conv import split_conv
 from passes.padding.pools import split_average_pool, split_max_pool
@@ -18,14 +17,9 @@ _SPLIT = {"Conv": split_conv, "MaxPool": split_max_pool, "AveragePool": split_av
 
 def is_faulty_same(node: ir.Node) -> bool:
     """Is this a SAME that onnxruntime cannot be trusted with, on an input whose rank is known?"""
-    if node.domain != "" or node.op_type not in _SPLIT or node.inputs[0] is None or node.inputs[0].shape is None:
+    if node.op_type not in _SPLIT or node.inputs[0] is None or node.inputs[0].shape is None:
         return False
-    if node.attributes.get_string("auto_pad", "NOTSET") not in ("SAME_UPPER", "SAME_LOWER"):
-        return False
-    if max(node.attributes.get_ints("dilations", ()), default=1) > 1:
-        return True
-    kernel, strides = node.attributes.get_ints("kernel_shape", ()), node.attributes.get_ints("strides", ())
-    return node.op_type != "Conv" and any(k < s for k, s in zip(kernel, strides, strict=False))
+    return is_dilated_same(node) or is_sparse_same_pool(node)
 
 
 def spell_out_same(node: ir.Node, names: Names) -> None:

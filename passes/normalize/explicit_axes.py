@@ -20,6 +20,7 @@ import onnx_ir as ir
 from passes.dims.bounds import lower_bound
 from passes.dims.polynomial import Dim
 from passes.errors import Unsupported, describe
+from passes.facts.onnxruntime import AXES_NAME
 from passes.graph.builder import Builder, Names
 from passes.shapes.rules.known_shapes import read_dim
 from passes.shapes.rules.reductions import REDUCTIONS
@@ -81,8 +82,7 @@ class _Constants:
         key = graph, tuple(wanted)
         if key not in self._made:
             self._names = self._names or Names(self._model)
-            # not "..._axes": onnxruntime 1.31's GatherSliceToSplitFusion makes an initializer "squeeze_axes" unchecked
-            self._made[key] = Builder(node, self._names).constant(wanted, "axis_list")
+            self._made[key] = Builder(node, self._names).constant(wanted, AXES_NAME)
         if len(node.inputs) <= position:
             node.resize_inputs(position + 1)
         node.replace_input_with(position, self._made[key])

@@ -14,6 +14,7 @@ from typing import Any
 import onnx_ir as ir
 
 from passes.dims.polynomial import Dim
+from passes.facts.keras import takes_stride_and_dilation
 from passes.graph.builder import Builder, Names, first_input, set_attributes, sizes_of
 from passes.padding.arithmetic import Axis
 from passes.padding.nodes import pad_window, stride_axes
@@ -28,7 +29,7 @@ def split_conv(node: ir.Node, names: Names, *, fold: bool = True) -> bool:
     Result   Conv<auto_pad="SAME_UPPER", …>(x, w, b) where the pads are provably those
     """
     window = read_window(node)
-    if max(window.strides) > 1 and max(window.dilations) > 1:
+    if not takes_stride_and_dilation(window.strides, window.dilations):
         _split_stride_from_dilation(node, window, names)
         return True
     folded = fold and not window.is_valid and window.is_same_upper
@@ -49,7 +50,7 @@ def _split_stride_from_dilation(node: ir.Node, window: Window, names: Names) -> 
         replace(a, stride=a.stride // g, dilation=a.dilation // g) for a, g in zip(window.axes, common, strict=True)
     )
     left = [1] * window.rank
-    if max(a.stride for a in reduced) > 1 and max(a.dilation for a in reduced) > 1:
+    if not takes_stride_and_dilation([a.stride for a in reduced], [a.dilation for a in reduced]):
         left = [a.stride for a in reduced]
         reduced = tuple(replace(a, stride=1) for a in reduced)
     if max(left) == 1:

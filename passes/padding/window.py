@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import onnx_ir as ir
 
 from passes.errors import BadSource, describe
+from passes.facts.keras import misreads_same
 from passes.graph.builder import sizes_of
 from passes.padding.arithmetic import Axis, Pads, auto_pads, ceil_mode_pads, is_same_symmetric, is_same_upper, trimmed
 
@@ -51,19 +52,10 @@ class Window:
     @property
     def is_same_upper(self) -> bool:
         """Provably SAME_UPPER on every axis, and computed so by every backend."""
-        return not self.skips_too_much and all(
+        return not any(misreads_same(self.rank, axis.stride, axis.extent) for axis in self.axes) and all(
             not self.lower if pads is None else is_same_upper(axis, pads)
             for axis, pads in zip(self.axes, self.pads, strict=True)
         )
-
-    @property
-    def skips_too_much(self) -> bool:
-        """Does a stride in 3-D leave out two elements or more between its windows?
-
-        SAME needs no pad there. TensorFlow 2.21 without oneDNN, the default on processors without AVX-512, takes what
-        is left out for a negative pad, in convolutions and in pools, and reads from the wrong place.
-        """
-        return self.rank == 3 and any(axis.stride > axis.extent + 1 for axis in self.axes)
 
     @property
     def is_same_symmetric(self) -> bool:

@@ -16,8 +16,8 @@ from converter.proof.oracle.faults import known_fault
 from converter.proof.oracle.float32 import BFLOAT16, DOUBLE, has, in_float32
 from converter.temporary import temporary_folder
 from passes.errors import BadSource
+from passes.facts.onnxruntime import has_small_mask
 from passes.lower import to_standard
-from passes.lower.attention_mask import is_faulty_attention
 from passes.lower.private_operators import is_private
 from passes.lower.same_pads import is_faulty_same
 
@@ -211,7 +211,7 @@ def _runnable(model: ir.Model, *, copy: bool = False) -> ir.Model:
 
 
 def _is_lowered(node: ir.Node) -> bool:
-    return is_private(node) or is_faulty_same(node) or is_faulty_attention(node)
+    return is_private(node) or is_faulty_same(node) or has_small_mask(node)
 
 
 def _session(

@@ -9,6 +9,7 @@ import onnx_ir as ir
 
 from passes.dims.product import ONE, Dim, dims_of, product
 from passes.errors import Unsupported, describe
+from passes.facts.keras import MOST_SOFTMAX_AXES
 from passes.layout.rules.elementwise import leading
 from passes.layout.walk.axes_view import View, plain
 from passes.layout.walk.registry import rule
@@ -21,10 +22,6 @@ def on_single_axes(walk: Walk, value: ir.Value, axes: Sequence[int]) -> tuple[Vi
     for axis in axes:
         view = merge_axis(walk, view, axis)
     return view, [view.axes[axis][0] for axis in axes]
-
-
-MOST_AXES = 5
-"""TensorFlow's Softmax takes no more on a CPU; a value that was split for the sake of its view is merged again."""
 
 
 def merge_axis(walk: Walk, view: View, axis: int) -> View:
@@ -47,10 +44,10 @@ def along_one_axis(walk: Walk, node: ir.Node) -> None:
         axis = node.attributes.get_int("axis", -1)
     x = operand(node, 0)
     view, (base_axis,) = on_single_axes(walk, x, [axis % len(dims_of(x))])
-    if len(dims_of(view.base)) > MOST_AXES:
+    if len(dims_of(view.base)) > MOST_SOFTMAX_AXES:  # what was split for the sake of its view is merged again
         view, base_axis = plain(walk.materialise(view)), axis % view.rank
     base, dims = view.base, dims_of(view.base)
-    if len(dims) > MOST_AXES:  # the value itself has as many
+    if len(dims) > MOST_SOFTMAX_AXES:  # the value itself has as many
         base, base_axis = _of_three_axes(walk, base, base_axis), 1
     inputs: list[ir.Value | None] = [base]
     if node.op_type == "CumSum":

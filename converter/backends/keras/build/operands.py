@@ -9,6 +9,7 @@ import numpy as np
 from keras import KerasTensor, layers, ops
 
 from converter.backends.keras.build.weights import Weight, unique_name, with_weights
+from passes.facts.keras import MOST_SLICED_AXES
 from passes.graph.weight_takes import Take
 
 MOST_IN_CONFIG = 4096
@@ -107,20 +108,16 @@ def first_elements(x: KerasTensor) -> KerasTensor:
     """[n, …] → [1]: the first element along every axis but one."""
     if not x.shape:
         return ops.reshape(x, (1,))
-    if len(x.shape) <= MOST_AXES:  # in one operation
+    if len(x.shape) <= MOST_SLICED_AXES:  # in one operation
         return x[(slice(0, 1), *(0,) * (len(x.shape) - 1))]
     return first_along(x, 0)[:1,]
-
-
-MOST_AXES = 8
-"""TensorFlow's StridedSlice takes no more on a CPU."""
 
 
 def first_along(x: KerasTensor, axis: int) -> KerasTensor:
     """[…, n, …] → [n]: the first element along every other axis."""
     if len(x.shape) == 1:
         return x
-    if len(x.shape) <= MOST_AXES:
+    if len(x.shape) <= MOST_SLICED_AXES:
         return x[tuple(slice(None) if a == axis else 0 for a in range(len(x.shape)))]
     for other in reversed([a for a in range(len(x.shape)) if a != axis]):
         x = ops.take(x, 0, axis=other)

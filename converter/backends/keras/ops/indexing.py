@@ -9,11 +9,12 @@ import numpy as np
 from keras import layers, ops
 
 from converter.backends.keras.build.live_sizes import positions_on, size_of
-from converter.backends.keras.build.operands import MOST_AXES, embed, index_operand, operand, operands
+from converter.backends.keras.build.operands import embed, index_operand, operand, operands
 from converter.backends.keras.build.registry import op
 from converter.backends.keras.build.weights import Weight, with_weights
 from converter.backends.keras.ops.arithmetic import onnx_dtype
 from converter.backends.keras.ops.axes import constant_ints, known_product, known_size, one_open
+from passes.facts.keras import MOST_SLICED_AXES
 
 
 @op("Slice")
@@ -30,7 +31,7 @@ def slice_(x: Any, starts: Any, ends: Any, axes: Any = None, steps: Any = None, 
 
 def _at(x: Any, index: list[Any]) -> Any:
     """x[index]; of more axes, one after the other on [before, axis, after]."""
-    if len(x.shape) <= MOST_AXES:
+    if len(x.shape) <= MOST_SLICED_AXES:
         return x[tuple(index)]
     for axis in reversed(range(len(index))):
         if index[axis] != slice(None):

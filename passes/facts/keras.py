@@ -1,0 +1,33 @@
+"""What Keras 3.15 and its backends take, where that is less than ONNX has. Seen with TensorFlow 2.21, JAX 0.10 and
+PyTorch 2.13."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+MOST_SOFTMAX_AXES = 5
+"""TensorFlow's Softmax takes no more on a CPU."""
+
+SIZED_BY_NUMBERS = frozenset({"Compress", "NonMaxSuppression", "NonZero", "Unique"})
+"""Operators whose results have as many elements as the numbers say: JAX cannot compile them."""
+
+MOST_SLICED_AXES = 8
+"""TensorFlow's StridedSlice takes no more on a CPU."""
+
+
+def takes_stride_and_dilation(strides: Sequence[int], dilations: Sequence[int]) -> bool:
+    """Keras refuses a convolution that has both."""
+    return max(strides) == 1 or max(dilations) == 1
+
+
+def misreads_same(rank: int, stride: int, extent: int) -> bool:
+    """Does a window with SAME leave out so much on an axis that TensorFlow reads from the wrong place?
+
+    SAME needs no pad there. Without oneDNN, the default on processors without AVX-512, TensorFlow takes what is left
+    out for a negative pad in 3-D, in convolutions and in pools.
+
+    Args:
+        rank: how many spatial axes the window has.
+        extent: of the kernel on the axis, with its dilation.
+    """
+    return rank == 3 and stride > extent + 1

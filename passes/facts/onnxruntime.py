@@ -1,0 +1,64 @@
+"""Valid graphs that onnxruntime 1.31 refuses or computes wrongly. A refusal shows by itself; it stands here where a
+graph of ours must not have it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import onnx_ir as ir
+
+SAME = ("SAME_UPPER", "SAME_LOWER")
+INTEGER_PRODUCTS = frozenset(
+    {
+        "ConvInteger", "DynamicQuantizeMatMul", "MatMulInteger", "MatMulIntegerToFloat", "QGemm", "QLinearConv",
+        "QLinearMatMul",
+    }
+)  # fmt: skip
+"""On x86 without VNNI they add two products of uint8 and int8 in 16 bits, and saturate."""
+
+AXES_NAME = "axis_list"
+"""How a list of axes may be called: GatherSliceToSplitFusion makes an initializer "squeeze_axes", without looking
+whether there is one."""
+
+
+def is_dilated_same(node: ir.Node) -> bool:
+    """Pools come out smaller than ceil(n / stride): the pads are taken from the kernel without its dilation.
+
+    Conv is refused at run time.
+    """
+    return _is_same(node, "AveragePool", "Conv", "LpPool", "MaxPool") and max(_ints(node, "dilations"), default=1) > 1
+
+
+def is_sparse_same_pool(node: ir.Node) -> bool:
+    """A kernel smaller than the stride has negative pads: MaxPool stops, AveragePool computes on."""
+    sizes = zip(_ints(node, "kernel_shape"), _ints(node, "strides"), strict=False)
+    return _is_same(node, "AveragePool", "LpPool", "MaxPool") and any(kernel < stride for kernel, stride in sizes)
+
+
+def has_small_mask(node: ir.Node) -> bool:
+    """An Attention on four axes is refused where its mask broadcasts along queries or keys."""
+    if node.domain != "" or node.op_type != "Attention" or len(node.inputs) < 4:
+        return False
+    q, k, mask = node.inputs[0], node.inputs[1], node.inputs[3]
+    if q is None or k is None or mask is None or q.shape is None or k.shape is None or mask.shape is None:
+        return False
+    if len(q.shape) != 4 or len(mask.shape) < 2:
+        return False
+    return mask.shape[-2] != q.shape[2] or mask.shape[-1] != k.shape[2]
+
+
+def is_integer_product(node: ir.Node) -> bool:
+    """A product that may saturate: of its operands only the places of the second differ; any int8 constant counts."""
+    if node.op_type not in INTEGER_PRODUCTS or node.domain not in ("", "com.microsoft"):
+        return False
+    constants = [value.const_value for value in node.inputs if value is not None and value.const_value is not None]
+    return any(tensor.dtype == ir.DataType.INT8 for tensor in constants)
+
+
+def _is_same(node: ir.Node, *op_types: str) -> bool:
+    auto_pad = node.attributes.get_string("auto_pad", "NOTSET")
+    return node.op_type in op_types and node.domain == "" and auto_pad in SAME
+
+
+def _ints(node: ir.Node, name: str) -> Sequence[int]:
+    return node.attributes.get_ints(name, ())
