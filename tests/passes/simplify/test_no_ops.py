@@ -20,7 +20,7 @@ CONSTANTS = """
     int64[3] minus = {-1, -1, -1}, int64[3] lows = {-99, -99, -99}, int64[6] nopads = {0, 0, 0, 0, 0, 0},
     int64[6] shift = {0, 0, 1, 0, 0, -1}, int64[3] same = {-1, 4, 6}, int64[3] all = {0, 1, 2}, bool no = {0},
     int64[1] last = {-1}, int64[1] far = {-99}, int64[1] two = {2}, float never = {0},
-    int64 no_more = {0}, int64[1] six = {6}, int64[0] none = {}
+    int64 no_more = {0}, int64[1] six = {6}, int64[0] none = {}, int64[3] turned = {-1, 6, 4}
 """
 
 
@@ -64,6 +64,8 @@ def test_no_ops_go(node: str) -> None:
     [
         "Slice(r, minus, lows, all, minus)",
         "Slice(r, last, far, two, last)",
+        "Slice(r, last, six, two)",
+        "Reshape(r, turned)",
         "Pad(r, shift)",
         "Cast<to=11>(r)",
         "Transpose<perm=[0, 2, 1]>(r)",
