@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,19 @@ CHOICES = {
     "backend": ("keras", "onnx2tf"),
 }
 
+
+NOT_OF_ONNX2TF = (
+    "layout",
+    "structure",
+    "outputs",
+    "fold_batchnorm",
+    "optimise",
+    "portable",
+    "verify_on",
+    "example_files",
+    "quantise",
+)
+"""Options that say how we emit and prove."""
 
 VERIFY = ("full", "quick")
 """One case instead of all, and no second opinion in float64: for the hundredth time, not for the first."""
@@ -90,9 +103,18 @@ class Options:
                 raise UsageError(f"The backend {name} is not installed.", hint=f"pip install 'keraport[{name}]'")
         if self.backend != "onnx2tf" and (self.onnx2tf_python is not None or self.onnx2tf_raw):
             raise UsageError("onnx2tf was told something, and is not asked.", hint="Add --backend onnx2tf.")
+        if self.backend == "onnx2tf":
+            self._refuse_ours()
         object.__setattr__(self, "inputs", parse_inputs(self.inputs))
         if self.checkpoint is not None and self.random_weights is not None:
             raise UsageError("A checkpoint and random weights were both asked for.", hint="Leave one of the two out.")
+
+    def _refuse_ours(self) -> None:
+        defaults = {field.name: field.default for field in fields(self)}
+        told = next((name for name in NOT_OF_ONNX2TF if getattr(self, name) != defaults[name]), None)
+        if told is not None or self.verify == "quick":
+            option = "verify quick" if told is None else told.replace("_", "-")
+            raise UsageError(f"--{option} says nothing to onnx2tf.", hint=f"Leave --{option} or --backend out.")
 
     @property
     def specs(self) -> tuple[InputSpec, ...]:

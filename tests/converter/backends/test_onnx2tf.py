@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -18,8 +19,9 @@ from torch import nn
 
 import converter
 from converter.backends.onnx2tf import environment, run
+from converter.options import Options
 from converter.proof.oracle import Oracle
-from passes.errors import ConversionError, LimitExceeded, Unsupported
+from passes.errors import ConversionError, LimitExceeded, Unsupported, UsageError
 from passes.shapes.infer import InferShapes
 from tests.conftest import Keraport
 
@@ -178,3 +180,14 @@ def test_environments(keraport: Keraport, tmp_path: Path, monkeypatch: pytest.Mo
     assert keraport("backend", "remove", "onnx2tf").code == 0
     assert keraport("backend", "remove", "onnx2tf").code == 1
     assert keraport("backend", "install", "tf2keras").code == 1
+
+
+@pytest.mark.parametrize(
+    "told",
+    [{"layout": "source"}, {"quantise": "int8"}, {"structure": "flat"}, {"verify": "quick"}, {"verify_on": ["jax"]}],
+)
+def test_what_it_does_not_do_is_refused(told: dict[str, Any]) -> None:
+    (name,) = told
+    with pytest.raises(UsageError, match=f"--{name.replace('_', '-')}.* says nothing to onnx2tf"):
+        Options(backend="onnx2tf", **told)
+    Options(backend="onnx2tf", dropout=False, verify=False)
