@@ -27,7 +27,7 @@ from converter.terminal.arguments import (
     State,
     Trust,
 )
-from converter.terminal.screen import Screen
+from converter.terminal.screen import Screen, written
 from converter.weights.cli import app as weights
 from converter.zoo.cli import app as zoo
 
@@ -114,7 +114,7 @@ def convert(
             "-o",
             "--output",
             metavar="OUT.keras",
-            help="Or .tflite, .onnx, .weights.h5, .py (source code), or a folder for a SavedModel; several together.",
+            help="Or .tflite, .onnx, .xml (OpenVINO), .weights.h5, .py (code), or a folder (SavedModel); several too.",
         ),
     ] = None,
     formats: Annotated[
@@ -235,9 +235,7 @@ def convert(
         raise
     report = conversion.report
     files = _write_reports(report, report_file, html_file)
-    places = [path for path in (report.output, *(each["output"] for each in report.destinations)) if path]
-    written = [("Written", path) for path in places or ["nothing: give -o OUT.keras"]]
-    screen.converted(report, [*written, *files])
+    screen.converted(report, [*written(report), *files])
     return 0
 
 
@@ -245,7 +243,9 @@ def convert(
 def verify(
     model: Annotated[
         Path,
-        typer.Argument(metavar="MODEL", help="A .keras, .tflite or .onnx file, or a SavedModel.", show_default=False),
+        typer.Argument(
+            metavar="MODEL", help="A .keras, .tflite, .onnx or .xml file, or a SavedModel.", show_default=False
+        ),
     ],
     reference: Annotated[str, typer.Argument(metavar="REFERENCE", help=SOURCE_HELP, show_default=False)],
     checkpoint: Checkpoint = None,
@@ -265,7 +265,7 @@ def verify(
         bool, typer.Option("--gradients", help="Compare the gradients of all weights with the module's as well.")
     ] = False,
 ) -> int:
-    """Compare a .keras, SavedModel, .tflite or .onnx file with any source, each run by its own runtime."""
+    """Compare a .keras, SavedModel, .tflite, .onnx or OpenVINO file with any source, each run by its own runtime."""
     screen = Screen()
     _check_outputs(report_file, html_file)
     from converter.options import backend_names

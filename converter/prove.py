@@ -79,7 +79,7 @@ class Proof:
             raise _not_equivalent(verification, self.report.output)
 
     def of_destination(self, destination: Destination, file: Path, smaller: Quantisation | None) -> dict[str, Any]:
-        """Any other file, or a SavedModel, by its own runtime: whether it passed, and its greatest error.
+        """Any other file, or a SavedModel, by its own runtime: whether it passed, its greatest error and its latency.
 
         The module is not asked: how near to float64 the numbers are was settled for Keras, and kernels of LiteRT round
         in their own way, within the tolerance.
@@ -87,6 +87,7 @@ class Proof:
         Raises:
             NotEquivalent: it computes something else; it is not written.
         """
+        from converter.proof.latency import latencies
         from converter.proof.verify import verify
 
         if destination.format == "weights":
@@ -101,7 +102,10 @@ class Proof:
                 f"The {destination.format} file computes something else: {found.reason}",
                 hint="The .keras file is verified; this one was not written.",
             )
-        return found.summary()
+        if backend is None:
+            return found.summary()
+        ports = self.report.inputs, self.report.outputs
+        return {**found.summary(), **latencies(file, self._oracle, *ports, found.first, backend)}
 
     def _of_weights(self, file: Path) -> dict[str, Any]:
         """Whether a model of the same layers has the same numbers once it has read them.

@@ -13,6 +13,7 @@ ENDINGS = {
     "savedmodel": "",
     "tflite": ".tflite",
     "onnx": ".onnx",
+    "openvino": ".xml",
     "weights": ".weights.h5",
     "code": ".py",
 }
@@ -62,7 +63,8 @@ def _kind(path: Path) -> str:
     for kind, ending in ENDINGS.items():
         if ending and path.name.endswith(ending):
             return kind
+    endings = [ending for ending in ENDINGS.values() if ending]
     raise UsageError(
-        f"The output {str(path)!r} must end in .keras, .tflite, .onnx, .weights.h5 or .py, or be a folder.",
+        f"The output {str(path)!r} must end in {', '.join(endings)}, or be a folder.",
         hint="A folder is a SavedModel; one with a dot in its name needs a trailing name, as in out.d/savedmodel.",
     )

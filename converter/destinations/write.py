@@ -1,4 +1,4 @@
-"""SavedModel folders, LiteRT and ONNX files, weights and code, by Keras and TensorFlow's converters."""
+"""SavedModel folders, LiteRT, ONNX and OpenVINO files, weights and code, by Keras and the tools made for it."""
 
 from __future__ import annotations
 
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
     from converter.destinations.quantise import Quantisation
 
+
+SEVERAL = ("code", "openvino")
+"""Formats of several files."""
 
 Names = tuple[Sequence[str], Sequence[str]]
 """Of the inputs and the outputs in a signature, in the order of the model's."""
@@ -43,7 +46,7 @@ def write(
 
     Raises:
         UsageError: Keras does not run on TensorFlow.
-        Unsupported: TensorFlow cannot write it, with its reason.
+        Unsupported: TensorFlow, or what reads its SavedModel, cannot write it, with its reason.
     """
     import keras
 
@@ -69,9 +72,15 @@ def write(
             write_onnx(*_endpoint(model, names), to)
         else:
             with temporary_folder("export") as folder:
-                _saved_model(model, names, Path(folder) / "model")
-                given = [dict(zip(names[0], arrays, strict=True)) for arrays in samples]
-                to.write_bytes(_lite(Path(folder) / "model", quantisation, given))
+                saved = Path(folder) / "model"
+                _saved_model(model, names, saved)
+                if destination.format == "openvino":
+                    from converter.destinations.openvino_files import write_openvino
+
+                    write_openvino(saved, names, to)
+                else:
+                    given = [dict(zip(names[0], arrays, strict=True)) for arrays in samples]
+                    to.write_bytes(_lite(saved, quantisation, given))
     except (ValueError, TypeError, RuntimeError, NotImplementedError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise Unsupported(f"TensorFlow cannot write the model as {destination.format}: {reason}") from error
@@ -79,7 +88,7 @@ def write(
 
 def described(destination: Destination, written: Path, quantisation: Quantisation | None = None) -> dict[str, Any]:
     """For the report."""
-    folder = written.parent if destination.format == "code" else written
+    folder = written.parent if destination.format in SEVERAL else written
     files = [written] if folder.is_file() else [path for path in folder.rglob("*") if path.is_file()]
     size = sum(path.stat().st_size for path in files)
     kind = quantisation.kind if quantisation is not None and destination.format == "tflite" else None
@@ -135,8 +144,9 @@ def placed(destination: Destination) -> AbstractContextManager[Path]:
     Raises:
         UsageError: a folder of this name is there already, or the place cannot be written.
     """
-    place = {"savedmodel": _placed_folder, "code": _placed_code}.get(destination.format, _placed_file)
-    return place(destination.path)
+    if destination.format == "savedmodel":
+        return _placed_folder(destination.path)
+    return (_placed_files if destination.format in SEVERAL else _placed_file)(destination.path)
 
 
 @contextmanager
@@ -154,8 +164,8 @@ def _placed_folder(target: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def _placed_code(target: Path) -> Iterator[Path]:
-    """Code and what it reads: last the code."""
+def _placed_files(target: Path) -> Iterator[Path]:
+    """A file and those that it reads, which lie beside it: last the file."""
     with _beside(target, is_taken=target.is_dir()) as temporary:
         temporary.mkdir()
         yield temporary / target.name

@@ -1,4 +1,4 @@
-"""A SavedModel, a LiteRT or an ONNX file as something to call, in the child that replays: each by its own runtime.
+"""A SavedModel, a LiteRT, ONNX or OpenVINO file as something to call, in the child that replays: by its own runtime.
 
 Loaded by `replay_child.py` from beside it, never imported as a part of keraport.
 """
@@ -21,7 +21,8 @@ def opened(path: str, inputs: list[str], outputs: list[str]) -> Any:
     """
     if os.path.isdir(path):
         return SavedModel(path, inputs, outputs)
-    return Onnx(path, inputs, outputs) if path.endswith(".onnx") else Lite(path, inputs, outputs)
+    kinds = {".onnx": Onnx, ".xml": OpenVino}
+    return kinds.get(os.path.splitext(path)[1], Lite)(path, inputs, outputs)
 
 
 class Exported:
@@ -120,6 +121,28 @@ class Onnx(Exported):
     def run(self, given: dict[str, Any]) -> dict[str, Any]:
         results = self._session.run(None, given)
         return {value.name: array for value, array in zip(self.outputs, results, strict=True)}
+
+
+class OpenVino(Exported):
+    """An OpenVINO graph and its weights beside it, computed in 32 bits on the processor."""
+
+    def __init__(self, path: str, inputs: list[str], outputs: list[str]) -> None:
+        import openvino
+
+        super().__init__(inputs, outputs)
+        self._model = openvino.Core().compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+        self.inputs, self.outputs = (
+            [Named(port.any_name, _dimensions(port.partial_shape)) for port in ports]
+            for ports in (self._model.inputs, self._model.outputs)
+        )
+
+    def run(self, given: dict[str, Any]) -> dict[str, Any]:
+        results = self._model(given)
+        return {port.any_name: results[port] for port in self._model.outputs}
+
+
+def _dimensions(shape: Any) -> list[int | None]:
+    return [size.get_length() if size.is_static else None for size in shape]
 
 
 def _open(sizes: Any) -> list[int | None]:

@@ -44,11 +44,13 @@ class Replayed:
     Attributes:
         inputs, outputs: the model's, by name and shape; None stands for a dynamic size.
         cases: the outputs of each case, or the message with which Keras stopped.
+        seconds: what a call with the first case takes, where that was asked.
     """
 
     inputs: list[Named]
     outputs: list[Named]
     cases: list[list[Array] | str]
+    seconds: float | None = None
 
 
 class Replay:
@@ -122,12 +124,14 @@ class Replay:
         carried: Sequence[Sequence[Carry]] = (),
         inputs: Sequence[str | None] = (),
         outputs: Sequence[str | None] = (),
+        timed: bool = False,
         timeout: float = REQUEST_SECONDS,
     ) -> Replayed:
         """Load a saved model and compute its outputs for every case (arrays in the order of the model's inputs).
 
         Where `carried` names inputs of a case, they are what the model itself has put out in the case before. `outputs`
-        is the order of a dictionary that the model returns. What is no `.keras` file is called by both names.
+        is the order of a dictionary that the model returns. What is no `.keras` file is called by both names. Where
+        `timed`, the first case is called again and again.
 
         Raises:
             NotEquivalent: Keras does not load the model.
@@ -135,7 +139,7 @@ class Replay:
             ConversionError: the process died, for example for lack of memory.
         """
         with self._turn:
-            return self._replay(model, cases, carried, (inputs, outputs), timeout)
+            return self._replay(model, cases, carried, (inputs, outputs), timed, timeout)
 
     def _replay(
         self,
@@ -143,6 +147,7 @@ class Replay:
         cases: Sequence[Sequence[Array]],
         carried: Sequence[Sequence[Carry]],
         names: tuple[Sequence[str | None], Sequence[str | None]],
+        timed: bool,
         timeout: float,
     ) -> Replayed:
         self._wait_until_ready()
@@ -154,7 +159,7 @@ class Replay:
                 dtypes = [np.asarray(array).dtype.name for array in arrays]
                 carry = [list(item) for item in carried[place]] if carried else []
                 requests.append({"inputs": str(inputs), "outputs": str(outputs), "dtypes": dtypes, "carried": carry})
-            answer = self._ask(self._question(model, names, requests), timeout)
+            answer = self._ask({**self._question(model, names, requests), "timed": timed}, timeout)
             if not answer["ok"]:
                 raise NotEquivalent(
                     f"The saved model does not load in plain Keras on {self.backend}: {answer['message']}"
@@ -169,7 +174,7 @@ class Replay:
             taken, made = (
                 [(port["name"], tuple(port["shape"])) for port in answer[side]] for side in ("inputs", "outputs")
             )
-            return Replayed(taken, made, outcomes)
+            return Replayed(taken, made, outcomes, answer.get("seconds"))
 
     def close(self) -> None:
         """End the process. Safe to call twice."""

@@ -13,7 +13,7 @@ Protocol: one JSON object per line. Once ready the child says {"ready": true, "b
     ← {"ok": false, "message": ...}                            when the model does not load
 
 "outputs" is the order of a dictionary that the model returns; one without these names keeps Keras' own. A model that
-is a folder, a .tflite or an .onnx file is called by the names of both. A case may have
+is a folder, a .tflite, an .onnx or an OpenVINO file is called by the names of both. A case may have
 "carried": [[input, output, permutation], ...]: those of its inputs are outputs of the case before it.
 CASE is {"ok": true, "dtypes": ["float32", ...]} or {"ok": false, "message": ...}.
 
@@ -29,7 +29,9 @@ import json
 import os
 import pathlib
 import re
+import statistics
 import sys
+import time
 import types
 import zipfile
 from collections.abc import Iterable
@@ -38,6 +40,9 @@ from typing import Any, TextIO
 
 LAYERS = "keraport.layers"
 """What a file may need beside Keras; it does not need the rest of keraport."""
+
+MOST_CALLS, MOST_SECONDS = 20, 1.0
+"""For which a call is repeated where it is timed."""
 
 FORBIDDEN = {"converter", "keraport", "passes", "onnx", "onnx_ir", "onnxscript"}
 
@@ -96,6 +101,8 @@ def answer_all(requests: Iterable[str], answers: TextIO) -> None:
         else:
             told = {"inputs": _named(model.inputs), "outputs": _named(model.outputs)}
             answer = {"ok": True, **told, "cases": _replay_all(model, request["cases"], request["outputs"])}
+            if request.get("timed"):
+                answer["seconds"] = _seconds(model, request["cases"][0])
             del model
         _answer(answers, answer)
         if not request.get("keep"):
@@ -125,7 +132,7 @@ class _Opened:
 
 
 def _open(request: dict[str, Any]) -> Any:
-    """A .keras file, what builds one, or a SavedModel folder, a .tflite or an .onnx file, by its own runtime."""
+    """A .keras file, what builds one, or a SavedModel folder, a .tflite, .onnx or .xml file, by its own runtime."""
     import keras
 
     path = request["model"]
@@ -212,6 +219,24 @@ def _replay(model: Any, case: dict[str, Any], before: Any, names: list[str]) -> 
         return _failure(error), None
     numpy.savez(case["outputs"], **{str(place): _encoded(array) for place, array in enumerate(outputs)})
     return {"ok": True, "dtypes": [array.dtype.name for array in outputs]}, outputs
+
+
+def _seconds(model: Any, case: dict[str, Any]) -> float | None:
+    """What a call takes, the median of some; None where it stops."""
+    import numpy
+
+    with numpy.load(case["inputs"], allow_pickle=False) as file:
+        arrays = [_decoded(file[str(place)], dtype) for place, dtype in enumerate(case["dtypes"])]
+    given = arrays if len(arrays) != 1 else arrays[0]
+    times: list[float] = []
+    while len(times) < MOST_CALLS and sum(times) < MOST_SECONDS:
+        start = time.perf_counter()
+        try:
+            _call(model, given)
+        except Exception:  # noqa: BLE001 - the case has told it
+            return None
+        times.append(time.perf_counter() - start)
+    return statistics.median(times)
 
 
 def _call(model: Any, inputs: Any) -> Any:

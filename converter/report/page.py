@@ -38,6 +38,7 @@ def pages() -> Environment:
     )
     environment.filters["number"] = _number
     environment.filters["size"] = _size
+    environment.filters["milliseconds"] = _milliseconds
     environment.filters["shape"] = _shape
     environment.filters["axes"] = _axes
     environment.filters["worst"] = _worst
@@ -60,6 +61,10 @@ def _number(value: float | None) -> str:
 
 def _size(nbytes: int) -> str:
     return f"{nbytes / 2**20:,.0f} MiB"
+
+
+def _milliseconds(value: float | None) -> str:
+    return "–" if value is None else f"{value:.1f} ms"
 
 
 def _shape(dims: list[int | str]) -> str:

@@ -16,6 +16,7 @@ EXTRAS = {
     "tensorflow": "tensorflow",
     "jax": "jax",
     "tf2onnx": "onnx",
+    "openvino": "openvino",
     "distributed": "zoo",
     "fsspec": "zoo",
     "pyarrow": "zoo",

@@ -154,3 +154,14 @@ def _reason(value: ValueDifference) -> str:
 
 def _counts(operators: Mapping[str, int]) -> str:
     return ", ".join(f"{count} {name}" for name, count in operators.items())
+
+
+def written(report: Report) -> list[tuple[str, str]]:
+    """A row for each file of a conversion, with what a call of it takes."""
+    places = [report.output] if report.output else []
+    for each in report.destinations:
+        timed = each["verification"] or {}
+        taken = timed.get("latency_ms")
+        beside = f", {taken:.1f} ms a call (onnxruntime {timed['onnxruntime_ms']:.1f})" if taken is not None else ""
+        places.append(each["output"] + beside)
+    return [("Written", place) for place in places or ["nothing: give -o OUT.keras"]]

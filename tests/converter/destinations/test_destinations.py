@@ -96,6 +96,22 @@ def test_onnx(layout: str, tmp_path: Path) -> None:
     np.testing.assert_allclose(found[1], second.permute(0, 2, 3, 1) if layout == "channels_last" else second, atol=1e-6)
 
 
+@pytest.mark.parametrize("layout", ["channels_last", "source"])
+def test_openvino(layout: str, tmp_path: Path) -> None:
+    path = tmp_path / "m.xml"
+    told = {"inputs": ["image=float32[batch,3,9,8]"], "layout": layout}
+    (found,) = converter.convert(Smooth().eval(), path, **told).report.destinations
+    proof = found["verification"]
+    assert found["format"] == "openvino" and proof["passed"] and proof["cases"] >= 3
+    assert proof["latency_ms"] > 0 and proof["onnxruntime_ms"] > 0
+    assert found["output_bytes"] == path.stat().st_size + path.with_suffix(".bin").stat().st_size
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["m.bin", "m.xml"]
+    import openvino
+
+    model = openvino.Core().read_model(path)
+    assert [port.any_name for port in model.inputs] == ["image"]
+
+
 def test_what_tf2onnx_lacks_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(onnx_file, "_HANDLERS", {})
     with pytest.raises(Unsupported, match="tf2onnx has no form of Erfc"):

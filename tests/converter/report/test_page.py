@@ -11,6 +11,7 @@ import converter
 from converter.report import Report
 from converter.report.plot import LEAST, plot
 from converter.report.tree import module_tree
+from converter.terminal.screen import written
 from tests.harness import graph
 
 
@@ -106,3 +107,23 @@ def test_layers_of_our_own_are_listed_with_the_reason() -> None:
     found.custom_layers = [told]
     page = found.to_html()
     assert "it has &lt;none&gt;" in page and "Foo &#39;f&#39;" in page and "x.y" in page
+
+
+def test_other_files_have_their_size_error_and_latency() -> None:
+    found = Report(source="m")
+    proof = {"passed": True, "max_abs": 1.5e-6, "latency_ms": 12.34, "onnxruntime_ms": 20.0}
+    lite = {
+        "format": "tflite",
+        "quantised": "int8",
+        "output": "m.tflite",
+        "output_bytes": 3 << 20,
+        "verification": proof,
+    }
+    code = {"format": "code", "quantised": None, "output": "m.py", "output_bytes": 1, "verification": None}
+    found.destinations = [{**lite, "verification": proof}, code]
+    page = found.to_html()
+    assert "tflite, int8" in page and "3 MiB" in page and "1.50e-06" in page and "12.3 ms" in page and "20.0 ms" in page
+    assert written(found) == [
+        ("Written", "m.tflite, 12.3 ms a call (onnxruntime 20.0)"),
+        ("Written", "m.py"),
+    ]
