@@ -134,6 +134,7 @@ def _facts(summaries: Sequence[Summary]) -> list[tuple[str, str]]:
     """Over all models; a greatest value is nothing where no model has one."""
     errors = [one.of_allowed for one in summaries if one.status == VERIFIED and one.of_allowed is not None]
     transposes = [one.transposes for one in summaries if one.transposes is not None]
+    beyond = [one.trained_beyond for one in summaries if one.trained_beyond is not None]
     seconds = sorted(one.seconds for one in summaries)
     memory = max((one.peak_memory_bytes for one in summaries), default=0)
     return [
@@ -143,6 +144,7 @@ def _facts(summaries: Sequence[Summary]) -> list[tuple[str, str]]:
         ("Greatest memory", f"{memory / 2**30:,.1f} GiB" if memory else "–"),
         ("Greatest error, of allowed", f"{max(errors):.1%}" if errors else "–"),
         ("Without transposes", _percent(transposes.count(0), len(transposes)) if transposes else "–"),
+        ("Trained as in the source", f"{beyond.count(0):,} of {len(beyond):,}" if beyond else "–"),
     ]
 
 

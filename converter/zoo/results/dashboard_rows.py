@@ -21,6 +21,7 @@ COLUMNS = (
     ("error", "max |Δ|", True),
     ("used", "Of allowed", True),
     ("transposes", "Trans\u00adposes", True),
+    ("trained", "Trained, beside the source", True),
 )
 """What the script sorts by, the heading, whether it is a number."""
 
@@ -97,6 +98,7 @@ def _row(
         "error": _finite(summary.max_abs),
         "used": _finite(summary.of_allowed, 100.0),
         "transposes": summary.transposes,
+        "trained": summary.trained_beyond,
     }
 
 

@@ -12,7 +12,7 @@ from passes.errors import UsageError
 APPLICATION = 0x6B705A31
 """SQLite's application_id: other programs' files are told apart by it."""
 
-VERSION = 1
+VERSION = 2
 """SQLite's user_version: goes up with every change of the tables."""
 
 BUSY_SECONDS = 5.0
@@ -34,6 +34,8 @@ _TABLES = (
     worker TEXT,
     parameters INTEGER,
     transposes INTEGER,
+    trained INTEGER,
+    trained_in_source INTEGER,
     max_abs REAL,
     of_allowed REAL,
     detail TEXT,                  -- JSON

@@ -25,6 +25,8 @@ COLUMNS = {
     "worker": "string",
     "parameters": "int64",
     "transposes": "int64",
+    "trained": "int64",
+    "trained_in_source": "int64",
     "max_abs": "float64",
     "of_allowed": "float64",
     "signatures": "string",
@@ -43,7 +45,7 @@ COLUMNS = {
 """Name → type. Tags are joined by spaces, signatures by line breaks; what does not apply is empty, null in Parquet."""
 
 _OF_SUMMARY = ("name", "status", "expected", "family", "source", "seconds", "peak_memory_bytes", "attempts", "worker")
-_OF_CONVERSION = ("parameters", "transposes", "max_abs", "of_allowed", "key")
+_OF_CONVERSION = ("parameters", "transposes", "trained", "trained_in_source", "max_abs", "of_allowed", "key")
 _OF_DETAIL = ("kind", "message", "node", "hint", "stage", "signal", "exit_code")
 _OF_FILES = ("report", "page", "model")
 

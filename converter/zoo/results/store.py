@@ -33,7 +33,7 @@ _PAGE = 500
 
 _COLUMNS = (
     "place, name, status, expected, source, tags, key, attempts, seconds, peak_memory_bytes, worker, files, detail, "
-    "parameters, transposes, max_abs, of_allowed"
+    "parameters, transposes, trained, trained_in_source, max_abs, of_allowed"
 )
 _DONE = "place IS NOT NULL AND key = planned_key"
 
@@ -184,6 +184,8 @@ class Store:
             "worker": _text(result.worker),
             "parameters": summary.parameters,
             "transposes": summary.transposes,
+            "trained": summary.trained,
+            "trained_in_source": summary.trained_in_source,
             "max_abs": summary.max_abs,
             "of_allowed": summary.of_allowed,
             "detail": json.dumps(result.detail),
@@ -226,12 +228,14 @@ class Store:
         for name, signature in self._select("SELECT name, signature FROM errors ORDER BY rowid"):
             errors.setdefault(name, []).append(signature)
         for row in self._pages(_COLUMNS, _PAGE):
-            parameters, transposes, max_abs, of_allowed = row[-4:]
+            parameters, transposes, trained, trained_in_source, max_abs, of_allowed = row[-6:]
             yield replace(
                 summarise(_result(row, None)),
                 signatures=tuple(errors.get(row[1], ())),
                 parameters=parameters,
                 transposes=transposes,
+                trained=trained,
+                trained_in_source=trained_in_source,
                 max_abs=max_abs,
                 of_allowed=of_allowed,
             )

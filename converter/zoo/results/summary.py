@@ -22,6 +22,7 @@ class Summary:
             `Result`.
         signatures: of its errors; empty where it is verified.
         parameters, transposes: of the emitted model.
+        trained, trained_in_source: how many numbers training changes; the source's where it is a module.
         max_abs: the greatest difference from onnxruntime; None where an output could not be compared.
         of_allowed: the greatest share of its tolerance that an output uses: above 1 it is not equal.
     """
@@ -41,8 +42,17 @@ class Summary:
     signatures: tuple[str, ...] = ()
     parameters: int | None = None
     transposes: int | None = None
+    trained: int | None = None
+    trained_in_source: int | None = None
     max_abs: float | None = None
     of_allowed: float | None = None
+
+    @property
+    def trained_beyond(self) -> int | None:
+        """By how many numbers training changes more than in the source; None where one of the two is not known."""
+        if self.trained is None or self.trained_in_source is None:
+            return None
+        return self.trained - self.trained_in_source
 
     @property
     def family(self) -> str:
@@ -74,6 +84,8 @@ def summarise(result: Result) -> Summary:
         signatures=tuple(found),
         parameters=report.get("parameters"),
         transposes=report.get("transposes"),
+        trained=report.get("trainable_parameters"),
+        trained_in_source=report.get("source_trainable_parameters"),
         max_abs=max_abs,
         of_allowed=of_allowed,
     )

@@ -105,6 +105,9 @@ def test_it_tells_what_became_of_the_models(tmp_path: Path) -> None:
     assert rows["a"]["files"] == [["HTML", "./a/report.html"], ["JSON", "./a/report.json"]]
     assert rows["a"]["link"] == "./a/report.html"
     assert (rows["a"]["seconds"], rows["a"]["memory"], rows["a"]["transposes"]) == (2.0, 256.0, 0)
+    assert rows["a"]["trained"] == -10
+    assert rows["b"]["trained"] is None
+    assert "Trained as in the source 0 of 1" in page.text
     assert [rows["a"]["error"], rows["a"]["used"]] == pytest.approx([2e-6, 2.0])
     assert [page.data["reasons"][place] for place in rows["d"]["reasons"]] == [
         "unsupported: The operator Foo is not supported.",
