@@ -29,7 +29,6 @@ from converter.report.training import describe_training
 from converter.sources import InputSpec, Source, load
 from converter.temporary import temporary_folder
 from converter.weights.record import Record, attach, record_of, tensors_without_variable
-from passes.errors import UsageError
 from passes.normalize.explicit_axes import kept_axes
 
 if TYPE_CHECKING:
@@ -229,7 +228,7 @@ def convert(
                 tolerance=tolerance,
             )
             loaded = load(source, options)
-            smaller = _quantisation(options, loaded, destinations)
+            smaller = quantisation(options, graph_inputs(loaded.model), destinations)
             report.source, report.notes = loaded.description, list(loaded.notes)
             report.modules = loaded.classes if layers else {}
         if options.backend == "onnx2tf":
@@ -268,19 +267,6 @@ def convert(
         if main is not None and place is not None:
             written(report, place.commit())
     return conversion
-
-
-def _quantisation(options: Options, loaded: Source, destinations: Sequence[Destination]) -> Quantisation | None:
-    """How LiteRT files are made smaller; said before anything else is done.
-
-    Raises:
-        UsageError: there is no such file to be written, or it cannot be made so.
-    """
-    if options.quantise is not None and all(each.format != "tflite" for each in destinations):
-        raise UsageError("Only LiteRT files are quantised.", hint="Add -o OUT.tflite.")
-    path = None if options.calibrate is None else Path(options.calibrate)
-    normalise = options.example_files.normalise if options.example_files is not None else "0-1"
-    return quantisation(options.quantise, path, options.least_signal, graph_inputs(loaded.model), normalise)
 
 
 def _write(

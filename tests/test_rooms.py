@@ -23,7 +23,8 @@ FLOORS = {
         processes destinations /
         proof / proof.guilt / report / prove backends.onnx2tf / golden conversion inspect_source / terminal /
         weights.port zoo.records backends.cli /
-        zoo.manifests / zoo.results / zoo.running golden.cli weights.cli / zoo / cli / __main__""",
+        zoo.manifests / zoo.results / zoo.running golden.cli weights.cli commands.files / zoo commands / cli /
+        __main__""",
 }
 """The rooms of a floor, bottom to top; between two slashes none imports another. A room has what it names, but for what
 is named apart."""

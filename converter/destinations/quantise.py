@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
+from converter.destinations.kinds import Destination
 from converter.example_files import IMAGES, load_examples
+from converter.options import Options
 from passes.errors import UsageError
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -33,20 +35,28 @@ class Quantisation:
 
 
 def quantisation(
-    kind: str | None, calibrate: Path | None, least: float | None, inputs: Sequence[ir.Value], normalise: str = "0-1"
+    options: Options, inputs: Sequence[ir.Value], destinations: Sequence[Destination]
 ) -> Quantisation | None:
-    """What was asked for, with its samples read.
+    """How LiteRT files are made smaller, with the samples read; said before anything else is done.
+
+    Args:
+        inputs: of the source's graph.
 
     Raises:
-        UsageError: there is no such kind, int8 without samples, or samples that do not fit the inputs.
+        UsageError: there is no such kind or no such file to be written, int8 without samples, or samples that do not
+            fit the inputs.
     """
+    kind, least = options.quantise, options.least_signal
+    if kind is not None and all(each.format != "tflite" for each in destinations):
+        raise UsageError("Only LiteRT files are quantised.", hint="Add -o OUT.tflite.")
     if kind is None:
-        if calibrate is not None or least is not None:
+        if options.calibrate is not None or least is not None:
             raise UsageError("Calibration and a least signal are for quantised files.", hint="Add --quantise int8.")
         return None
     if kind not in KINDS:
         raise UsageError(f"There is no way to quantise called {kind!r}.", hint=f"There are: {', '.join(KINDS)}.")
-    samples = [] if calibrate is None else read_samples(calibrate, inputs, normalise)
+    normalise = options.example_files.normalise if options.example_files is not None else "0-1"
+    samples = [] if options.calibrate is None else read_samples(Path(options.calibrate), inputs, normalise)
     if kind == "int8" and not samples:
         raise UsageError(
             "int8 needs inputs that show how large the numbers between the layers become.",

@@ -1,4 +1,4 @@
-"""Options that several commands have: what the source is, and how it is loaded."""
+"""Options that several commands have: what the source is, how it is loaded, and how it is converted."""
 
 from __future__ import annotations
 
@@ -39,3 +39,33 @@ Trust = Annotated[bool, typer.Option("--trust", help="Load pickled modules and T
 MaxBytes = Annotated[
     int | None, typer.Option("--max-bytes", metavar="N", help="Refuse larger models. Default: half of the memory.")
 ]
+LayoutOption = Annotated[
+    Literal["channels_last", "source"],
+    typer.Option("--layout", help="Axes of image inputs and outputs: the Keras way, or as in the source."),
+]
+StructureOption = Annotated[
+    Literal["modules", "flat"], typer.Option("--structure", help="A nested model per module, or one flat model.")
+]
+Examples = Annotated[
+    list[Path] | None,
+    typer.Option("--example", metavar="FILE", help="Inputs of your own: .npz by name, .npy or an image per input."),
+]
+Normalise = Annotated[
+    Literal["0-1", "0-255", "imagenet"], typer.Option("--normalise", help="What the pixels of --example images become.")
+]
+VerifyOn = Annotated[
+    str | None,
+    typer.Option("--verify-on", metavar="BACKENDS", help="Keras backends to verify on: tensorflow,jax,torch."),
+]
+FoldBatchnorm = Annotated[bool, typer.Option("--fold-batchnorm", help="Fold BatchNorm into the layer before it.")]
+Portable = Annotated[
+    bool, typer.Option("--portable", help="Refuse what plain Keras cannot say, instead of a layer of keraport.layers.")
+]
+Dequantise = Annotated[
+    bool, typer.Option("--dequantise", help="Of a quantised file: the float model that it stands for.")
+]
+NoDropout = Annotated[bool, typer.Option("--no-dropout", help="Leave the source's Dropout layers out.")]
+ReportFile = Annotated[
+    Path | None, typer.Option("--report", metavar="FILE.json", help="Write what was done, on failure too.")
+]
+HtmlFile = Annotated[Path | None, typer.Option("--html", metavar="FILE.html", help="The same as a page.")]

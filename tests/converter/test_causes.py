@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from converter import cli
+from converter.commands import inspect
 from converter.terminal.causes import EXTRAS, explained
 from tests.conftest import Keraport
 
@@ -22,7 +22,7 @@ def raising(error: Exception) -> Any:
 def test_a_missing_package_is_one_line_with_its_extra(
     package: str, keraport: Keraport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cli, "_load", raising(ModuleNotFoundError("No module", name=f"{package}.part")))
+    monkeypatch.setattr(inspect, "load_source", raising(ModuleNotFoundError("No module", name=f"{package}.part")))
     ran = keraport("inspect", "a.onnx")
     assert ran.code == 1 and f"needs {package}" in ran.err
     assert f"pip install 'keraport[{EXTRAS[package]}]'" in ran.err and "Bug" not in ran.err
@@ -42,6 +42,6 @@ def test_a_module_of_ours_that_is_missing_is_a_bug() -> None:
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EMFILE, errno.EACCES, errno.EROFS])
 def test_limits_of_the_system(number: int, keraport: Keraport, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     error = OSError(number, os.strerror(number), str(tmp_path / "x.npz"))
-    monkeypatch.setattr(cli, "_load", raising(error))
+    monkeypatch.setattr(inspect, "load_source", raising(error))
     ran = keraport("inspect", "a.onnx")
     assert ran.code == 1 and "x.npz" in ran.err and "Bug" not in ran.err

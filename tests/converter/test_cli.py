@@ -10,7 +10,7 @@ from pathlib import Path
 import onnx_ir as ir
 import pytest
 
-from converter import cli
+from converter.commands import inspect
 from passes.errors import LimitExceeded, Unsupported
 from tests.conftest import Keraport
 from tests.harness import graph
@@ -71,7 +71,7 @@ def test_errors_show_message_node_and_hint_on_stderr_and_set_the_code(
     keraport: Keraport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     error = Unsupported("[Foo] is not supported.", node="Foo node 'a' in module [b]", hint="Leave [it] out.")
-    monkeypatch.setattr(cli, "_load", lambda *_, **__: (_ for _ in ()).throw(error))
+    monkeypatch.setattr(inspect, "load_source", lambda *_, **__: (_ for _ in ()).throw(error))
     ran = keraport("inspect", "a.onnx")
     assert ran.code == 2
     assert ran.out == ""
@@ -82,12 +82,12 @@ def test_errors_show_message_node_and_hint_on_stderr_and_set_the_code(
 
 @pytest.mark.parametrize(("error", "code"), [(LimitExceeded("Too large."), 4), (KeyboardInterrupt(), 130)])
 def test_other_exit_codes(keraport: Keraport, monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int) -> None:
-    monkeypatch.setattr(cli, "_load", lambda *_, **__: (_ for _ in ()).throw(error))
+    monkeypatch.setattr(inspect, "load_source", lambda *_, **__: (_ for _ in ()).throw(error))
     assert keraport("inspect", "a.onnx").code == code
 
 
 def test_an_unexpected_error_is_called_a_bug(keraport: Keraport, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cli, "_load", lambda *_, **__: {}["missing"])
+    monkeypatch.setattr(inspect, "load_source", lambda *_, **__: {}["missing"])
     ran = keraport("inspect", "a.onnx")
     assert ran.code == 1
     assert "Bug in keraport: KeyError: 'missing'" in ran.err
