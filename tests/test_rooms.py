@@ -11,8 +11,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 
 FLOORS = {
-    "passes": """errors opset facts / dims / graph / padding / lower / fold.values / fold / shapes.rules / shapes
-        / simplify normalize fuse / layout.walk / layout.rules / layout / order""",
+    "passes": """errors opset facts registry / dims / graph / padding / lower / fold.values / fold / shapes.rules /
+        shapes / simplify normalize fuse / layout.walk / layout.rules / layout / order""",
     "converter": """errors ports versions temporary atomic_output input_spec model_args processes.exclusive
         example_files /
         options sources.memory_budget sources.quiet sources.source sources.torchvision_kernels /

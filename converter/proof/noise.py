@@ -75,7 +75,8 @@ def apart(a: Array, b: Array) -> float:
     """The greatest difference where both are finite floats of one shape; 0 for anything else."""
     if a.dtype.kind != "f" or a.shape != b.shape:
         return 0.0
-    return largest(np.abs(np.asarray(a, np.float64) - np.asarray(b, np.float64)))
+    with np.errstate(invalid="ignore"):  # infinities of a mask
+        return largest(np.abs(np.asarray(a, np.float64) - np.asarray(b, np.float64)))
 
 
 def weighed(comparison: Comparison, reference: Array, noise: float, most: float = MOST) -> Comparison:

@@ -241,6 +241,14 @@ def _depth(dim: Dim) -> int:
     return max((atom.depth for monomial in terms_of(dim) for atom in monomial), default=0)
 
 
+def only_atom(dim: Dim) -> Atom | None:
+    """The symbol or function that a dimension is, where it is nothing but one."""
+    if not isinstance(dim, Expr) or list(dim.terms.values()) != [1]:
+        return None
+    (monomial,) = dim.terms
+    return monomial[0] if len(monomial) == 1 else None
+
+
 def terms_of(dim: Dim) -> Mapping[Monomial, int]:
     """The polynomial of a dimension; that of a number has one term."""
     return dim.terms if isinstance(dim, Expr) else {(): dim}

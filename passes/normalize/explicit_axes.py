@@ -249,7 +249,7 @@ def _cast_like(node: ir.Node, constants: _Constants) -> bool:
 
 
 _SETTLERS: dict[str, Settler] = {
-    **dict.fromkeys(REDUCTIONS.split(), _reduce),
+    **dict.fromkeys(REDUCTIONS, _reduce),
     **dict.fromkeys(WINDOWS.split(), _window),
     "CastLike": _cast_like,
     "CumSum": _cum_sum,

@@ -34,8 +34,8 @@ class Opened:
     symbol: str
 
 
-ELEMENTWISE = frozenset(BROADCASTING.split())
-REDUCING = frozenset(REDUCTIONS.split())
+ELEMENTWISE = frozenset(BROADCASTING)
+REDUCING = frozenset(REDUCTIONS)
 
 
 class CloseBatch(ir.passes.InPlacePass):

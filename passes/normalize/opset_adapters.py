@@ -21,28 +21,25 @@ import onnx_ir as ir
 from passes.errors import BadSource, Unsupported, describe
 from passes.graph.builder import Builder, Names, sizes_of
 from passes.lower.meanings import FLATTENED
+from passes.registry import Registry
 
 Rewrite = Callable[[ir.Node, Names], None]
-UPGRADES: dict[tuple[str, int], Rewrite] = {}
+UPGRADES: Registry[tuple[str, int], Rewrite] = Registry("rewrites")
 """(operator, version it reaches) → rewrite, for versions up to 23."""
 
-DOWNGRADES: dict[tuple[str, int], Rewrite | None] = {}
+DOWNGRADES: Registry[tuple[str, int], Rewrite | None] = Registry("ways back")
 """(operator, version it leaves) → rewrite back to what 23 has, for versions above; None: only more element types."""
 
 NEAREST_KEY = "keraport.nearest"
 """Metadata key of a Resize whose nearest_mode nearest_resize_10.py will find out."""
 
-REDUCTIONS = "ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMax ReduceMean ReduceMin ReduceProd ReduceSumSquare"
+_REDUCTIONS = "ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMax ReduceMean ReduceMin ReduceProd ReduceSumSquare"
+REDUCTIONS = tuple(_REDUCTIONS.split())
 
 
-def upgrade(version: int, op_types: str) -> Callable[[Rewrite], Rewrite]:
+def upgrade(version: int, *op_types: str) -> Callable[[Rewrite], Rewrite]:
     """Register the rewrite of some operators to the interface they have from `version` on."""
-
-    def register(function: Rewrite) -> Rewrite:
-        UPGRADES.update({(op_type, version): function for op_type in op_types.split()})
-        return function
-
-    return register
+    return UPGRADES.register(*((op_type, version) for op_type in op_types))
 
 
 def _take(node: ir.Node, name: str) -> Any:
@@ -144,7 +141,7 @@ def _dropout(node: ir.Node, names: Names) -> None:
     _append(node, names, 1, np.array(0.5 if ratio is None else ratio, np.float32), "ratio")
 
 
-@upgrade(13, "Softmax LogSoftmax Hardmax")
+@upgrade(13, "Softmax", "LogSoftmax", "Hardmax")
 def _softmax(node: ir.Node, names: Names) -> None:
     """Below 13 everything from `axis` on (default 1) counts as one axis."""
     if "axis" not in node.attributes:
@@ -156,8 +153,8 @@ def _softmax(node: ir.Node, names: Names) -> None:
         names.opset_imports.setdefault("keraport", 1)
 
 
-@upgrade(13, "Squeeze Unsqueeze ReduceSum")
-@upgrade(18, REDUCTIONS)
+@upgrade(13, "Squeeze", "Unsqueeze", "ReduceSum")
+@upgrade(18, *REDUCTIONS)
 def _axes(node: ir.Node, names: Names) -> None:
     axes = _take(node, "axes")
     if axes or node.op_type == "Unsqueeze":
@@ -223,11 +220,11 @@ def _group_normalization(node: ir.Node, names: Names) -> None:
         node.replace_input_with(position, at.node("Reshape", [table, at.constant([-1], "flat")], [None]))
 
 
-def downgrade(version: int, op_types: str) -> Callable[[Rewrite], Rewrite]:
+def downgrade(version: int, *op_types: str) -> Callable[[Rewrite], Rewrite]:
     """Register the rewrite of some operators from the interface that `version` brought to the one before."""
 
     def register(function: Rewrite) -> Rewrite:
-        DOWNGRADES.update({(op_type, version): function for op_type in op_types.split()})
+        DOWNGRADES.register(*((op_type, version) for op_type in op_types))(function)
         return function
 
     return register
@@ -257,7 +254,7 @@ def _only_default(node: ir.Node, name: str, default: int | str) -> None:
         raise Unsupported(f"{node.op_type} with {name}={value!r} is newer than opset 23.", node=describe(node))
 
 
-@downgrade(24, "Cast CastLike")
+@downgrade(24, "Cast", "CastLike")
 def _cast_24(node: ir.Node, names: Names) -> None:
     _only_default(node, "round_mode", "up")  # of float8e8m0 only, which 23 does not have
 

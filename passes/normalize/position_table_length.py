@@ -11,14 +11,13 @@ Not where the size meets no other one: such a table is really cut off at its end
 
 from __future__ import annotations
 
-import re
 from itertools import product
 
 import onnx_ir as ir
 
 from passes.dims.parse import parse
+from passes.dims.polynomial import Dim, only_atom, terms_of
 
-_LEAST = re.compile(r"Min\((\d+), (.+)\)(?: - (\d+))?")
 _OPERATORS = """
     Add And Div Equal Expand Greater GreaterOrEqual Less LessOrEqual Max Min Mod Mul Or Pow Sub Where Xor
 """
@@ -48,14 +47,22 @@ def _equal_sizes(node: ir.Node) -> dict[str, str]:
         if given is None or given.shape is None or result.shape is None:
             continue
         for size, wanted in zip(reversed(given.shape), reversed(result.shape), strict=False):
-            least = None if isinstance(size, int) else _LEAST.fullmatch(str(size))
-            if least is None:
-                continue
-            start = int(least[3] or 0)
-            length = str(parse(least[2]) - start) if start else least[2]
-            if int(least[1]) - start > 1 and length == str(wanted):
-                found[str(size)] = length
+            cut = None if isinstance(size, int) else _cut(parse(str(size)))
+            if cut is not None and cut[0] > 1 and str(cut[1]) == str(wanted):
+                found[str(size)] = str(cut[1])
     return found
+
+
+def _cut(size: Dim) -> tuple[int, Dim] | None:
+    """How many rows a table has, and how many are wanted of it, where its size is the smaller of the two."""
+    start = -terms_of(size).get((), 0)
+    atom = only_atom(size + start)
+    if start < 0 or atom is None or atom.function != "Min":
+        return None
+    first, second = atom.arguments
+    if isinstance(second, int):
+        first, second = second, first
+    return (first - start, second - start) if isinstance(first, int) else None
 
 
 def _rename(value: ir.Value, meanings: dict[str, str]) -> bool:

@@ -54,7 +54,7 @@ def _truncate(a: Number) -> Dim:
     return whole
 
 
-@value_of("Add Sub Mul")
+@value_of("Add", "Sub", "Mul")
 def _ring(node: ir.Node, a: Array, b: Array) -> Array:
     if is_symbolic(a, b):
         return elementwise(_RING[node.op_type][1], a, b)
@@ -133,7 +133,7 @@ def _smaller(a: Dim, b: Dim) -> Dim:
     return minimum(a, b)
 
 
-@value_of("Floor Ceil Round")
+@value_of("Floor", "Ceil", "Round")
 def _round(node: ir.Node, x: Array) -> Array:
     if is_symbolic(x):
         if node.op_type == "Round":
@@ -143,7 +143,7 @@ def _round(node: ir.Node, x: Array) -> Array:
     return np.asarray(rounding[node.op_type](x))
 
 
-@value_of("Max Min")
+@value_of("Max", "Min")
 def _extreme(node: ir.Node, *parts: Array) -> Array:
     numbers, dims = (np.maximum, _greater) if node.op_type == "Max" else (np.minimum, _smaller)
     result = parts[0]
@@ -152,7 +152,7 @@ def _extreme(node: ir.Node, *parts: Array) -> Array:
     return result
 
 
-@value_of("ReduceProd ReduceSum ReduceMax ReduceMin")
+@value_of("ReduceProd", "ReduceSum", "ReduceMax", "ReduceMin")
 def _reduce(node: ir.Node, x: Array, axes: Array | None = None) -> Array:
     where: Sequence[int] | None = axes_of(node, axes)
     if not where:

@@ -13,7 +13,7 @@ from passes.dims.quotient import NotKnown, Ratio
 from passes.fold.values.registry import Array, elementwise, is_symbolic, value_of
 
 
-@value_of("Equal Less LessOrEqual Greater GreaterOrEqual")
+@value_of("Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqual")
 def _compare(node: ir.Node, a: Array, b: Array) -> Array:
     if is_symbolic(a, b):
         return elementwise(_SYMBOLIC[node.op_type], a, b).astype(bool)
@@ -69,7 +69,7 @@ def _not(node: ir.Node, x: Array) -> Array:
     return np.asarray(np.logical_not(x))
 
 
-@value_of("And Or Xor")
+@value_of("And", "Or", "Xor")
 def _connect(node: ir.Node, a: Array, b: Array) -> Array:
     function = {"And": np.logical_and, "Or": np.logical_or, "Xor": np.logical_xor}[node.op_type]
     return np.asarray(function(a, b))

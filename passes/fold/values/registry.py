@@ -10,24 +10,15 @@ import onnx_ir as ir
 
 from passes.dims.polynomial import Dim, Expr
 from passes.dims.quotient import NotKnown, Ratio
+from passes.registry import Registry
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Evaluator = Callable[..., Array | tuple[Array, ...]]
 
-EVALUATORS: dict[str, Evaluator] = {}
+EVALUATORS: Registry[str, Evaluator] = Registry("evaluators")
+"""Functions of (node, *inputs)."""
 
-
-def value_of(op_types: str) -> Callable[[Evaluator], Evaluator]:
-    """Register a function of (node, *inputs) as the meaning of operators, named in one text."""
-
-    def register(function: Evaluator) -> Evaluator:
-        for op_type in op_types.split():
-            if op_type in EVALUATORS:
-                raise ValueError(f"{op_type} has two evaluators")
-            EVALUATORS[op_type] = function
-        return function
-
-    return register
+value_of = EVALUATORS.register
 
 
 def evaluate(node: ir.Node, inputs: Sequence[Array | None]) -> list[Array]:

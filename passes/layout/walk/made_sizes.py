@@ -8,13 +8,11 @@ s - c, ⌊s / k⌋ long, and those of sums and products of several. What they ho
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 import onnx_ir as ir
 
 from passes.dims.parse import parse
-from passes.dims.polynomial import Atom, Dim, Expr, Monomial, floor_divide, is_symbol
+from passes.dims.polynomial import Atom, Dim, Expr, Monomial, floor_divide, is_symbol, only_atom
 from passes.dims.product import Dim as Product
 from passes.dims.product import dims_of
 from passes.dims.product import parse as as_product
@@ -46,8 +44,11 @@ def anchor_for(writer: Writer, size: Product) -> tuple[ir.Value, int] | None:
 
 def unclamped(size: Dim) -> Dim:
     """`t - 2` for `Max(0, t - 2)`: a cut leaves no less than nothing, and where a tensor is t - 2 long t is enough."""
-    found = re.fullmatch(r"Max\(0, (.+)\)", size.text) if isinstance(size, Expr) else None
-    return parse(found[1]) if found is not None else size
+    atom = only_atom(size)
+    if atom is None or atom.function != "Max" or 0 not in atom.arguments:
+        return size
+    first, second = atom.arguments
+    return second if first == 0 else first
 
 
 def _made(writer: Writer, size: Dim) -> ir.Value | None:

@@ -7,20 +7,8 @@ from collections.abc import Callable
 import onnx_ir as ir
 
 from passes.layout.walk.walk import Walk
+from passes.registry import Registry
 
 Rule = Callable[[Walk, ir.Node], None]
-RULES: dict[str, Rule] = {}
-
-
-def rule(*operators: str) -> Callable[[Rule], Rule]:
-    """Register a rule under operators written as `Conv` or `keraport::Dense`. A second one for the same is a
-    mistake."""
-
-    def register(function: Rule) -> Rule:
-        for operator in operators:
-            if operator in RULES:
-                raise ValueError(f"Two layout rules for {operator}. Received: {function.__name__}")
-            RULES[operator] = function
-        return function
-
-    return register
+RULES: Registry[str, Rule] = Registry("layout rules")
+rule = RULES.register

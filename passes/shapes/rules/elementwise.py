@@ -11,19 +11,20 @@ from passes.dims.polynomial import Dim, is_symbol, symbols
 from passes.errors import BadSource, describe
 from passes.shapes.rules.registry import Shape, Shapes, Site, rule
 
-UNARY = """
-    Abs Acos Acosh Asin Asinh Atan Atanh BatchNormalization BitwiseNot Cast CastLike Ceil Celu Clip Cos Cosh
-    CumSum Dropout Elu Erf Exp Floor Gelu
-    GroupNormalization HardSigmoid HardSwish Hardmax Identity InstanceNormalization IsInf IsNaN LRN
-    LayerNormalization LeakyRelu Log LogSoftmax LpNormalization MeanVarianceNormalization Mish Neg Not
-    RMSNormalization Reciprocal Relu Round ScatterElements ScatterND Selu Shrink Sigmoid Sign Sin Sinh Softmax
-    Softplus Softsign Sqrt Tan Tanh ThresholdedRelu Trilu
-    keraport::FlattenedHardmax keraport::FlattenedLogSoftmax keraport::FlattenedSoftmax keraport::Roll
+_UNARY = """
+    Abs Acos Acosh Asin Asinh Atan Atanh BatchNormalization BitwiseNot Cast CastLike Ceil Celu Clip Cos Cosh CumSum
+    Dropout Elu Erf Exp Floor Gelu GroupNormalization HardSigmoid HardSwish Hardmax Identity InstanceNormalization
+    IsInf IsNaN LRN LayerNormalization LeakyRelu Log LogSoftmax LpNormalization MeanVarianceNormalization Mish Neg
+    Not RMSNormalization Reciprocal Relu Round ScatterElements ScatterND Selu Shrink Sigmoid Sign Sin Sinh Softmax
+    Softplus Softsign Sqrt Tan Tanh ThresholdedRelu Trilu keraport::FlattenedHardmax keraport::FlattenedLogSoftmax
+    keraport::FlattenedSoftmax keraport::Roll
 """
-BROADCASTING = """
-    Add And BitShift BitwiseAnd BitwiseOr BitwiseXor Div Equal Greater GreaterOrEqual Less LessOrEqual Max
-    Mean Min Mod Mul Or Pow Sub Sum Where Xor
+UNARY = tuple(_UNARY.split())
+_BROADCASTING = """
+    Add And BitShift BitwiseAnd BitwiseOr BitwiseXor Div Equal Greater GreaterOrEqual Less LessOrEqual Max Mean Min
+    Mod Mul Or Pow Sub Sum Where Xor
 """
+BROADCASTING = tuple(_BROADCASTING.split())
 
 
 def broadcast(shapes: Sequence[Shape]) -> Shape:
@@ -52,12 +53,12 @@ def simpler(a: Dim, b: Dim) -> Dim:
     return min((a, b), key=lambda dim: (not isinstance(dim, int), len(str(dim)), str(dim)))
 
 
-@rule(UNARY)
+@rule(*UNARY)
 def _same(node: ir.Node, site: Site) -> Shapes:
     return [site.shape(0)] + [None] * (len(node.outputs) - 1)
 
 
-@rule(BROADCASTING)
+@rule(*BROADCASTING)
 def _broadcast(node: ir.Node, site: Site) -> Shapes:
     return [broadcast([site.shape(index) for index in range(len(node.inputs))])]
 

@@ -8,7 +8,7 @@ from passes.shapes.rules.elementwise import broadcast
 from passes.shapes.rules.registry import Shapes, Site, require_equal, rule
 
 
-@rule("MatMul MatMulInteger")
+@rule("MatMul", "MatMulInteger")
 def _matmul(node: ir.Node, site: Site) -> Shapes:
     a, b = site.shape(0), site.shape(1)
     left = a if len(a) > 1 else (1, *a)

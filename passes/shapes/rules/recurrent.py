@@ -7,7 +7,7 @@ import onnx_ir as ir
 from passes.shapes.rules.registry import NoRule, Shapes, Site, rule
 
 
-@rule("GRU LSTM RNN")
+@rule("GRU", "LSTM", "RNN")
 def _recurrent(node: ir.Node, site: Site) -> Shapes:
     x, recurrent = site.shape(0), site.shape(2)
     if len(x) != 3 or len(recurrent) != 3:

@@ -6,12 +6,21 @@ import onnx_ir as ir
 
 from passes.shapes.rules.registry import Shape, Shapes, Site, rule
 
-REDUCTIONS = """
-    ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum ReduceSumSquare
-"""
+REDUCTIONS = [
+    "ReduceL1",
+    "ReduceL2",
+    "ReduceLogSum",
+    "ReduceLogSumExp",
+    "ReduceMax",
+    "ReduceMean",
+    "ReduceMin",
+    "ReduceProd",
+    "ReduceSum",
+    "ReduceSumSquare",
+]
 
 
-@rule(REDUCTIONS)
+@rule(*REDUCTIONS)
 def _reduce(node: ir.Node, site: Site) -> Shapes:
     x = site.shape(0)
     axes = site.axes(1, len(x)) if site.has(1) else []
@@ -21,7 +30,7 @@ def _reduce(node: ir.Node, site: Site) -> Shapes:
     return [_drop(x, where, keep=node.attributes.get_int("keepdims", 1) != 0)]
 
 
-@rule("ArgMax ArgMin")
+@rule("ArgMax", "ArgMin")
 def _arg(node: ir.Node, site: Site) -> Shapes:
     x = site.shape(0)
     axis = node.attributes.get_int("axis", 0) % len(x)

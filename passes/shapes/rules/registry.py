@@ -10,6 +10,7 @@ import numpy as np
 import onnx_ir as ir
 
 from passes.dims.polynomial import Dim
+from passes.registry import Registry
 from passes.shapes.rules.known_shapes import Shape
 
 Shapes = list[Shape | None]
@@ -74,7 +75,8 @@ def require_equal(a: Dim, b: Dim) -> None:
 
 
 Rule = Callable[[ir.Node, Site], Shapes]
-RULES: dict[str, Rule] = {}
+RULES: Registry[str, Rule] = Registry("shape rules")
+rule = RULES.register
 
 _INT64 = "ArgMax ArgMin NonZero Shape Size"
 _BOOL = "And Equal Greater GreaterOrEqual IsInf IsNaN Less LessOrEqual Not Or Xor"
@@ -84,16 +86,3 @@ DTYPES: dict[str, ir.DataType] = {
     **dict.fromkeys(_BOOL.split(), ir.DataType.BOOL),
 }
 """The element types of outputs that are not that of the first input."""
-
-
-def rule(op_types: str) -> Callable[[Rule], Rule]:
-    """Register the shape rule of operators, named in one text."""
-
-    def register(function: Rule) -> Rule:
-        for op_type in op_types.split():
-            if op_type in RULES:
-                raise ValueError(f"{op_type} has two shape rules")
-            RULES[op_type] = function
-        return function
-
-    return register

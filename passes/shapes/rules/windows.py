@@ -12,7 +12,7 @@ from passes.padding.arithmetic import Axis, ceil_mode_pads
 from passes.shapes.rules.registry import NoRule, Shape, Shapes, Site, require_equal, rule
 
 
-@rule("Conv ConvInteger QLinearConv MaxPool AveragePool LpPool")
+@rule("Conv", "ConvInteger", "QLinearConv", "MaxPool", "AveragePool", "LpPool")
 def _conv(node: ir.Node, site: Site) -> Shapes:
     x = site.shape(0)
     spatial = x[2:]
@@ -83,7 +83,7 @@ def _conv_transpose(node: ir.Node, site: Site) -> Shapes:
     return [(x[0], channels, *sizes)]
 
 
-@rule("GlobalAveragePool GlobalMaxPool GlobalLpPool")
+@rule("GlobalAveragePool", "GlobalMaxPool", "GlobalLpPool")
 def _global_pool(node: ir.Node, site: Site) -> Shapes:
     x = site.shape(0)
     return [(*x[:2], *[1] * (len(x) - 2))]

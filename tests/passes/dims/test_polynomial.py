@@ -19,6 +19,7 @@ from passes.dims.polynomial import (
     floor_divide,
     is_symbol,
     modulo,
+    only_atom,
     product,
     symbol,
     symbols,
@@ -219,3 +220,16 @@ def test_floor_of_a_ratio_of_numbers() -> None:
     for a in range(-7, 8):
         for b in (1, 2, 3):
             assert floor_ratio(divide(a, b)) == floor(a / b)
+
+
+@pytest.mark.parametrize(
+    ("text", "function"), [("n", ""), ("Max(0, n - 2)", "Max"), ("floor(n/2)", "floor"), ("Min(8, n)", "Min")]
+)
+def test_a_size_that_is_one_atom(text: str, function: str) -> None:
+    atom = only_atom(parse(text))
+    assert atom is not None and atom.function == function
+
+
+@pytest.mark.parametrize("text", ["7", "2*n", "n + 1", "m*n", "m + n", "Min(8, n) - 1"])
+def test_a_size_that_is_more_than_one_atom(text: str) -> None:
+    assert only_atom(parse(text)) is None

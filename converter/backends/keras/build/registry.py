@@ -14,8 +14,9 @@ from typing import Any
 import onnx_ir as ir
 
 from passes.errors import Unsupported, describe, operator
+from passes.registry import Registry
 
-OPERATORS: dict[str, Operator] = {}
+OPERATORS: Registry[str, Operator] = Registry("functions")
 
 
 @dataclass(frozen=True)
@@ -63,10 +64,7 @@ def op(*operators: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
             attributes=frozenset(p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.name != "name"),
             first_is_live=bool(positional) and positional[0].name == "x",
         )
-        for name in operators:
-            if name in OPERATORS:
-                raise ValueError(f"Two functions for the operator {name}. Received: {function.__name__}")
-            OPERATORS[name] = entry
+        OPERATORS.register(*operators)(entry)
         return function
 
     return register

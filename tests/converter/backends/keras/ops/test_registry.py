@@ -68,5 +68,5 @@ def test_a_constant_where_an_operator_wants_a_tensor_becomes_one() -> None:
 
 
 def test_two_functions_for_one_operator_are_a_mistake() -> None:
-    with pytest.raises(ValueError, match="Two functions for the operator Relu"):
+    with pytest.raises(ValueError, match="There are two functions for Relu"):
         op("Relu")(lambda x, *, name: x)
