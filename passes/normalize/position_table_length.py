@@ -47,14 +47,14 @@ def _equal_sizes(node: ir.Node) -> dict[str, str]:
         if given is None or given.shape is None or result.shape is None:
             continue
         for size, wanted in zip(reversed(given.shape), reversed(result.shape), strict=False):
-            cut = None if isinstance(size, int) else _cut(parse(str(size)))
-            if cut is not None and cut[0] > 1 and str(cut[1]) == str(wanted):
-                found[str(size)] = str(cut[1])
+            length = None if isinstance(size, int) else _wanted_length(parse(str(size)))
+            if length is not None and str(length) == str(wanted):
+                found[str(size)] = str(length)
     return found
 
 
-def _cut(size: Dim) -> tuple[int, Dim] | None:
-    """How many rows a table has, and how many are wanted of it, where its size is the smaller of the two."""
+def _wanted_length(size: Dim) -> Dim | None:
+    """How many rows are wanted of a table, where its size is the smaller of that and of what it has."""
     start = -terms_of(size).get((), 0)
     atom = only_atom(size + start)
     if start < 0 or atom is None or atom.function != "Min":
@@ -62,7 +62,7 @@ def _cut(size: Dim) -> tuple[int, Dim] | None:
     first, second = atom.arguments
     if isinstance(second, int):
         first, second = second, first
-    return (first - start, second - start) if isinstance(first, int) else None
+    return second - start if isinstance(first, int) else None
 
 
 def _rename(value: ir.Value, meanings: dict[str, str]) -> bool:

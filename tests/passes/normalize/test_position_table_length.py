@@ -59,3 +59,12 @@ def test_a_table_that_meets_nothing_is_cut_off_at_its_end() -> None:
         NormalizePositionTables(), inferred("y = Exp(p)", "float[n] y"), sizes={"b": (2,), "t": (2, 9)}, modified=False
     )
     assert shape_of(settled, "y") == ["Min(4, t)"]
+
+
+def test_a_table_that_meets_another_length_stays() -> None:
+    model = graph("""g (float[b, u] x, float[b, t] z) => (float[b, n] y)
+    <float[4] table = {1, 2, 3, 4}, int64[1] zero = {0}> {
+        s = Shape<start=1, end=2>(z)  p = Slice(table, zero, s)  y = Add(x, p) }""")
+    InferShapes()(model)
+    sizes = {"b": (2,), "t": (3, 9), "u": (1,)}
+    assert shape_of(check_pass(NormalizePositionTables(), model, sizes=sizes, modified=False), "p") == ["Min(4, t)"]
