@@ -60,9 +60,11 @@ def verify(
     screen = Screen()
     check_outputs(report_file, html_file)
     from converter.options import backend_names
+    from converter.proof.guilt.saved_diff import guilty_layer
     from converter.proof.saved_model import verify_saved
     from converter.proof.verify import example_arrays
     from converter.report import Report
+    from converter.terminal.quiet_tensorflow import import_backend
     from passes.errors import NotEquivalent
 
     check_model(model)
@@ -86,6 +88,9 @@ def verify(
             verification, (report.inputs, report.outputs) = verify_saved(
                 model, loaded, examples=given, backends=backend_names(verify_on), trust=trust
             )
+            if not verification.passed and model.suffix == ".keras":
+                import_backend()
+                verification.first_difference = guilty_layer(model, loaded, examples=given, trust=trust)
             report.verification = verification.to_dict()
             if not verification.passed:
                 raise NotEquivalent(verification.reason)
@@ -94,6 +99,7 @@ def verify(
                 _compare_gradients(model, loaded, report)
     except Exception:
         write_reports(report, report_file, html_file)
+        screen.unequal(report)
         raise
     files = write_reports(report, report_file, html_file)
     screen.converted(report, [("Model", str(model)), *files])

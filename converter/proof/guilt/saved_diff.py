@@ -19,9 +19,12 @@ from converter.proof.guilt.diff import ValueDifference, Values
 from converter.proof.guilt.repro import write_repro
 from converter.proof.saved_model import refuse_unsafe_keras
 from converter.sources import Source
-from passes.errors import NotEquivalent
+from passes.errors import ConversionError, NotEquivalent
 
 Array = np.ndarray[Any, np.dtype[Any]]
+
+LIKELY = (Options(), Options(structure="flat"), Options(layout="source"), Options(fold_batchnorm=True))
+"""What a model may have been converted with, the likely first."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +106,22 @@ def diff_saved(
     if part is None:
         return diff
     return Diff(diff.values, diff.missing, write_repro(repro, diff.guilty, values, part))
+
+
+def guilty_layer(
+    saved: Path, source: Source, *, examples: Mapping[str, Array] | None = None, trust: bool = False
+) -> dict[str, Any] | None:
+    """The layer of a model that keraport made of this source, with whatever options, that is wrong by itself; else the
+    first that is wrong as errors flow. None where it is somebody else's model, or no layer is wrong."""
+    for options in LIKELY:
+        try:
+            found = diff_saved(saved, source, options, examples=examples, trust=trust)
+        except ConversionError:
+            continue
+        if not found.missing:
+            wrong = found.guilty or next(iter(found.victims), None)
+            return None if wrong is None else wrong.to_dict()
+    return None
 
 
 def _inputs(source: Source, normalised: ir.Model, examples: Mapping[str, Array]) -> dict[str, Array]:

@@ -35,6 +35,12 @@ def test_a_kernel_that_was_changed(keraport: Keraport, converted: Path, small_on
     model.save(tmp_path / "wrong.keras")
     ran = keraport("diff", tmp_path / "wrong.keras", small_onnx, "--repro", tmp_path / "repro")
     assert ran.code == 3
+    verified = keraport("verify", tmp_path / "wrong.keras", small_onnx, "--report", tmp_path / "report.json")
+    assert verified.code == 3 and "layer stem-conv-conv" in verified.err
+    assert (
+        json.loads((tmp_path / "report.json").read_text())["verification"]["first_difference"]["operator"]
+        == "nhwc::Conv"
+    )
     assert "Guilty        layer stem-conv-conv, nhwc::Conv" in ran.out
     assert "Victim        layer stem-act-relu, Relu" in ran.out
     assert {path.name for path in (tmp_path / "repro").iterdir()} == {
@@ -48,6 +54,7 @@ def test_a_kernel_that_was_changed(keraport: Keraport, converted: Path, small_on
 def test_a_model_of_somebody_else(keraport: Keraport, small_onnx: Path, tmp_path: Path) -> None:
     model = keras.Sequential([keras.Input((None, None, 3)), keras.layers.Conv2D(4, 3)])
     model.save(tmp_path / "other.keras")
+    assert "first difference" not in keraport("verify", tmp_path / "other.keras", small_onnx).err
     ran = keraport("diff", tmp_path / "other.keras", small_onnx)
     assert ran.code == 3
     assert "no layer of the names" in ran.err or "Missing" in ran.out
