@@ -65,7 +65,10 @@ def record(
         example_files=ExampleFiles(tuple(examples)) if examples else None,
         trust=trust,
     )
+    from converter.terminal.quiet_tensorflow import import_backend
+
     screen, kept = Screen(), _store(store)
+    import_backend()
     for source in sources:
         entry = record_one(
             kept, name or name_of(source), source, options, backends=backend_names(on), limit=round(limit * MEGABYTE)
@@ -86,10 +89,12 @@ def check(
     """Convert again, and compare leg by leg. Exit code 3 where anything fails, is fixed, or is damaged."""
     from converter.golden.golden import check as check_one
     from converter.options import backend_names
+    from converter.terminal.quiet_tensorflow import import_backend
 
     screen, kept = Screen(), _store(store)
-    found = []
-    for name in names or _names(kept):
+    chosen, found = names or _names(kept), []
+    import_backend()
+    for name in chosen:
         found.append(check_one(kept, name, backends=backend_names(on), trust=trust))
         if not as_json:
             screen.lines(told_of(found[-1]))
@@ -109,6 +114,7 @@ def update(
     """Show what differs from the records, and record it anew where that is wanted."""
     from converter.golden.golden import update as update_one
     from converter.options import backend_names
+    from converter.terminal.quiet_tensorflow import import_backend
 
     screen, kept = Screen(), _store(store)
 
@@ -116,7 +122,9 @@ def update(
         screen.lines(told_of(checked))
         return yes or typer.confirm(f"Record {checked.name} anew?")
 
-    for name in names or _names(kept):
+    chosen = names or _names(kept)
+    import_backend()
+    for name in chosen:
         if update_one(kept, name, agree=agree, backends=backend_names(on), trust=trust) is not None:
             screen.lines([f"{name}: recorded anew"])
     return 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -27,3 +28,5 @@ def import_backend() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     with quiet_stderr():
         from converter.backends.keras import emit  # noqa: F401 - for what it imports
+    # That a function is traced again for every size is no news: each call of a conversion has another one.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
