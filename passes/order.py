@@ -30,6 +30,7 @@ from passes.normalize.explicit_axes import ExplicitAxes
 from passes.normalize.inline_functions import InlineFunctions
 from passes.normalize.module_paths import ModulePaths
 from passes.normalize.open_batch import CloseBatch, OpenBatch, Opened
+from passes.normalize.open_sizes import OpenSizes
 from passes.normalize.operators.coerced_softmax import NormalizeSoftmax
 from passes.normalize.operators.col2im import NormalizeCol2Im
 from passes.normalize.operators.deform_conv import NormalizeDeformConv
@@ -100,7 +101,7 @@ def pipeline(
     """The passes in order, by name, each made anew for one run."""
     closing: list[Stage] = [("CloseBatch", partial(CloseBatch, opened))] if opened else []
     # Where every size is a number, what has the batch's written down can be seen.
-    opening: list[Stage] = [("OpenBatch", partial(OpenBatch, opened)), ("InferShapes", InferShapes)] if opened else []
+    opening: list[Stage] = [] if opened is None else _opening(opened)
     return [
         ("RefusePrivate", RefusePrivate),  # first: what the passes write into a graph is theirs alone
         *closing,
@@ -131,6 +132,15 @@ def pipeline(
     ]
 
 
+def _opening(opened: Opened) -> list[Stage]:
+    batch: list[Stage] = [("OpenBatch", partial(OpenBatch, opened)), ("InferShapes", InferShapes)]
+    sizes: list[Stage] = [("OpenSizes", partial(OpenSizes, opened)), ("InferShapes", InferShapes)]
+    # A size that was opened is arithmetic on others by now: what that makes superfluous goes.
+    superfluous: list[type[ir.passes.PassBase]] = [ConstantReshapeShapes, ConstantResizeSizes, *CLEARING]
+    tidy: list[Stage] = [(each.__name__, each) for each in superfluous]
+    return [*(batch if opened.sizes else ()), *((*sizes, *tidy) if opened.axes else ())]
+
+
 def run_pipeline(
     model: ir.Model,
     *,
@@ -146,7 +156,7 @@ def run_pipeline(
         layout: "channels_last", or "source" to keep the axes of the source at inputs and outputs.
         fold_batchnorm: fold BatchNormalization into the operator before it.
         dropout: keep Dropout, which does nothing in inference.
-        opened: inputs whose batch the file fixes, and the model is to have open.
+        opened: sizes of inputs that the file fixes, and the model is to have open.
         observer: called after each pass with its name and the graph as it stands.
     Raises:
         ConversionError: as the pass says it.

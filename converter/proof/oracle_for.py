@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from converter.prepare import Prepared
 from converter.proof.oracle import Oracle
+from converter.proof.oracle.at_own_size import AtOwnSize
 from converter.proof.oracle.per_image import PerImage
 from converter.sources import Source
 
@@ -15,4 +16,7 @@ def oracle_for(source: Source, prepared: Prepared) -> Oracle:
         BadSource: onnxruntime loads neither the source nor its normalised form.
     """
     oracle = Oracle.for_source(source.path or source.model, prepared.normalised, graph=source.model)
-    return oracle if source.opened is None else PerImage(oracle, source.opened, prepared.normalised.graph)
+    opened = source.opened
+    if opened is not None and opened.sizes:
+        oracle = PerImage(oracle, opened, prepared.normalised.graph)
+    return oracle if opened is None or not opened.axes else AtOwnSize(oracle, opened, prepared.normalised)

@@ -30,11 +30,12 @@ class Source:
         kind: "onnx", "module", "factory", "torchvision", "timm", "transformers" or "exported".
         path: the `.onnx` file, when the source is one.
         torch_module: the module, in the state in which it was exported, when the source is PyTorch.
-        example_inputs: the tensors it was exported with, in the order of its forward signature.
+        example_inputs: the tensors it was exported with, in the order of its forward signature; of a file whose sizes
+            were opened, arrays of its own sizes.
         inputs: the inputs as exported: names, types, and which dimensions are dynamic.
         notes: what a reader of the report should know, for example that the batch could not be dynamic.
         states: the inputs that hold what a call before has left, each with the output that it left it in.
-        opened: inputs whose batch the file fixes, and that were asked to be open; `path` is the file as it is.
+        opened: sizes of inputs that the file fixes, and that were asked to be open; `path` is the file as it is.
         nameless: outputs whose names an exporter has made up: a tensor that a module returns has none.
     """
 

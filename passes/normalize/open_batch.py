@@ -9,8 +9,8 @@ the inputs, and what has its size written down is written otherwise:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from math import prod
 
 import onnx_ir as ir
@@ -23,15 +23,19 @@ from passes.shapes.rules.reductions import REDUCTIONS
 
 @dataclass(frozen=True)
 class Opened:
-    """Inputs whose first axis was opened.
+    """Sizes of inputs that the file fixes, and that were opened.
 
     Attributes:
-        sizes: by input, the size that the file has.
-        symbol: what the open axis is called.
+        sizes: by input whose first axis was opened, the size that the file has.
+        symbol: what that axis is called.
+        axes: by input, its other axes that were opened, and what they are called.
+        own: by input that has such axes, the shape that the file has.
     """
 
     sizes: Mapping[str, int]
     symbol: str
+    axes: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
+    own: Mapping[str, Sequence[int | str]] = field(default_factory=dict)
 
 
 ELEMENTWISE = frozenset(BROADCASTING)
@@ -47,6 +51,9 @@ class CloseBatch(ir.passes.InPlacePass):
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
         for value in model.graph.inputs:
+            own = self.opened.own.get(value.name or "")
+            if own is not None:
+                value.shape = ir.Shape(own)
             size = self.opened.sizes.get(value.name or "")
             if size is not None and value.shape is not None:
                 value.shape = ir.Shape([size, *list(value.shape)[1:]])
@@ -120,7 +127,7 @@ class _Walk:
 
     def _along(self, node: ir.Node, place: int, x: ir.Value, axis: int) -> int:
         """Operators along axes that are named: they may not name the batch."""
-        named = _named_axes(node, _rank(x))
+        named = named_axes(node, _rank(x))
         if axis in named and place == 0:
             raise Unsupported(
                 f"{node.op_type} works along the batch, so the images of a batch are not apart.",
@@ -211,7 +218,7 @@ def _sizes(value: ir.Value) -> list[int]:
     return [size for size in value.shape or () if isinstance(size, int)]
 
 
-def _named_axes(node: ir.Node, rank: int) -> set[int]:
+def named_axes(node: ir.Node, rank: int) -> set[int]:
     """The axes along which an operator does not keep places apart."""
     if node.op_type in ALONG:
         return {node.attributes.get_int("axis", 0) % max(rank, 1)}

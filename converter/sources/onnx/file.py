@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,11 @@ from converter.sources.quiet import quiet
 from converter.sources.source import Source
 from passes.errors import BadSource, UsageError
 from passes.normalize.open_batch import Opened
+
+OPENED = (
+    "The file fixes its sizes. At these it is what the model is compared with, at others its graph with the sizes "
+    "opened: that the network means anything there is yours to know."
+)
 
 _FOREIGN = (
     (b"version https://git-lfs", "a Git LFS pointer, not the file itself", "Fetch it with `git lfs pull`."),
@@ -57,9 +63,10 @@ def load_onnx(path: Path, *, specs: tuple[InputSpec, ...] = (), max_bytes: int |
     _open_sizes(inputs)
     opened = _fix_sizes(inputs, specs)
     description = f"{path.name} ({told})"
-    return Source(
-        model, description, "onnx", path, inputs=tuple(InputSpec.of(value) for value in inputs), opened=opened
-    )
+    given = tuple(InputSpec.of(value) for value in inputs)
+    own = _of_own_size(given, opened) if opened is not None and opened.axes else None
+    notes = [OPENED] if own is not None else []
+    return Source(model, description, "onnx", path, inputs=given, opened=opened, example_inputs=own, notes=notes)
 
 
 def _parse(path: Path, max_bytes: int | None) -> onnx.ModelProto:
@@ -163,8 +170,10 @@ def _open_sizes(inputs: list[ir.Value]) -> None:
 
 
 def _fix_sizes(inputs: list[ir.Value], specs: tuple[InputSpec, ...]) -> Opened | None:
-    """Give dynamic dimensions the sizes asked for. What the file fixes cannot be changed, but for a batch of 1."""
+    """Give dimensions the sizes asked for. What the file fixes can be opened, but not set; of batches those of 1."""
     opened: dict[str, str] = {}
+    axes: dict[str, dict[int, str]] = {}
+    owns: dict[str, Sequence[int | str]] = {}
     by_name = {value.name: value for value in inputs}
     for spec in specs:
         value = by_name.get(spec.name)
@@ -180,6 +189,9 @@ def _fix_sizes(inputs: list[ir.Value], specs: tuple[InputSpec, ...]) -> Opened |
         for axis, (wanted, dim) in enumerate(zip(spec.shape, own.shape, strict=False)):
             if axis == 0 and dim == 1 and isinstance(wanted, str):
                 opened[spec.name] = wanted
+            elif axis > 0 and isinstance(dim, int) and isinstance(wanted, str):
+                axes.setdefault(spec.name, {})[axis] = wanted
+                owns[spec.name] = own.shape
             elif isinstance(dim, int) and wanted != dim:
                 raise UsageError(
                     f"Input {own} has the fixed size {dim} where {wanted!r} is asked for.",
@@ -188,7 +200,15 @@ def _fix_sizes(inputs: list[ir.Value], specs: tuple[InputSpec, ...]) -> Opened |
         value.shape = ir.Shape(spec.shape)
     if len(set(opened.values())) > 1:
         raise UsageError(f"One batch has several names: {', '.join(sorted(set(opened.values())))}.")
-    return Opened(dict.fromkeys(opened, 1), next(iter(opened.values()))) if opened else None
+    symbol = next(iter(opened.values()), "")
+    return Opened(dict.fromkeys(opened, 1), symbol, axes, owns) if opened or axes else None
+
+
+def _of_own_size(inputs: Sequence[InputSpec], opened: Opened) -> tuple[np.ndarray, ...]:
+    """An array for each input, of the size that the file has: at which it is known to run."""
+    shapes = [opened.own.get(spec.name, spec.shape) for spec in inputs]
+    sizes = [[size if isinstance(size, int) else 1 for size in shape] for shape in shapes]
+    return tuple(np.zeros(shape, spec.dtype) for shape, spec in zip(sizes, inputs, strict=True))
 
 
 def _last_line(error: BaseException) -> str:

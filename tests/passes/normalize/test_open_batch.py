@@ -79,9 +79,9 @@ def test_images_that_are_mixed_are_refused(tmp_path: Path) -> None:
         converter.convert(saved(text, tmp_path), inputs=["x=float32[batch,4]"])
 
 
-def test_another_fixed_size_cannot_be_opened(tmp_path: Path) -> None:
+def test_another_size_than_the_fixed_one_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="fixed size 8"):
-        converter.convert(saved(IMAGES, tmp_path), inputs=["x=float32[batch,3,h,8]"])
+        converter.convert(saved(IMAGES, tmp_path), inputs=["x=float32[batch,3,9,8]"])
 
 
 def test_the_command_line(keraport: Keraport, tmp_path: Path) -> None:
