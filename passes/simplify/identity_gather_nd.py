@@ -5,6 +5,9 @@
              y = GatherND(mask, Concat<axis=-1>(i, j))
     Result   y = Unsqueeze(mask, [1, 2])
 
+    Given    y = Gather(x, [[[0]], [[1]], [[2]]])      x: [3]
+    Result   y = Reshape(x, [3, 1, 1])
+
 transformers makes its attention masks this way: a function of the indices of batch, head, query and key, called for all
 of them at once.
 """
@@ -13,6 +16,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import onnx_ir as ir
 
 from passes.dims.polynomial import Dim
@@ -29,7 +33,7 @@ class Positions:
 
 
 class RemoveIdentityGathers(ir.passes.InPlacePass):
-    """Take out a GatherND whose indices are the positions along as many axes.
+    """Take out a GatherND whose indices are the positions along as many axes, and a Gather of all of a list.
 
     Not where the axes of the data would change places, or the result repeats the data along another axis.
     """
@@ -41,13 +45,32 @@ class RemoveIdentityGathers(ir.passes.InPlacePass):
         for node in model.graph:
             if node.domain != "":
                 continue
-            if node.op_type != "GatherND":
+            if node.op_type == "Gather" and _is_reshape(node):
+                names = names or Names(model)
+                _reshape(node, names)
+                modified = True
+            elif node.op_type != "GatherND":
                 _follow(node, known)
             elif (axes := _places(node, known)) is not None:
                 names = names or Names(model)
                 _replace(node, axes, names)
                 modified = True
         return ir.passes.PassResult(model, modified)
+
+
+def _is_reshape(node: ir.Node) -> bool:
+    """Every place of a list in its order, under other axes: what is left of a view by strides."""
+    data, indices = node.inputs[0], node.inputs[1]
+    if data is None or indices is None or indices.const_value is None or data.shape is None or len(data.shape) != 1:
+        return False
+    return data.shape[0] == indices.const_value.size and bool(
+        (indices.const_value.numpy().ravel() == np.arange(indices.const_value.size)).all()
+    )
+
+
+def _reshape(node: ir.Node, names: Names) -> None:
+    at, shape = Builder(node, names), [size for size in sizes_of(node.outputs[0]) if isinstance(size, int)]
+    at.replace(at.node("Reshape", [node.inputs[0], at.constant(shape, "shape")], shape, name=node.name))
 
 
 def _follow(node: ir.Node, known: dict[ir.Value, Positions]) -> None:

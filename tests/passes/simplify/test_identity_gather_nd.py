@@ -50,3 +50,16 @@ def test_a_mask_of_batch_and_key() -> None:
 )
 def test_other_lookups_stay(body: str, output: str, start: str) -> None:
     check_pass(RemoveIdentityGathers(), inferred(body, output, start), sizes={"b": (3,), "t": (4,)}, modified=False)
+
+
+STRIDED = """g (float[b, 3] x) => (y)
+<int64[1] flat = {{3}}, int64[1] first = {{0}}, int64[1,3,1] places = {{{places}}}> {{
+    m = ReduceSum(x, first)  l = Reshape(m, flat)  y = Gather(l, places) }}"""
+
+
+@pytest.mark.parametrize(("places", "last"), [("0, 1, 2", "Reshape"), ("0, 2, 1", "Gather"), ("0, 1, 1", "Gather")])
+def test_a_view_by_strides(places: str, last: str) -> None:
+    model = graph(STRIDED.format(places=places))
+    InferShapes()(model)
+    tidied = check_pass(RemoveIdentityGathers(), model, sizes={"b": (1, 2)}, modified=last == "Reshape")
+    assert operators(tidied)[-1] == last
