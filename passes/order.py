@@ -48,6 +48,7 @@ from passes.simplify.constant_resize_size import ConstantResizeSizes
 from passes.simplify.dropout import RemoveDropout
 from passes.simplify.identity_gather_nd import RemoveIdentityGathers
 from passes.simplify.keepdims import DropKeepdims
+from passes.simplify.needless_expands import RemoveNeedlessExpands
 from passes.simplify.no_ops import RemoveNoOps, RemoveZeroBias
 from passes.simplify.unused import RemoveUnused
 
@@ -80,6 +81,7 @@ SETTLING: list[type[ir.passes.PassBase]] = [
 CLEARING: list[type[ir.passes.PassBase]] = [
     JoinBlockWrites,  # before positions that are then read by nobody go
     RemoveNoOps,  # "does nothing" is a matter of shapes
+    RemoveNeedlessExpands,
     RemoveZeroBias,
     RemoveIdentityGathers,  # additions of zero are gone, behind which positions hide
     RemoveUnused,
