@@ -26,6 +26,7 @@ from passes.graph.weight_views import MarkWeights
 from passes.layout import Layout
 from passes.normalize.convert_opset import ConvertOpset
 from passes.normalize.default_attributes import ExplicitDefaults
+from passes.normalize.einsum import NormalizeEinsum
 from passes.normalize.explicit_axes import ExplicitAxes
 from passes.normalize.inline_functions import InlineFunctions
 from passes.normalize.module_paths import ModulePaths
@@ -68,6 +69,7 @@ SETTLING: list[type[ir.passes.PassBase]] = [
     NormalizePositionTables,
     NormalizeSoftmax,  # from here on ranks are known
     NormalizeNormScales,
+    NormalizeEinsum,
     NormalizeCol2Im,
     NormalizeDeformConv,
     NormalizeNearestResize,  # and scales are folded

@@ -77,17 +77,31 @@ def _of_three_axes(walk: Walk, x: ir.Value, axis: int) -> ir.Value:
 def concat(walk: Walk, node: ir.Node) -> None:
     axis = node.attributes["axis"].as_int()
     inputs = [value for value in node.inputs if value is not None]
-    lead = next((v for v in _live(walk, inputs) if not v.is_plain and v.single(axis) is not None), None)
-    if lead is None or any(walk.view(v).single(axis) is None for v in inputs):
+    views = [_with_unit_axis(walk, walk.view(value), axis) for value in inputs]
+    live = [view for view, value in zip(views, inputs, strict=True) if value.const_value is None]
+    lead = next((view for view in live if not view.is_plain and view.single(axis) is not None), None)
+    if lead is None or any(view.single(axis) is None for view in views):
         operands = [walk.materialise(walk.view(value)) for value in inputs]
         out = walk.emit("Concat", operands, dims_of(node.outputs[0]), {"axis": axis})
         walk.views[node.outputs[0]] = plain(out)
         return
     base_axis = lead.axes[axis][0]
-    operands = [_full(walk, walk.view(value), lead, axis) for value in inputs]
+    operands = [_full(walk, view, lead, axis) for view in views]
     dims = list(dims_of(lead.base))
     dims[base_axis] = dims_of(node.outputs[0])[axis]
     walk.views[node.outputs[0]] = View(walk.emit("Concat", operands, dims, {"axis": base_axis}), lead.axes)
+
+
+def _with_unit_axis(walk: Walk, view: View, axis: int) -> View:
+    """A new axis along which moved values are joined is one of the base, behind the axis that comes before it."""
+    if view.axes[axis] or not view.is_moved:
+        return view
+    place = view.axes[axis - 1][-1] + 1 if axis and view.axes[axis - 1] else len(dims_of(view.base))
+    dims = list(dims_of(view.base))
+    base = walk.reshape(view.base, [*dims[:place], ONE, *dims[place:]])
+    axes = [tuple(a + (a >= place) for a in group) for group in view.axes]
+    axes[axis] = (place,)
+    return View(base, tuple(axes))
 
 
 def _full(walk: Walk, view: View, lead: View, axis: int) -> ir.Value:
@@ -95,10 +109,6 @@ def _full(walk: Walk, view: View, lead: View, axis: int) -> ir.Value:
     value = walk.conform(view, lead, free_axis=axis)
     missing = len(dims_of(lead.base)) - len(dims_of(value))
     return value if not missing else walk.materialise(View(value, ((),) * missing + plain(value).axes))
-
-
-def _live(walk: Walk, inputs: Sequence[ir.Value]) -> list[View]:
-    return [walk.view(value) for value in inputs if value.const_value is None]
 
 
 @rule("Split")

@@ -77,8 +77,9 @@ def _planting(name: str, draw: random.Random, planted: list[str], emit: Callable
         if nodes:
             node = draw.choice(nodes)
             planted.append(f"{name}: {node.name}")
-            if node.op_type == "Clip":
+            if name == "another activation":
                 node.resize_inputs(1)
+                node.attributes.clear()
             change(node)
         return emit(broken, *rest)
 
