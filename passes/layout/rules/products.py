@@ -126,9 +126,16 @@ def _same_cut(walk: Walk, a: View, b: View, i: int, j: int) -> tuple[View, View]
     sizes_a, sizes_b = ([dims_of(v.base)[x] for x in v.axes[axis]] for v, axis in ((a, i), (b, j)))
     if sizes_a == sizes_b:
         return a, b
+    if a.dims[i].is_one:  # in one of the two it is no axis of the base
+        return _unnamed(walk, a, i), _unnamed(walk, b, j)
     finer = sizes_b if len(sizes_b) > len(sizes_a) else sizes_a
     cut_a, cut_b = _cut(walk, a, i, finer), _cut(walk, b, j, finer)
     return None if cut_a is None or cut_b is None else (cut_a, cut_b)
+
+
+def _unnamed(walk: Walk, view: View, axis: int) -> View:
+    """The view with an axis of 1 that is none of the base."""
+    return _without_units(walk, View(view.base, (*view.axes[:axis], (), *view.axes[axis + 1 :])))
 
 
 def _cut(walk: Walk, view: View, axis: int, sizes: Sequence[Dim]) -> View | None:

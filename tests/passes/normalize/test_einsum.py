@@ -58,7 +58,8 @@ def test_others_stay() -> None:
     check_pass(NormalizeEinsum(), model, sizes={"b": (2,)}, modified=False)
 
 
-def test_windowed_attention_by_einsum_is_attention() -> None:
+@pytest.mark.parametrize("windows", [4, 1])
+def test_windowed_attention_by_einsum_is_attention(windows: int) -> None:
     class Windows(torch.nn.Module):
         """As in torchvision's MaxViT: heads in windows, a table of relative positions."""
 
@@ -74,6 +75,6 @@ def test_windowed_attention_by_einsum_is_attention() -> None:
             y = torch.einsum("bghij,bghjd->bghid", torch.softmax(scores + self.bias, -1), v)
             return self.out(y.permute(0, 1, 3, 2, 4).reshape(b, g, p, d))
 
-    report = converter.convert(Windows().eval(), example_inputs=torch.rand(2, 4, 9, 8)).report
+    report = converter.convert(Windows().eval(), example_inputs=torch.rand(2, windows, 9, 8)).report
     assert report.verification is not None and report.verification["passed"]
     assert report.transposes == 0
