@@ -59,7 +59,7 @@ class _Walk:
     def follow(self, node: ir.Node) -> None:
         if not any(value in self.open for value in node.inputs):
             return
-        if node.op_type in ELEMENTWISE or node.op_type == "MatMul":
+        if node.op_type in ELEMENTWISE or node.op_type in ("MatMul", "PRelu"):
             found = self._broadcast(node)
         else:
             handler = _HANDLERS.get(node.op_type, _Walk._unary if node.op_type in _SAME else _Walk._reject)
@@ -73,7 +73,9 @@ class _Walk:
         return self.open.get(value, frozenset()) if value is not None else frozenset()
 
     def _reject(self, node: ir.Node) -> set[int]:
-        raise _fixed(node)
+        raise Unsupported(
+            f"A size that was to be opened is not followed through {node.op_type}.", node=describe(node), hint=_HINT
+        )
 
     def _unary(self, node: ir.Node) -> set[int]:
         """The places of the input, along axes that are not named."""
@@ -120,6 +122,13 @@ class _Walk:
             raise _fixed(node)
         found = {axis + rank - ranks[0] for axis in a if axis < ranks[0] - 1}
         return found | {axis + rank - ranks[1] for axis in b if axis != ranks[1] - 2}
+
+    def _gemm(self, node: ir.Node) -> set[int]:
+        """Rows may be open, what is summed over has as many weights."""
+        summed = 0 if node.attributes.get_int("transA", 0) else 1
+        if summed in self.axes(node) or any(self.axes(node, place) for place in range(1, len(node.inputs))):
+            raise _fixed(node)
+        return {0} if self.axes(node) else set()
 
     def _transpose(self, node: ir.Node) -> set[int]:
         order = list(node.attributes.get_ints("perm", ()))
@@ -232,14 +241,17 @@ def _fixed(node: ir.Node, constant: ir.Value | None = None) -> Unsupported:
     return Unsupported(
         f"{node.op_type} fixes a size that was to be opened{holds}.",
         node=describe(node),
-        hint="Keep the size that the file has, or export the model again with it dynamic.",
+        hint=_HINT,
     )
+
+
+_HINT = "Keep the size that the file has, or export the model again with it dynamic."
 
 
 _OPERATORS = """
     Abs BatchNormalization Cast Ceil Clip Cos CumSum DepthToSpace Dropout Elu Erf Exp Floor Gelu GroupNormalization
     HardSigmoid HardSwish Hardmax Identity InstanceNormalization LRN LayerNormalization LeakyRelu Log LogSoftmax
-    LpNormalization Mish Neg Not PRelu Pad RMSNormalization Reciprocal Relu Round Selu Sigmoid Sign Sin Softmax
+    LpNormalization Mish Neg Not Pad RMSNormalization Reciprocal Relu Round Selu Sigmoid Sign Sin Softmax
     Softplus Softsign SpaceToDepth Split Sqrt Swish Tanh
 """
 _SAME = frozenset(_OPERATORS.split())
@@ -252,6 +264,7 @@ _HANDLERS: Mapping[str, Callable[[_Walk, ir.Node], set[int]]] = {
         ("Conv", "ConvTranspose", "MaxPool", "AveragePool", "LpPool", "GlobalAveragePool", "GlobalMaxPool"),
         _Walk._windows,
     ),
+    "Gemm": _Walk._gemm,
     "Shape": _Walk._shape,
     "Transpose": _Walk._transpose,
     "Concat": _Walk._concat,

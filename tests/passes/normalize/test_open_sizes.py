@@ -82,6 +82,12 @@ def test_constants_that_hold_the_old_size_are_counted_anew(tmp_path: Path, body:
         ("y = Slice(c, b, e, i)", "int64[1] b = {0}, int64[1] e = {2}, int64[1] i = {2}", "Slice fixes a size"),
         ('y = Resize<mode="nearest">(c, , , s)', "int64[4] s = {1, 4, 7, 9}", "Resize fixes a size"),
         ("p, q = Split<axis=2>(c, s)  y = Mul(p, q)", "int64[2] s = {2, 2}", "Split fixes a size"),
+        (
+            "y = PRelu(c, table)",
+            "float[4,4,6] table = {" + ", ".join(["0.5"] * 96) + "}",
+            "PRelu fixes a size .*'table'",
+        ),
+        ("y, i = TopK<axis=2>(c, k)", "int64[1] k = {2}", "not followed through TopK"),
     ],
 )
 def test_what_fixes_a_size_is_named(tmp_path: Path, body: str, constants: str, said: str) -> None:
