@@ -31,7 +31,6 @@ from passes.normalize.explicit_axes import ExplicitAxes
 from passes.normalize.inline_functions import InlineFunctions
 from passes.normalize.module_paths import ModulePaths
 from passes.normalize.open_batch import CloseBatch, OpenBatch, Opened
-from passes.normalize.open_sizes import OpenSizes
 from passes.normalize.operators.coerced_softmax import NormalizeSoftmax
 from passes.normalize.operators.col2im import NormalizeCol2Im
 from passes.normalize.operators.deform_conv import NormalizeDeformConv
@@ -40,6 +39,7 @@ from passes.normalize.operators.own_length_dft import NormalizeDftLength
 from passes.normalize.operators.rms_norm_scale import NormalizeNormScales
 from passes.normalize.position_table_length import NormalizePositionTables
 from passes.normalize.refuse_private import RefusePrivate
+from passes.normalize.sizes.open_sizes import OpenSizes
 from passes.padding.fuse_pad import FusePads
 from passes.padding.split_pads import SplitPads
 from passes.shapes.infer import InferShapes

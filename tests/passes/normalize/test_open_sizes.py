@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import converter
 from passes.errors import Unsupported
-from passes.normalize.reshape_places import Place, places_of
+from passes.normalize.sizes.reshape_places import Place, places_of
 from tests.harness import graph
 from tests.zoo import zoo_file
 

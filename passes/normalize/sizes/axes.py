@@ -1,0 +1,161 @@
+"""What the nodes of a graph say about the axes that were opened: which axes of their results are, and who fixes one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import onnx_ir as ir
+
+from passes.errors import Unsupported, describe
+from passes.graph.builder import Builder, Names
+from passes.normalize.open_batch import named_axes
+
+HINT = "Keep the size that the file has, or export the model again with it dynamic."
+ALONG_ANY = frozenset({"Softmax", "LogSoftmax", "Hardmax", "LpNormalization", "CumSum"})
+"""Operators along an axis that do not mind how long it is."""
+
+
+@dataclass(frozen=True)
+class Site:
+    """A node, and which axes of each of its inputs are open. Shapes are those that the file has."""
+
+    node: ir.Node
+    opened: Sequence[frozenset[int]]
+    names: Names
+
+    def axes(self, place: int = 0) -> frozenset[int]:
+        return self.opened[place]
+
+    def builder(self) -> Builder:
+        return Builder(self.node, self.names)
+
+
+def reject(at: Site) -> set[int]:
+    node = at.node
+    raise Unsupported(
+        f"A size that was to be opened is not followed through {node.op_type}.", node=describe(node), hint=HINT
+    )
+
+
+def unary(at: Site) -> set[int]:
+    """The places of the input, along axes that are not named."""
+    node = at.node
+    axes, rank = at.axes(), rank_of(node.inputs[0])
+    named = named_axes(node, rank)
+    if node.op_type in ("LayerNormalization", "RMSNormalization"):
+        named = set(range(node.attributes.get_int("axis", -1) % rank, rank))
+    if axes & named and node.op_type not in ALONG_ANY:
+        raise fixed(node)
+    return set(axes)
+
+
+def shape(at: Site) -> set[int]:
+    """Of a live tensor: it counts what is there."""
+    return set()
+
+
+def windows(at: Site) -> set[int]:
+    node = at.node
+    axes = at.axes()
+    if min(axes, default=2) < 2:
+        raise fixed(node)
+    return {axis for axis in axes if not node.op_type.startswith("Global")}
+
+
+def broadcast(at: Site) -> set[int]:
+    """Another operand has an open axis too, or is 1 long there: else it holds the old size."""
+    node = at.node
+    rank, found = rank_of(node.outputs[0]), set[int]()
+    inner = node.op_type == "MatMul"
+    for place, value in enumerate(node.inputs):
+        found |= {axis + rank - rank_of(value) for axis in at.axes(place)}
+    for place, value in enumerate(node.inputs):
+        own = {axis + rank - rank_of(value) for axis in at.axes(place)}
+        for axis in found - own:
+            index = axis - rank + rank_of(value)
+            if inner and axis >= rank - 2:
+                continue
+            if index >= 0 and sizes_of(value)[index] != 1:
+                raise fixed(node, value)
+    return _product(at, rank) if inner else found
+
+
+def _product(at: Site, rank: int) -> set[int]:
+    """What the two sum over has to be open on both sides, or on none."""
+    node = at.node
+    a, b = at.axes(0), at.axes(1)
+    ranks = rank_of(node.inputs[0]), rank_of(node.inputs[1])
+    summed = ranks[0] - 1 in a, max(ranks[1] - 2, 0) in b
+    if summed[0] != summed[1] or min(ranks) < 2:
+        raise fixed(node)
+    found = {axis + rank - ranks[0] for axis in a if axis < ranks[0] - 1}
+    return found | {axis + rank - ranks[1] for axis in b if axis != ranks[1] - 2}
+
+
+def gemm(at: Site) -> set[int]:
+    """Rows may be open, what is summed over has as many weights."""
+    node = at.node
+    summed = 0 if node.attributes.get_int("transA", 0) else 1
+    if summed in at.axes() or any(at.axes(place) for place in range(1, len(node.inputs))):
+        raise fixed(node)
+    return {0} if at.axes() else set()
+
+
+def transpose(at: Site) -> set[int]:
+    node = at.node
+    order = list(node.attributes.get_ints("perm", ()))
+    return {order.index(axis) for axis in at.axes()}
+
+
+def concat(at: Site) -> set[int]:
+    node = at.node
+    found = {axis for place in range(len(node.inputs)) for axis in at.axes(place)}
+    along = node.attributes.get_int("axis", 0) % rank_of(node.outputs[0])
+    for place, value in enumerate(node.inputs):
+        if found - at.axes(place) - {along}:
+            raise fixed(node, value)
+    return found
+
+
+def reduce(at: Site) -> set[int]:
+    node = at.node
+    named = named_axes(node, rank_of(node.inputs[0]))
+    left = at.axes() - named
+    if node.attributes.get_int("keepdims", node.op_type != "Squeeze"):
+        return set(left)
+    return {axis - sum(other < axis for other in named) for axis in left}
+
+
+def unsqueeze(at: Site) -> set[int]:
+    node = at.node
+    named = named_axes(node, rank_of(node.outputs[0]))
+    kept = [i for i in range(rank_of(node.outputs[0])) if i not in named]
+    return {kept[axis] for axis in at.axes()}
+
+
+def gather(at: Site) -> set[int]:
+    node = at.node
+    axis = node.attributes.get_int("axis", 0) % max(rank_of(node.inputs[0]), 1)
+    if axis in at.axes():
+        raise fixed(node)
+    more = rank_of(node.inputs[1]) - 1
+    return {a + (more if a > axis else 0) for a in at.axes()} | {axis + a for a in at.axes(1)}
+
+
+def fixed(node: ir.Node, constant: ir.Value | None = None) -> Unsupported:
+    holds = f" by {constant.name!r}" if constant is not None else ""
+    return Unsupported(
+        f"{node.op_type} fixes a size that was to be opened{holds}.",
+        node=describe(node),
+        hint=HINT,
+    )
+
+
+def rank_of(value: ir.Value | None) -> int:
+    return 0 if value is None or value.shape is None else len(value.shape)
+
+
+def sizes_of(value: ir.Value | None) -> list[int]:
+    """The shape as the file has it; an open batch counts as 1."""
+    return [] if value is None else [size if isinstance(size, int) else 1 for size in value.shape or ()]
