@@ -93,20 +93,24 @@ def answer_all(requests: Iterable[str], answers: TextIO) -> None:
     _answer(answers, {"ready": True, "backend": keras.backend.backend(), "versions": versions})
     opened = _Opened()
     for line in requests:
+        request = json.loads(line)
         try:
-            request = json.loads(line)
-            model = opened.model(request)
+            answer = _answered(request, opened)
         except Exception as error:  # noqa: BLE001 - whatever a model does wrong is the answer, and the process lives on
             answer = _failure(error)
-        else:
-            told = {"inputs": _named(model.inputs), "outputs": _named(model.outputs)}
-            answer = {"ok": True, **told, "cases": _replay_all(model, request["cases"], request["outputs"])}
-            if request.get("timed"):
-                answer["seconds"] = _seconds(model, request["cases"][0])
-            del model
         _answer(answers, answer)
         if not request.get("keep"):
             opened.clear()
+
+
+def _answered(request: dict[str, Any], opened: _Opened) -> dict[str, Any]:
+    """What a model makes of its cases; without a model the last one is forgotten."""
+    if not request["model"]:
+        return {"ok": True}
+    model = opened.model(request)
+    told = {"inputs": _named(model.inputs), "outputs": _named(model.outputs)}
+    answer = {"ok": True, **told, "cases": _replay_all(model, request["cases"], request["outputs"])}
+    return {**answer, "seconds": _seconds(model, request["cases"][0])} if request.get("timed") else answer
 
 
 class _Opened:

@@ -183,14 +183,14 @@ class Verification:
                 return f"On {other.backend}: {other.reason}"
         if not self.cases:
             return "No case could be tried."
-        return "" if self.is_conditioned else f"Too few cases are well-conditioned: {self._rounding}"
+        return "" if self.is_conditioned else f"Too few cases are well-conditioned: rounding alone moves {self._moved}."
 
     @property
-    def _rounding(self) -> str:
-        """What rounding does to the output that it moves most in a case that says nothing."""
+    def _moved(self) -> str:
+        """The output that rounding moves most in the cases that say nothing."""
         moved = [output for case in self.cases for output in case.outputs if output.ill_conditioned]
-        worst = max(moved, key=lambda output: output.uncertainty or 0.0)
-        return f"rounding alone moves output {worst.name!r} of onnxruntime by {worst.uncertainty:.3g}."
+        worst = max(moved, key=lambda output: output.uncertainty or 0.0, default=None)
+        return f"output {worst.name!r} of onnxruntime by {worst.uncertainty:.3g}" if worst else "the outputs"
 
     @property
     def is_conditioned(self) -> bool:
