@@ -21,7 +21,7 @@ COLUMNS = (
     ("error", "max |Δ|", True),
     ("used", "Of allowed", True),
     ("transposes", "Trans\u00adposes", True),
-    ("trained", "Trained, beside the source", True),
+    ("trained", "Trained, to source", True),
 )
 """What the script sorts by, the heading, whether it is a number."""
 
