@@ -33,6 +33,11 @@ class Port:
     permutation: tuple[int, ...] | None = None
     keras_name: str | None = None
 
+    @property
+    def called(self) -> str:
+        """The name by which a model is called with it: its own, the source's before there is one."""
+        return self.keras_name or self.name
+
     def to_keras(self, array: Array) -> Array:
         return array if self.permutation is None else np.transpose(array, self.permutation)
 

@@ -51,6 +51,7 @@ def record(
     from converter.golden.golden import record as record_one
     from converter.model_args import parse_model_args
     from converter.options import Options, backend_names
+    from converter.terminal.quiet_tensorflow import import_backend
     from passes.errors import UsageError
 
     if name is not None and len(sources) > 1:
@@ -65,8 +66,6 @@ def record(
         example_files=ExampleFiles(tuple(examples)) if examples else None,
         trust=trust,
     )
-    from converter.terminal.quiet_tensorflow import import_backend
-
     screen, kept = Screen(), _store(store)
     import_backend()
     for source in sources:

@@ -31,7 +31,7 @@ def latencies(
     Args:
         feeds: what both are called with, axes as in the source.
     """
-    given, names = ([port.keras_name or port.name for port in ports] for ports in (inputs, outputs))
+    given, names = ([port.called for port in ports] for ports in (inputs, outputs))
     case = to_keras(inputs, [feeds[port.name] for port in inputs])
     found = Replay.warm(backend).replay(saved, [case], inputs=given, outputs=names, timed=True)
     return {"latency_ms": _milliseconds(found.seconds), "onnxruntime_ms": _milliseconds(_seconds(oracle, feeds))}

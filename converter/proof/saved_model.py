@@ -68,7 +68,7 @@ def verify_saved(
         turned, as_in_source = (
             (_called(ports[0], opened.inputs), _called(ports[1], opened.outputs)) for ports in (turned, as_in_source)
         )
-        shapes = [named[port.keras_name or port.name] for port in turned[0]] if len(named) == len(turned[0]) else shapes
+        shapes = [named[port.called] for port in turned[0]] if len(named) == len(turned[0]) else shapes
     possible = [ports for ports in (turned, as_in_source) if _fits(ports[0], shapes)]
     if not possible:
         wanted = ", ".join(f"{port.name} {_text(port.shape)}" for port in as_in_source[0])

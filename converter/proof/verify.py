@@ -161,7 +161,7 @@ def replaying(
     if saved is None:
         raise ValueError("There is neither a file nor what answers in its place.")
     replay = Replay.warm(backend)
-    given, names = ([port.keras_name or port.name for port in ports] for ports in (inputs, outputs))
+    given, names = ([port.called for port in ports] for ports in (inputs, outputs))
 
     def answer(trials: Sequence[Trial]) -> list[list[Array] | str]:
         """A file that does not load fails them all."""

@@ -110,7 +110,7 @@ class _Walk:
         if node.op_type == "Reshape":
             out = self._reshape(node, x, axis)
         elif node.op_type in ELEMENTWISE or node.op_type == "MatMul":
-            out = axis + _rank(node.outputs[0]) - _rank(x)
+            out = axis + rank_of(node.outputs[0]) - rank_of(x)
         elif node.op_type == "Transpose":
             out = list(node.attributes.get_ints("perm", ())).index(axis)
         else:
@@ -127,7 +127,7 @@ class _Walk:
 
     def _along(self, node: ir.Node, place: int, x: ir.Value, axis: int) -> int:
         """Operators along axes that are named: they may not name the batch."""
-        named = named_axes(node, _rank(x))
+        named = named_axes(node, rank_of(x))
         if axis in named and place == 0:
             raise Unsupported(
                 f"{node.op_type} works along the batch, so the images of a batch are not apart.",
@@ -141,7 +141,7 @@ class _Walk:
         if node.op_type == "Unsqueeze":
             return next(
                 i
-                for i in range(_rank(node.outputs[0]))
+                for i in range(rank_of(node.outputs[0]))
                 if i not in named and sum(j not in named for j in range(i)) == axis
             )
         if node.op_type == "Gather":
@@ -149,7 +149,7 @@ class _Walk:
                 return axis + node.attributes.get_int("axis", 0)
             indices = node.inputs[1]
             return axis + (
-                _rank(indices) - 1 if indices is not None and node.attributes.get_int("axis", 0) < axis else 0
+                rank_of(indices) - 1 if indices is not None and node.attributes.get_int("axis", 0) < axis else 0
             )
         return 0 if node.domain == "keraport" else axis  # recurrent nets, which are batch first by now
 
@@ -183,7 +183,7 @@ class _Walk:
         sizes = node.inputs[3].const_value if len(node.inputs) > 3 and node.inputs[3] is not None else None
         if sizes is None:
             return
-        axes = list(node.attributes.get_ints("axes", ()) or range(_rank(node.inputs[0])))
+        axes = list(node.attributes.get_ints("axes", ()) or range(rank_of(node.inputs[0])))
         kept = [(a, int(size)) for a, size in zip(axes, sizes.numpy(), strict=True) if a != axis]
         node.attributes["axes"] = ir.AttrInt64s("axes", [a for a, _ in kept])
         node.replace_input_with(3, Builder(node, self.names).constant([size for _, size in kept], "opened"))
@@ -209,7 +209,7 @@ ALONG = frozenset(
 _MOST = {"MaxPool": 1, "TopK": 2}
 
 
-def _rank(value: ir.Value | None) -> int:
+def rank_of(value: ir.Value | None) -> int:
     return 0 if value is None or value.shape is None else len(value.shape)
 
 

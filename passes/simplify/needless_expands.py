@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 import onnx_ir as ir
 
+from passes.graph.builder import Sizes, sizes_of
 from passes.graph.match import maker
 from passes.shapes.rules.elementwise import BROADCASTING
 
@@ -43,21 +44,20 @@ def _hand_on(node: ir.Node) -> bool:
     return modified
 
 
-def _makes_the_same(
-    own: Sequence[str] | None, others: Sequence[Sequence[str] | None], result: Sequence[str] | None
-) -> bool:
+def _makes_the_same(own: Sizes | None, others: Sequence[Sizes | None], result: Sizes | None) -> bool:
     """Whether the operands give each size of the result without what an Expand would add."""
     known = [sizes for sizes in (own, *others) if sizes is not None]
-    if own is None or result is None or len(known) <= len(others):
+    if result is None or len(known) <= len(others):
         return False
     return all(
-        size == "1" or any(len(sizes) >= place and sizes[-place] == size for sizes in known)
+        size == 1 or any(len(sizes) >= place and sizes[-place] == size for sizes in known)
         for place, size in enumerate(reversed(result), 1)
     )
 
 
-def _sizes(value: ir.Value | None) -> list[str] | None:
-    """The shape as text; None where a size has no name."""
-    if value is None or value.shape is None or any(getattr(size, "value", 0) is None for size in value.shape):
+def _sizes(value: ir.Value | None) -> Sizes | None:
+    """The shape; None where a size is not known, not even by a name."""
+    if value is None or value.shape is None:
         return None
-    return [str(size) for size in value.shape]
+    sizes = sizes_of(value)
+    return None if None in sizes else sizes

@@ -15,7 +15,7 @@ import numpy as np
 import onnx_ir as ir
 
 from converter.proof.compare import largest
-from converter.proof.guilt.diff import turned
+from converter.proof.guilt.diff import of_one_type, turned
 from converter.proof.noise import apart, nudged
 from converter.proof.oracle import Oracle
 from passes.errors import BadSource, operator
@@ -94,7 +94,7 @@ def _parameters(operation: Any) -> int:
 
 def _relative(reference: Array, array: Array) -> float | None:
     """None for what is no float, and where shapes differ."""
-    array = array.astype(reference.dtype) if array.dtype.name == "bfloat16" else array
+    array = of_one_type(reference, array)
     if reference.dtype.kind != "f" or reference.shape != array.shape or not reference.size:
         return None
     size = largest(np.abs(np.asarray(reference, np.float64)))

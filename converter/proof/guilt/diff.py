@@ -104,14 +104,14 @@ class Values:
         value, layer, module, description, array = traced
         node = self.nodes[value]
         reference = self.known[value]
-        alone = self._judged(node, value, _of_one_type(reference, array), reference)
+        alone = self._judged(node, value, of_one_type(reference, array), reference)
         return ValueDifference(
             value,
             operator(node),
             layer,
             module,
             description,
-            None if flowing is None else compare(reference, _of_one_type(reference, flowing), name=value),
+            None if flowing is None else compare(reference, of_one_type(reference, flowing), name=value),
             alone,
             None if alone.passed else _worst(reference, array),
             _line(node),
@@ -170,7 +170,7 @@ def part_of(model: ir.Model, nodes: Sequence[ir.Node]) -> ir.Model:
     return ir.Model(graph, ir_version=model.ir_version)
 
 
-def _of_one_type(reference: Array, array: Array) -> Array:
+def of_one_type(reference: Array, array: Array) -> Array:
     """bfloat16 is computed in float32 by the oracle."""
     return array.astype(reference.dtype) if array.dtype.name == "bfloat16" else array
 

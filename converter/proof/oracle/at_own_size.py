@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -30,19 +31,14 @@ class AtOwnSize(Oracle):
         self._oracle = oracle
         self._opened = opened
         self._normalised = normalised
-        self._other: Oracle | None = None
 
-    @property
+    @cached_property
     def unoptimised(self) -> Oracle:
-        found = AtOwnSize(self._oracle.unoptimised, self._opened, self._normalised)
-        found._other = self._elsewhere.unoptimised
-        return found
+        return AtOwnSize(self._oracle.unoptimised, self._opened, self._normalised)
 
-    @property
+    @cached_property
     def _elsewhere(self) -> Oracle:
-        if self._other is None:
-            self._other = Oracle(self._normalised, threads=self.threads, optimise=self.optimise)
-        return self._other
+        return Oracle(self._normalised, threads=self.threads, optimise=self.optimise)
 
     def ask(self, feeds: Mapping[str, Array]) -> Answer:
         """The outputs, and which graph has computed them.

@@ -9,7 +9,7 @@ import onnx_ir as ir
 
 from passes.errors import Unsupported, describe
 from passes.graph.builder import Builder, Names
-from passes.normalize.open_batch import named_axes
+from passes.normalize.open_batch import named_axes, rank_of
 
 HINT = "Keep the size that the file has, or export the model again with it dynamic."
 ALONG_ANY = frozenset({"Softmax", "LogSoftmax", "Hardmax", "LpNormalization", "CumSum"})
@@ -65,32 +65,36 @@ def windows(at: Site) -> set[int]:
 
 def broadcast(at: Site) -> set[int]:
     """Another operand has an open axis too, or is 1 long there: else it holds the old size."""
-    node = at.node
-    rank, found = rank_of(node.outputs[0]), set[int]()
-    inner = node.op_type == "MatMul"
-    for place, value in enumerate(node.inputs):
-        found |= {axis + rank - rank_of(value) for axis in at.axes(place)}
-    for place, value in enumerate(node.inputs):
-        own = {axis + rank - rank_of(value) for axis in at.axes(place)}
-        for axis in found - own:
-            index = axis - rank + rank_of(value)
-            if inner and axis >= rank - 2:
-                continue
-            if index >= 0 and sizes_of(value)[index] != 1:
-                raise fixed(node, value)
-    return _product(at, rank) if inner else found
+    return _aligned(at, rank_of(at.node.outputs[0]))
 
 
-def _product(at: Site, rank: int) -> set[int]:
-    """What the two sum over has to be open on both sides, or on none."""
+def matmul(at: Site) -> set[int]:
+    """Axes in front broadcast; what the two sum over has to be open on both sides, or on none."""
     node = at.node
+    ranks, rank = [rank_of(value) for value in node.inputs], rank_of(node.outputs[0])
     a, b = at.axes(0), at.axes(1)
-    ranks = rank_of(node.inputs[0]), rank_of(node.inputs[1])
-    summed = ranks[0] - 1 in a, max(ranks[1] - 2, 0) in b
-    if summed[0] != summed[1] or min(ranks) < 2:
+    if min(ranks) < 2 or (ranks[0] - 1 in a) != (ranks[1] - 2 in b):
         raise fixed(node)
-    found = {axis + rank - ranks[0] for axis in a if axis < ranks[0] - 1}
-    return found | {axis + rank - ranks[1] for axis in b if axis != ranks[1] - 2}
+    found = _aligned(at, rank, inner=2)
+    if ranks[0] - 2 in a:
+        found.add(rank - 2)
+    if ranks[1] - 1 in b:
+        found.add(rank - 1)
+    return found
+
+
+def _aligned(at: Site, rank: int, inner: int = 0) -> set[int]:
+    """The open axes of all operands, counted as the result counts them, but for the last `inner` ones."""
+    own = [
+        {axis + rank - rank_of(value) for axis in at.axes(place) if axis < rank_of(value) - inner}
+        for place, value in enumerate(at.node.inputs)
+    ]
+    found = set[int]().union(*own)
+    for value, opened in zip(at.node.inputs, own, strict=True):
+        indices = (axis - rank + rank_of(value) for axis in found - opened)
+        if any(index >= 0 and own_sizes(value)[index] != 1 for index in indices):
+            raise fixed(at.node, value)
+    return found
 
 
 def gemm(at: Site) -> set[int]:
@@ -152,10 +156,6 @@ def fixed(node: ir.Node, constant: ir.Value | None = None) -> Unsupported:
     )
 
 
-def rank_of(value: ir.Value | None) -> int:
-    return 0 if value is None or value.shape is None else len(value.shape)
-
-
-def sizes_of(value: ir.Value | None) -> list[int]:
+def own_sizes(value: ir.Value | None) -> list[int]:
     """The shape as the file has it; an open batch counts as 1."""
     return [] if value is None else [size if isinstance(size, int) else 1 for size in value.shape or ()]

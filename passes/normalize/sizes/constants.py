@@ -8,7 +8,8 @@ import numpy as np
 import onnx_ir as ir
 
 from passes.graph.builder import Builder
-from passes.normalize.sizes.axes import Site, fixed, sizes_of
+from passes.normalize.explicit_axes import read
+from passes.normalize.sizes.axes import Site, fixed, own_sizes
 from passes.normalize.sizes.reshape_places import Place, places_of
 
 TO_THE_END = (1 << 63) - 1
@@ -17,10 +18,10 @@ TO_THE_END = (1 << 63) - 1
 def sliced(at: Site) -> set[int]:
     """A cut to the end of the old size goes to the end; one at another place would be at another one."""
     node, opened = at.node, at.axes()
-    starts, ends, axes, steps = (_numbers(node, place) for place in (1, 2, 3, 4))
+    starts, ends, axes, steps = (read(node, place) for place in (1, 2, 3, 4))
     if starts is None or ends is None or axes is None:
         raise fixed(node)
-    sizes, new = sizes_of(node.inputs[0]), list(ends)
+    sizes, new = own_sizes(node.inputs[0]), list(ends)
     for i, axis in enumerate(axes):
         if axis not in opened:
             continue
@@ -37,9 +38,9 @@ def sliced(at: Site) -> set[int]:
 def resized(at: Site) -> set[int]:
     """Sizes that are a multiple, or a whole part, of the old ones are scales."""
     node = at.node
-    sizes = _numbers(node, 3)
+    sizes = read(node, 3)
     if sizes is not None:
-        before = sizes_of(node.inputs[0])
+        before = own_sizes(node.inputs[0])
         axes = list(node.attributes.get_ints("axes", ()) or range(len(before)))
         scales = [size / before[axis] for axis, size in zip(axes, sizes, strict=True)]
         if any(scale != int(scale) and 1 / scale != int(1 / scale) for scale in scales):
@@ -51,7 +52,7 @@ def resized(at: Site) -> set[int]:
 
 def expanded(at: Site) -> set[int]:
     node = at.node
-    target, sizes = _numbers(node, 1), sizes_of(node.inputs[0])
+    target, sizes = read(node, 1), own_sizes(node.inputs[0])
     if target is None or len(target) != len(sizes):
         raise fixed(node)
     axes = at.axes()
@@ -67,7 +68,7 @@ def reshaped(at: Site) -> set[int]:
     node = at.node
     x, axes = node.inputs[0], at.axes()
     batch = {axis for axis, size in enumerate((x and x.shape) or ()) if not isinstance(size, int)}
-    places = places_of(sizes_of(x), sizes_of(node.outputs[0]), axes | batch)
+    places = places_of(own_sizes(x), own_sizes(node.outputs[0]), axes | batch)
     if x is None or places is None:
         raise fixed(node)
     found = {i for i, place in enumerate(places) if axes & set(place.axes)}
@@ -90,8 +91,3 @@ def _target(at: Builder, x: ir.Value, places: Sequence[Place]) -> ir.Value:
             part = at.node("Mul", [part, size], [1], dtype=ir.DataType.INT64)
         parts.append(part)
     return at.node("Concat", parts, [len(parts)], {"axis": 0}, dtype=ir.DataType.INT64)
-
-
-def _numbers(node: ir.Node, place: int) -> list[int] | None:
-    value = node.inputs[place] if len(node.inputs) > place else None
-    return None if value is None or value.const_value is None else [int(n) for n in value.const_value.numpy().ravel()]

@@ -22,6 +22,7 @@ from passes.normalize.sizes.axes import (
     concat,
     gather,
     gemm,
+    matmul,
     reduce,
     reject,
     shape,
@@ -77,13 +78,14 @@ _SAME = """
 
 _RULES: Mapping[str, Callable[[Site], set[int]]] = {
     **dict.fromkeys(_SAME.split(), unary),
-    **dict.fromkeys((*ELEMENTWISE, "MatMul", "PRelu"), broadcast),
+    **dict.fromkeys((*ELEMENTWISE, "PRelu"), broadcast),
     **dict.fromkeys(REDUCING | {"Squeeze"}, reduce),
     **dict.fromkeys(
         ("Conv", "ConvTranspose", "MaxPool", "AveragePool", "LpPool", "GlobalAveragePool", "GlobalMaxPool"),
         windows,
     ),
     "Gemm": gemm,
+    "MatMul": matmul,
     "Shape": shape,
     "Transpose": transpose,
     "Concat": concat,
