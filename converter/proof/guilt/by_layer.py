@@ -15,7 +15,7 @@ import numpy as np
 import onnx_ir as ir
 
 from converter.proof.compare import largest
-from converter.proof.guilt.diff import of_one_type, turned
+from converter.proof.guilt.diff import Values, of_one_type
 from converter.proof.noise import apart, nudged
 from converter.proof.oracle import Oracle
 from passes.errors import BadSource, operator
@@ -60,31 +60,29 @@ def by_layer(final: ir.Model, emission: Emission, feeds: Mapping[str, Array]) ->
         final: the graph that the model was made of.
         feeds: one set of inputs, axes as in the source.
     """
-    inputs = turned(final, feeds)
     try:
-        oracle = Oracle(final)
-        known, otherwise = oracle.values(inputs), oracle.values(nudged(inputs, 0))
+        values = Values(final, feeds)
+        otherwise = Oracle(final).values(nudged(values.inputs, 0))
     except BadSource:
         return []
-    nodes = {value.name: node for node in final.graph for value in node.outputs}
-    order = {name: place for place, name in enumerate(nodes)}
-    operations = emission.operations
+    operations, counted = emission.operations, set[str]()
     found: dict[int, LayerError] = {}
     with suppress(Exception):  # Keras raises what it likes; the verification tells it
-        for value, layer, module, _, array in emission.trace(list(inputs.values())):
-            if value not in known or value not in nodes:
+        for value, layer, module, _, array in emission.trace(list(values.inputs.values())):
+            if value not in values.known or value not in values.nodes:
                 continue
             operation = operations.get(layer)
-            found[order[value]] = LayerError(
+            found[values.order[value]] = LayerError(
                 layer,
                 "" if operation is None else type(operation).__name__,
                 module,
-                operator(nodes[value]),
+                operator(values.nodes[value]),
                 list(array.shape),
-                _parameters(operations.pop(layer, None)),
-                _relative(known[value], array),
-                _relative(known[value], otherwise[value]),
+                0 if layer in counted else _parameters(operation),
+                _relative(values.known[value], array),
+                _relative(values.known[value], otherwise[value]),
             )
+            counted.add(layer)
     return [layer for _, layer in sorted(found.items())]
 
 

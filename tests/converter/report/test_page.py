@@ -48,6 +48,19 @@ def test_every_layer_is_compared_in_the_order_of_the_graph(report: Report) -> No
     assert report.modules["0"] == "Block"
 
 
+def test_the_numbers_of_a_layer_that_is_called_twice_are_counted_once() -> None:
+    class Twice(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.fc = torch.nn.Linear(4, 4)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.fc(torch.tanh(self.fc(x)))
+
+    found = converter.convert(Twice().eval(), example_inputs=torch.zeros(2, 4), layers=True).report.layers
+    assert [told["parameters"] for told in found if told["module"] == "fc"] == [20, 0]
+
+
 def test_the_page_has_both_sides_of_each_module(report: Report) -> None:
     page = report.to_html()
     assert re.search(r"<code>0</code> Block</span>", page)
