@@ -23,6 +23,7 @@ from converter.processes.exclusive import exclusive
 from converter.proof.cases import graph_inputs
 from converter.proof.compare import Tolerance
 from converter.proof.index_bounds import length_limits
+from converter.proof.oracle.blame import broken_files_told
 from converter.prove import Proof, written
 from converter.report import OnStage, Report
 from converter.report.training import describe_training
@@ -236,11 +237,11 @@ def convert(
             return Conversion(None, report, {})
         if verify:
             _start_replay()
-        with report.stage("passes"):
+        with report.stage("passes"), broken_files_told(loaded):
             prepared = prepare_source(loaded, options, keep_normalised=bool(verify))
             _describe(report, prepared.final)
             report.notes += _notes_on_sizes(prepared.final)
-        with report.stage("emit"):
+        with report.stage("emit"), broken_files_told(loaded):
             emission = emit_model(prepared.final, options, loaded)
             report.inputs = named(report.inputs, emission.input_names)
             report.outputs = named(report.outputs, emission.output_names, loaded.nameless)

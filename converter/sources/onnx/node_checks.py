@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import onnx
 import onnx.checker
@@ -28,10 +28,13 @@ def check_nodes(model: onnx.ModelProto) -> None:
     for owner, imports in owners:
         context = _context(model, imports or model.opset_import)
         for node in all_nodes(owner):
-            _check_text(node.op_type, node.domain, node.name, *node.input, *node.output)
+            _check_text(node.op_type, node.domain, node.name, *node.input, *node.output, *_notes(node))
             _check_node(node, context)
     graph = model.graph
-    _check_text(graph.name, *(value.name for value in (*graph.input, *graph.output, *graph.value_info)))
+    values = [*graph.input, *graph.output, *graph.value_info]
+    _check_text(graph.name, *_notes(model), *_notes(graph))
+    for value in values:
+        _check_text(value.name, *_notes(value))
 
 
 def _check_text(*names: object) -> None:
@@ -39,6 +42,11 @@ def _check_text(*names: object) -> None:
     for name in names:
         if not isinstance(name, str):
             raise BadSource(f"The name {name!r} in the file is no text.")
+
+
+def _notes(owner: onnx.ModelProto | onnx.GraphProto | onnx.NodeProto | onnx.ValueInfoProto) -> Iterator[str]:
+    for entry in owner.metadata_props:
+        yield from (entry.key, entry.value)
 
 
 def _context(model: onnx.ModelProto, imports: Iterable[onnx.OperatorSetIdProto]) -> onnx.checker.C.CheckerContext:
@@ -51,6 +59,8 @@ def _context(model: onnx.ModelProto, imports: Iterable[onnx.OperatorSetIdProto])
 def _check_node(node: onnx.NodeProto, context: onnx.checker.C.CheckerContext) -> None:
     told = f"{node.op_type} node {node.name!r}"
     for attribute in node.attribute:
+        if attribute.type == onnx.AttributeProto.UNDEFINED:
+            raise BadSource(f"The attribute {attribute.name!r} does not say which type it has.", node=told)
         _check_bounds(attribute, told)
     if node.domain not in ("", "ai.onnx") or "" not in context.opset_imports:
         return

@@ -33,7 +33,7 @@ def squeeze(walk: Walk, node: ir.Node) -> None:
     if axes is None:
         gone = {i for i, d in enumerate(view.dims) if d.is_one}
     else:
-        gone = {int(a) % view.rank for a in axes}
+        gone = {int(a) % view.rank for a in axes.ravel()}  # a single one may be a scalar
     walk.views[node.outputs[0]] = View(view.base, tuple(g for i, g in enumerate(view.axes) if i not in gone))
 
 
@@ -42,8 +42,8 @@ def unsqueeze(walk: Walk, node: ir.Node) -> None:
     view, axes = walk.view(operand(node, 0)), constant_of(operand(node, 1))
     if axes is None:
         raise Unsupported("The axes of Unsqueeze are computed.", node=describe(node))
-    rank = view.rank + len(axes)
-    new = {int(a) % rank for a in axes}
+    rank = view.rank + axes.size
+    new = {int(a) % rank for a in axes.ravel()}
     groups = iter(view.axes)
     walk.views[node.outputs[0]] = View(view.base, tuple(() if i in new else next(groups) for i in range(rank)))
 

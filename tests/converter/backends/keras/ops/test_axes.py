@@ -51,7 +51,7 @@ CASES = {
         case("Squeeze", x(B, 3, 1, 4), c([-2])), case("Squeeze", x(1, 3, 4), c([0])), case("Squeeze", x(1, 1)),
         case("Squeeze", x(B, 1, dtype="int64"), c([1])), case("Squeeze", x(B, 3, 1, 5), axes=[2], _opset=11),
         case("Unsqueeze", x(B, 3, 4), c([2])), case("Unsqueeze", x(B, 3, 4), c([0, -1])), case("Unsqueeze", x(), c([0])),
-        case("Unsqueeze", x(B, 3, 4, 5), c([-1])), case("Unsqueeze", x(B, dtype="bool"), c([1, 2])),
+        case("Unsqueeze", x(B, 3, 4, 5), c([-1])), case("Unsqueeze", x(B, 3), c(1), _note="a scalar"), case("Unsqueeze", x(B, dtype="bool"), c([1, 2])),
         case("Unsqueeze", x(B, 3, 4), axes=[1, 3], _opset=11),
     ],
     "Squeeze": [
