@@ -46,12 +46,13 @@ def uncertainty(
         measure: of how far two arrays are apart; by default the greatest difference.
     """
     answers: list[Sequence[Array]] = []
-    for ask, given in (
-        (oracle.unoptimised, feeds),
-        *((oracle, nudged(feeds, seed)) for seed in range(NUDGES)),
-    ):
+    asked: list[Callable[[], Sequence[Array]]] = [
+        lambda: oracle.unoptimised.run(feeds),
+        *(lambda seed=seed: oracle.run(nudged(feeds, seed)) for seed in range(NUDGES)),
+    ]
+    for ask in asked:
         try:
-            answers.append(ask.run(given))
+            answers.append(ask())
         except BadSource:  # then this one says nothing
             continue
     return [

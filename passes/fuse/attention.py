@@ -117,6 +117,8 @@ def _check_axes(found: Found) -> None:
     q, k, v = (tuple(sizes_of(value)) for value in values)
     if None in q + k + v or q[:2] != k[:2] or q[:2] != v[:2] or q[3] != k[2] or k[3] != v[2]:
         raise NoMatch("the axes of q, k and v do not match")
+    if not all(isinstance(size, int) for size in (q[1], q[3], v[3])):
+        raise NoMatch("the number of heads, or their size, is known only at run time")
     scores = [q[0], q[1], q[2], k[3]]
     for bias in found.biases:
         if bias.shape is None or not 2 <= len(bias.shape) <= 4:

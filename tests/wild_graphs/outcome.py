@@ -45,7 +45,7 @@ def outcome(model: onnx.ModelProto) -> str:
 def _trials(graph: ir.Model) -> Iterator[Mapping[str, Array]]:
     inputs = cases.graph_inputs(graph)
     for seed, sizes in enumerate((*SIZES, {**SIZES[0], "batch": 1})):
-        yield cases.feeds(inputs, cases.Case(seed, sizes))
+        yield cases.feeds(inputs, cases.Case(seed, {**cases.base_sizes(inputs, {}), **sizes}))
 
 
 def _compared(oracle: Oracle, conversion: converter.Conversion, feeds: Mapping[str, Array]) -> str:

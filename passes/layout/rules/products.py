@@ -192,6 +192,12 @@ def attention(walk: Walk, node: ir.Node) -> None:
         raise Unsupported("Attention with softcap or a second output is not converted.", node=describe(node))
     heads = [node.attributes.get_int(n, 0) for n in ("q_num_heads", "kv_num_heads", "kv_num_heads")]
     views = [_by_head(walk, operand(node, i), heads[i]) for i in range(3)]
+    if not all(view.dims[axis].is_static for view in views for axis in (1, 3)):
+        raise Unsupported(
+            "Attention with a number of heads, or a size of them, that is known only at run time is not converted.",
+            node=describe(node),
+            hint="Give numbers for these axes with --input.",
+        )
     head_size = views[0].dims[3]
     scale = node.attributes.get_float("scale", head_size.coefficient**-0.5)
     bias, causal = inputs[3], node.attributes.get_int("is_causal", 0)

@@ -141,7 +141,16 @@ def bit_shift(a: Any, b: Any, *, direction: str, name: str) -> Any:
     if "uint" not in a.dtype:
         raise Unsupported("BitShift of signed numbers is newer than opset 23.")
     shift = ops.left_shift if direction == "LEFT" else ops.right_shift
-    return shift(*operands(a, b, name=name))
+    a, b = operands(a, b, name=name)
+    return shift(broadcast_like(a, b), b)
+
+
+def broadcast_like(a: Any, b: Any) -> Any:
+    """a with the shape that a and b have together."""
+    pairs = zip(reversed(a.shape), reversed(b.shape), strict=False)
+    if len(a.shape) >= len(b.shape) and all(other in (own, 1) for own, other in pairs):
+        return a
+    return ops.add(a, ops.zeros_like(b))
 
 
 @op("Cast")
@@ -183,8 +192,12 @@ def _binary(function: Callable[[Any, Any], Any]) -> Any:
 
 def _bitwise(function: Callable[[Any, Any], Any]) -> Any:
     def bitwise(a: Any, b: Any, *, name: str) -> Any:
-        """Keras (3.15) asks both for their type, which a number on its own loses when the model is saved."""
-        return function(*(np.full(1, v, "int64") if isinstance(v, int) else v for v in operands(a, b, name=name)))
+        """Keras (3.15) asks both for their type, which a number on its own loses when the model is saved, and gives the
+        result the shape of the first."""
+        a, b = (np.full(1, v, "int64") if isinstance(v, int) else v for v in operands(a, b, name=name))
+        if isinstance(a, np.ndarray):
+            a, b = b, a
+        return function(broadcast_like(a, b), b)
 
     return bitwise
 

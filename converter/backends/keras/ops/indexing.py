@@ -25,8 +25,17 @@ def slice_(x: Any, starts: Any, ends: Any, axes: Any = None, steps: Any = None, 
     strides = [1] * len(first) if steps is None else constant_ints(steps)
     index: list[Any] = [slice(None)] * len(x.shape)
     for axis, start, end, step in zip(which, first, last, strides, strict=True):
+        if x.shape[axis] is None and step < 0 and start < -1:
+            x, start, end = _without_last(x, axis, -1 - start), -1, end - start - 1 if end < 0 else end
         index[axis] = _slice(start, end, step, x.shape[axis])
     return _at(x, index)
+
+
+def _without_last(x: Any, axis: int, count: int) -> Any:
+    """Without so many elements from the end, but never without the first: a slice that goes back from before it, starts
+    there. Python's own would be empty."""
+    before: list[Any] = [slice(None)] * axis
+    return ops.concatenate([x[(*before, slice(None, 1))], x[(*before, slice(1, -count))]], axis)
 
 
 def _at(x: Any, index: list[Any]) -> Any:
@@ -169,8 +178,10 @@ def cumsum(x: Any, axis: Any, *, exclusive: int = 0, reverse: int = 0, name: str
     if reverse:
         x = ops.flip(x, axis=where)
     total = ops.cumsum(x, axis=where)
-    if exclusive:
-        total = ops.subtract(total, x)
+    if exclusive:  # less x it would be rounded: what cancels is as large as the sum
+        before: list[Any] = [slice(None)] * (where % len(x.shape))
+        width = [(int(axis == len(before)), 0) for axis in range(len(x.shape))]
+        total = ops.pad(total[(*before, slice(None, -1))], width)
     return ops.flip(total, axis=where) if reverse else total
 
 

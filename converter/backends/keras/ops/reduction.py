@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from keras import layers, ops
+from keras import KerasTensor, layers, ops
 
 from converter.backends.keras.build.live_sizes import size_of
 from converter.backends.keras.build.registry import op
@@ -99,8 +99,23 @@ for _operator, _function in {
     op(_operator)(_reduction(_function))
 
 
+MAKE_NEGATIVE_ZEROS = frozenset({"Ceil", "HardSwish", "Multiply", "Negative", "Round"})
+MOVE = frozenset({"ExpandDims", "GetItem", "Reshape", "Squeeze", "Transpose"})
+
+
+def _with_one_zero(x: Any) -> Any:
+    """Keras' argmax and argmin (3.15) take -0.0 for less than 0.0. To ONNX they are equal: the first of them counts."""
+    made = x
+    while (operation := made._keras_history.operation) and type(operation).__name__ in MOVE:
+        made = operation.input if isinstance(operation.input, KerasTensor) else operation.input[0]
+    if "float" not in x.dtype or type(operation).__name__ not in MAKE_NEGATIVE_ZEROS:
+        return x
+    return ops.where(ops.equal(x, 0.0), 0.0, x)
+
+
 def _arg(function: Callable[..., Any]) -> Any:
     def arg(x: Any, *, axis: int = 0, keepdims: int = 1, select_last_index: int = 0, name: str) -> Any:
+        x = _with_one_zero(x)
         if select_last_index:
             last = size_of(x, axis) - 1
             index = ops.subtract(last, function(ops.flip(x, axis=axis), axis=axis, keepdims=bool(keepdims)))

@@ -13,7 +13,7 @@ from converter.backends.keras.build.operands import operand, operands
 from converter.backends.keras.build.registry import op
 from converter.backends.keras.build.sums import add
 from converter.backends.keras.build.weights import Weight, with_weights
-from passes.errors import Unsupported
+from passes.errors import BadSource, Unsupported
 
 PADDING = {"VALID": "valid", "NOTSET": "valid", "SAME_UPPER": "same"}
 
@@ -36,6 +36,8 @@ def conv(
         return _computed(x, kernel, bias, group, name, strides=strides, dilations=dilations, padding=PADDING[auto_pad])
     rank = len(kernel.shape) - 2
     out, per_group, *size = kernel.shape
+    if x.shape[-1] not in (None, group * per_group):  # onnxruntime reads past the end of such a kernel
+        raise BadSource(f"A kernel for {group * per_group} channels is given {x.shape[-1]}.")
     common: dict[str, Any] = {
         "strides": tuple(strides),
         "padding": PADDING[auto_pad],
