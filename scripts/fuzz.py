@@ -17,7 +17,8 @@ import onnx.printer
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from tests.wild_graphs import graphs
-from tests.wild_graphs.outcome import CRASH, WRONG, outcome, smallest
+from tests.wild_graphs.outcome import CRASH, WRONG, outcome
+from tests.wild_graphs.smallest import smallest
 
 PER_SEED = 100
 """hypothesis slows down when one run draws many large examples."""

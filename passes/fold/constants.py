@@ -39,15 +39,34 @@ class FoldConstants(ir.passes.InPlacePass):
 
     Not a random operator, one with sub-graphs, or one whose result would be absurdly large. Views of weights become
     Looks (weight_views.py), and so does what is taken from a parameter (weight_takes.py); what else is computed from
-    weights is marked "derived".
+    weights is marked "derived". An input that is a list of no numbers is known as well: axes, when none are given.
     """
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
+        settled = _settle_empty_lists(model)
         folder = ConstantFolder(model)
         for graph in model.graphs():
             for node in graph:
                 folder.fold(node)
-        return ir.passes.PassResult(model, folder.finish())
+        return ir.passes.PassResult(model, folder.finish() or settled)
+
+
+def _settle_empty_lists(model: ir.Model) -> bool:
+    """Let a constant be read instead of every input of the type int64[0]."""
+    empty = [
+        value
+        for value in model.graph.inputs
+        if value.dtype == ir.DataType.INT64 and value.shape is not None and list(value.shape) == [0] and value.uses()
+    ]
+    names = Names(model) if empty else None
+    for value in empty:
+        assert names is not None
+        name = names.fresh(f"{value.name}_empty")
+        tensor = ir.tensor(np.zeros(0, np.int64), name=name)
+        known = ir.Value(name=name, shape=ir.Shape([0]), type=ir.TensorType(ir.DataType.INT64), const_value=tensor)
+        model.graph.register_initializer(known)
+        value.replace_all_uses_with(known)
+    return bool(empty)
 
 
 class ConstantFolder:

@@ -92,7 +92,7 @@ class _Recurrent:
             kind,
             inputs,
             [as_attribute(name, value) for name, value in attributes.items()],
-            outputs=outputs,
+            outputs=outputs if attributes["return_state"] else outputs[:1],
             name=node.name,
         )
         made.metadata_props.update(node.metadata_props)
