@@ -34,6 +34,7 @@ from passes.normalize.open_batch import CloseBatch, OpenBatch, Opened
 from passes.normalize.operators.coerced_softmax import NormalizeSoftmax
 from passes.normalize.operators.col2im import NormalizeCol2Im
 from passes.normalize.operators.deform_conv import NormalizeDeformConv
+from passes.normalize.operators.max_indices import NormalizeMaxIndices
 from passes.normalize.operators.nearest_resize_10 import NormalizeNearestResize
 from passes.normalize.operators.own_length_dft import NormalizeDftLength
 from passes.normalize.operators.rms_norm_scale import NormalizeNormScales
@@ -72,6 +73,7 @@ SETTLING: list[type[ir.passes.PassBase]] = [
     NormalizeEinsum,
     NormalizeCol2Im,
     NormalizeDeformConv,
+    NormalizeMaxIndices,
     NormalizeNearestResize,  # and scales are folded
     NormalizeDftLength,
     ExplicitAxes,

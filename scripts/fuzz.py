@@ -1,4 +1,4 @@
-"""Convert random graphs, and keep those that come out wrong or break something.
+"""Convert random graphs, and keep those that come out wrong or break something, and one of each kind of refusal.
 
 python -m scripts.fuzz [COUNT] [--seed S] [--keep FOLDER] [--backend jax]
 """
@@ -17,7 +17,7 @@ import onnx.printer
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from tests.wild_graphs import graphs
-from tests.wild_graphs.outcome import CRASH, WRONG, outcome
+from tests.wild_graphs.outcome import CRASH, REFUSED, WRONG, outcome
 from tests.wild_graphs.smallest import smallest
 
 PER_SEED = 100
@@ -50,7 +50,7 @@ def _run(count: int, number: int, folder: Path, counts: Counter[str]) -> None:
     def each(model: onnx.ModelProto) -> None:
         said = outcome(model)
         kind = _kind(said)
-        if said.startswith((WRONG, CRASH)) and kind not in counts:
+        if said.startswith((WRONG, CRASH, REFUSED)) and kind not in counts:
             _keep(model, said, folder / f"{number}_{sum(counts.values())}.onnx")
         counts[kind] += 1
 

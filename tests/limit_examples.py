@@ -88,6 +88,8 @@ CONVERTED = {
     "SequenceInsert": LIST + "{ s = SequenceConstruct(x) t = SequenceInsert(s, x) y = SequenceAt(t, zero) }",
     "SequenceLength": LIST
     + "{ r = Relu(x) s = SequenceConstruct(x, r) n = SequenceLength(s) f = Cast<to=1>(n) y = Mul(x, f) }",
+    "MaxUnpool": """g (float[batch,2,3,3] x) => (float[batch,2,6,6] y) {
+        p, i = MaxPool<kernel_shape=[1, 1]>(x) y = MaxUnpool<kernel_shape=[2, 2], strides=[2, 2]>(p, i) }""",
     "DeformConv": """g (float[1,1,4,4] x, float[1,8,3,3] o) => (float[1,1,3,3] y) <float[1,1,2,2] w = {1, 2, 3, 4}> {
         y = DeformConv(x, w, o) }""",
     "SplitToSequence": """g (float[batch,4] x) => (float[batch,2] y) <int64 two = {2}, int64 one = {1}> {
@@ -116,7 +118,7 @@ PARTS = {
     "training": """g (float[2,3,4,4] x) => (float[2,3,4,4] y)
         <float[3] s = {1, 1, 1}, float[3] b = {0, 0, 0}, float[3] m = {0, 0, 0}, float[3] v = {1, 1, 1}> {
         y, n, o = BatchNormalization<training_mode=1>(x, s, b, m, v) }""",
-    "indices": """g (float[1,3,6,6] x) => (float[1,3,3,3] y, int64[1,3,3,3] i) {
+    "indices": """g (float[1,3,h,w] x) => (float[1,3,a,b] y, int64[1,3,a,b] i) {
         y, i = MaxPool<kernel_shape=[2,2], strides=[2,2]>(x) }""",
     "computed axes": "g (float[batch,4] x, int64[1] a) => (float[m] y) { y = ReduceSum<keepdims=0>(x, a) }",
     "computed sizes": "g (int64[2] s) => (float[a,b] y) { y = ConstantOfShape(s) }",

@@ -48,6 +48,7 @@ BY_PASSES: Mapping[str, str] = {
         "constants are computed",
     ),
     "Col2Im": "becomes a transposed convolution with ones as its weights",
+    "MaxUnpool": "becomes zeros, into which is written",
     "DeformConv": "becomes a GridSample and a convolution",
     **dict.fromkeys(_names("ConstantOfShape Range"), "are counted on a tensor that has the size"),
     "Dropout": "does nothing in inference, and is kept for training",
@@ -99,7 +100,7 @@ REFUSED: tuple[Refused, ...] = (
     ),
     Refused(
         "Sampling at computed places",
-        _names("MaxRoiPool MaxUnpool"),
+        _names("MaxRoiPool"),
         "not written yet: Keras has no layer for it, it has to be made of gathers",
     ),
     Refused(
@@ -118,7 +119,11 @@ PARTS: Mapping[str, Part] = {
     "training": Part(
         "BatchNormalization in training mode", "models are converted for inference", "export in eval() mode"
     ),
-    "indices": Part("MaxPool with its Indices output", "Keras pools have none"),
+    "indices": Part(
+        "MaxPool with its Indices output, or MaxUnpool, of images of open size",
+        "the indices are places in the image",
+        "fix the sizes with --input",
+    ),
     "computed axes": Part(
         "Axes, shapes, positions or repetitions that are computed from numbers", "a Keras graph fixes ranks"
     ),

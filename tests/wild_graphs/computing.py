@@ -107,13 +107,22 @@ def _window(d: Drawing, x: Value, *, dilated: bool = True) -> dict[str, Any]:
         attributes["pads"] = [d.whole(0, k - 1) for k in attributes["kernel_shape"] * 2]
     else:
         attributes["auto_pad"] = d.pick(("SAME_UPPER", "SAME_LOWER", "VALID"))
-    return attributes
+    return attributes if _has_room(x, attributes) else {}
+
+
+def _has_room(x: Value, window: dict[str, Any]) -> bool:
+    """onnxruntime makes one result of an axis that is shorter than its window, and the standard none."""
+    kernel = window["kernel_shape"]
+    dilations = window.get("dilations", [1] * len(kernel))
+    return all(x.least(axis + 2) >= (k - 1) * dilations[axis] + 1 for axis, k in enumerate(kernel))
 
 
 def conv(d: Drawing, x: Value) -> Drawn:
     if not _image(x):
         return None
     channels, window = x.size(1) or 1, _window(d, x)
+    if not window:
+        return None
     group = d.pick([g for g in (1, 2, channels) if channels % g == 0])
     out = group * d.whole(1, 2)
     weights = d.weight(out, channels // group, *window["kernel_shape"])
@@ -124,6 +133,8 @@ def conv_transpose(d: Drawing, x: Value) -> Drawn:
     if not _image(x) or x.rank == 5:
         return None
     channels, window = x.size(1) or 1, _window(d, x)
+    if not window:
+        return None
     group = d.pick([g for g in (1, 2, channels) if channels % g == 0])
     out = d.whole(1, 2)
     if d.yes():
@@ -140,6 +151,8 @@ def pool(d: Drawing, x: Value) -> Drawn:
     if name.startswith("Global"):
         return d.node(name, [x])
     window = _window(d, x)
+    if not window:
+        return None
     if "auto_pad" not in window:
         window["ceil_mode"] = d.whole(0, 1) if name != "LpPool" else 0
     if name == "AveragePool":

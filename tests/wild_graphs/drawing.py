@@ -17,6 +17,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 SIZES: tuple[dict[str, int], ...] = (
     {"batch": 2, "length": 5, "h": 6, "w": 7},
     {"batch": 3, "length": 8, "h": 9, "w": 8},
+    {"batch": 1, "length": 5, "h": 6, "w": 8},
 )
 """A node must run at all of these; a model is compared at them."""
 

@@ -113,7 +113,9 @@ def quantised(d: Drawing, x: Value) -> Drawn:
 
 
 def prelu(d: Drawing, x: Value) -> Drawn:
-    return d.node("PRelu", [x, partner(d, x)]) if x.is_float else None
+    slope = partner(d, x)
+    fits = all(np.broadcast_shapes(a.shape, b.shape) == a.shape for a, b in zip(x.arrays, slope.arrays, strict=True))
+    return d.node("PRelu", [x, slope]) if x.is_float and fits else None
 
 
 DRAWN = (unary, unary, with_attributes, clip, cast, binary, binary, divided, compare, where, quantised, prelu)

@@ -54,7 +54,7 @@ def outcome(model: onnx.ModelProto) -> str:
 
 def _trials(graph: ir.Model) -> Iterator[Mapping[str, Array]]:
     inputs = cases.graph_inputs(graph)
-    for seed, sizes in enumerate((*SIZES, {**SIZES[0], "batch": 1})):
+    for seed, sizes in enumerate(SIZES):
         yield cases.feeds(inputs, cases.Case(seed, {**cases.base_sizes(inputs, {}), **sizes}))
 
 
@@ -63,12 +63,12 @@ def _compared(oracle: Oracle, shaken: Oracle, conversion: converter.Conversion, 
         expected = oracle.run(feeds)
     except BadSource:  # it is not valid at this size
         return PASSES
+    if not all(array.size for array in expected):  # of what is empty onnxruntime forgets axes
+        return PASSES
     try:
         found = run_keras(conversion, feeds)
     except Exception as error:  # noqa: BLE001 (whatever the backend raises)
         return f"{WRONG} fails when it runs, {type(error).__name__}: {error}"
-    if not all(array.size for array in expected):  # of what is empty onnxruntime forgets axes
-        return PASSES
     noise: list[float] | None = None
     for place, (name, reference, result) in enumerate(
         zip([port.name for port in conversion.outputs], expected, found, strict=True)

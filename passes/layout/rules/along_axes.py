@@ -216,12 +216,30 @@ def gather_elements(walk: Walk, node: ir.Node) -> None:
     axis = node.attributes.get_int("axis", 0) % len(dims_of(node.outputs[0]))
     data, indices = (walk.view(operand(node, i)) for i in (0, 1))
     others = [a for a in range(data.rank) if a != axis]
-    if data.axes != indices.axes or len(data.axes[axis]) != 1 or any(data.dims[a] != indices.dims[a] for a in others):
+    longer = [a for a in others if data.dims[a] != indices.dims[a]]
+    if any(not indices.dims[a].is_static for a in longer):
+        _look_up_in_part(walk, node, longer)
+        return
+    if data.axes != indices.axes or len(data.axes[axis]) != 1 or longer:
         default(walk, node)
         return
     inputs, where = [data.base, indices.base], data.axes[axis][0]
     out = walk.emit("GatherElements", inputs, dims_of(indices.base), {"axis": where})
     walk.views[node.outputs[0]] = View(out, indices.axes)
+
+
+def _look_up_in_part(walk: Walk, node: ir.Node, longer: Sequence[int]) -> None:
+    """Of the data only as much as the indices have, whose size is known when the model runs."""
+    data, indices = (walk.materialise(walk.view(operand(node, i))) for i in (0, 1))
+    dims, wanted = list(dims_of(data)), dims_of(indices)
+    for axis in longer:
+        attributes = {"axis": axis, "to": ir.DataType.INT64.value}
+        places = walk.emit("Positions", [indices], [wanted[axis]], attributes, domain="keraport")
+        places.dtype = ir.DataType.INT64
+        dims[axis] = wanted[axis]
+        data = walk.emit("Gather", [data, places], dims, {"axis": axis}, like=data)
+    out = walk.emit("GatherElements", [data, indices], wanted, dict(node.attributes), like=data)
+    walk.views[node.outputs[0]] = plain(out)
 
 
 def _looked_up(walk: Walk, table: ir.Value, indices: View, axis: int) -> View:

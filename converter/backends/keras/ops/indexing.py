@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from keras import layers, ops
 
-from converter.backends.keras.build.live_sizes import ones, positions_on, size_of
+from converter.backends.keras.build.live_sizes import positions_on, size_of
 from converter.backends.keras.build.operands import embed, index_operand, operand, operands
 from converter.backends.keras.build.registry import op
 from converter.backends.keras.build.weights import Weight, with_weights
@@ -127,9 +127,6 @@ def gather_elements(data: Any, indices: Any, *, axis: int = 0, name: str) -> Any
     shorter = [a != axis and where.shape[a] not in (None, data.shape[a]) for a in range(len(data.shape))]
     if any(shorter):
         data = data[tuple(slice(where.shape[a] if cut else None) for a, cut in enumerate(shorter))]
-    for a, size in enumerate(data.shape):
-        if a != axis % len(data.shape) and where.shape[a] is None and size is not None:
-            data = ops.take(data, ops.cumsum(ones(where, a)) - 1, axis=a)
     return ops.take_along_axis(data, where, axis=axis)
 
 
