@@ -75,7 +75,7 @@ def _indices(node: ir.Node, names: Names) -> None:
     sizes = [batch, channels, *results]
     which = _which(at, x, sizes, kernel, strides, dilations, before)
     by_row = not node.attributes.get_int("storage_order", 0)
-    places = at.node("Add", [_first_of_planes(at, x, batch, channels, image), at.constant([0], "zero")], sizes)
+    places = _first_of_planes(at, x, batch, channels, image)
     for axis in range(rank):
         step = prod(image[axis + 1 :]) if by_row else prod(image[:axis])
         inner = prod(kernel[axis + 1 :])
