@@ -11,7 +11,7 @@ import onnx_ir as ir
 from passes.errors import Unsupported, describe
 from passes.graph.builder import Builder, Names, Sizes, first_input, sizes_of
 
-OF_RESIZE = ("scales", "sizes", "like_axes", "like_factors")
+OF_RESIZE = ("scales", "sizes", "like_axes", "like_factors", "roi")
 """Attributes that are inputs in the standard."""
 
 FLATTENED = "Flattened"
@@ -30,6 +30,8 @@ def channels_last(node: ir.Node, names: Names) -> None:
     if node.op_type == "Resize":
         inputs = [first, *_resize_inputs(at, node, rank)]
         attributes = {name: value for name, value in attributes.items() if name not in OF_RESIZE}
+        if _is_exact(node):
+            attributes["axes"] = ir.AttrInt64s("axes", range(2, rank))
     if any(output.uses() or output.is_graph_output() for output in node.outputs[1:]):
         raise Unsupported("Only the first output of a channels-last operator has a meaning.", node=describe(node))
     y = at.node(node.op_type, inputs, [sizes[0], sizes[-1], *sizes[1:-1]], attributes, name=node.name)
@@ -46,6 +48,10 @@ def _resize_inputs(at: Builder, node: ir.Node, rank: int) -> list[ir.Value | Non
     scales, sizes = node.attributes.get_floats("scales", None), node.attributes.get_ints("sizes", None)
     if scales is not None:
         return [None, at.constant(np.array([1.0, 1.0, *scales], np.float32), "scales")]
+    if _is_exact(node):
+        part = node.attributes.get_floats("roi", None)
+        roi = None if part is None else at.constant(np.array(part, np.float32), "roi")
+        return [roi, None, at.constant(list(sizes or ()), "sizes")]
     x = first_input(node)
     kept = [_size(at, x, axis) for axis in (0, rank - 1)]
     axes, factors = (node.attributes.get_ints(name, ()) for name in ("like_axes", "like_factors"))
@@ -54,6 +60,11 @@ def _resize_inputs(at: Builder, node: ir.Node, rank: int) -> list[ir.Value | Non
     live = zip(node.inputs[1:], axes, factors, strict=True)
     spatial = [at.constant([size], "size") if size >= 0 else _times(at, *next(live)) for size in sizes or ()]
     return [None, None, at.node("Concat", [*kept, *spatial], [rank], {"axis": 0}, dtype=ir.DataType.INT64)]
+
+
+def _is_exact(node: ir.Node) -> bool:
+    """Whether sizes are those that were asked for, not those that come out."""
+    return "roi" in node.attributes or node.attributes.get_string("keep_aspect_ratio_policy", "stretch") != "stretch"
 
 
 def _size(at: Builder, x: ir.Value | None, axis: int) -> ir.Value:

@@ -17,7 +17,7 @@ from converter.proof.noise import weighed
 from converter.proof.oracle import Oracle
 from converter.proof.oracle.faults import known_fault
 from tests.harness import run_keras
-from tests.wild_graphs.drawing import SIZES, Array
+from tests.wild_graphs.drawing import SIZES, Array, numbers
 
 SHAKE = """<domain: "shake", opset_import: ["" : 23]> Shake (x, k) => (y) {
     shape = Shape(x) n = Size(x) zero = Constant<value_int: int = 0>() one = Constant<value_int: int = 1>()
@@ -53,9 +53,18 @@ def outcome(model: onnx.ModelProto) -> str:
 
 
 def _trials(graph: ir.Model) -> Iterator[Mapping[str, Array]]:
+    """The numbers with which the graph was drawn: at others it may compute what is not defined."""
     inputs = cases.graph_inputs(graph)
-    for seed, sizes in enumerate(SIZES):
-        yield cases.feeds(inputs, cases.Case(seed, {**cases.base_sizes(inputs, {}), **sizes}))
+    for named in SIZES:
+        sizes = {**cases.base_sizes(inputs, {}), **named}
+        yield {
+            value.name or "": numbers(
+                [size if isinstance(size, int) else sizes[size.value or ""] for size in value.shape or ()],
+                value.dtype.numpy().name if value.dtype is not None else "float32",
+                place,
+            )
+            for place, value in enumerate(inputs, 1)
+        }
 
 
 def _compared(oracle: Oracle, shaken: Oracle, conversion: converter.Conversion, feeds: Mapping[str, Array]) -> str:

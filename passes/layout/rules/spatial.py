@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
+import numpy as np
 import onnx_ir as ir
 
 from passes.dims.product import ONE, Dim, dims_of
@@ -121,8 +124,9 @@ def resize(walk: Walk, node: ir.Node) -> None:
         raise Unsupported(
             "Resize by scales that are computed when the model runs is not converted.", node=describe(node)
         )
-    scales = _by_axis(node, 2, len(before))
-    resized = [a for a in range(len(before)) if before[a] != after[a] or scales.get(a, 1.0) != 1.0]
+    told = _told_exactly(node, before, after)
+    scales = {} if told else _by_axis(node, 2, len(before))
+    resized = [a for a in range(len(before)) if before[a] != after[a] or scales.get(a, 1.0) != 1.0 or a in told]
     if not resized:
         walk.views[node.outputs[0]] = walk.view(x)
         return
@@ -130,7 +134,9 @@ def resize(walk: Walk, node: ir.Node) -> None:
     base = walk.materialise(walk.view(x).permuted(order), channels_last(len(order)))
     attributes = {k: a for k, a in node.attributes.items() if k != "axes"}
     likes: list[ir.Value] = []
-    if scales:
+    if told:
+        attributes |= _exact(node, told, order[2:])
+    elif scales:
         attributes["scales"] = ir.AttrFloat32s("scales", [scales.get(a, 1.0) for a in order[2:]])
     else:
         sizes = [after[a].coefficient if after[a].is_static else -1 for a in order[2:]]
@@ -142,6 +148,39 @@ def resize(walk: Walk, node: ir.Node) -> None:
     dims = [after[a] for a in (order[0], *order[2:], order[1])]
     out = View(walk.emit("Resize", [base, *likes], dims, attributes, domain=NHWC), channels_first_axes(len(order)))
     walk.views[node.outputs[0]] = out.permuted([order.index(a) for a in range(len(order))])
+
+
+def _told_exactly(node: ir.Node, before: Sequence[Dim], after: Sequence[Dim]) -> Mapping[int, tuple[float, ...]]:
+    """Of a Resize that keeps proportions, or resizes a part: by axis what it is told, and the part [start, end]."""
+    policy = node.attributes.get_string("keep_aspect_ratio_policy", "stretch")
+    is_crop = node.attributes.get_string("coordinate_transformation_mode", "half_pixel") == "tf_crop_and_resize"
+    sizes, parts = constant_of(optional(node, 3)), constant_of(optional(node, 1))
+    by_size = sizes is not None and sizes.size > 0
+    if not is_crop and (policy == "stretch" or not by_size):
+        return {}
+    rank = len(before)
+    axes = [a % rank for a in node.attributes.get_ints("axes", range(rank))]
+    if not all(d.is_static for a in axes for d in (before[a], after[a])) or (is_crop and parts is None):
+        raise Unsupported(
+            f"Resize with keep_aspect_ratio_policy={policy!r}, or of a part, at open sizes is not converted.",
+            node=describe(node),
+            hint="Give numbers for height and width with --input.",
+        )
+    wanted = sizes.tolist() if sizes is not None and by_size else [after[a].coefficient for a in axes]
+    starts, ends = np.split(parts, 2) if is_crop and parts is not None else ([0.0] * len(axes), [1.0] * len(axes))
+    told = {a: (int(w), float(s), float(e)) for a, w, s, e in zip(axes, wanted, starts, ends, strict=True)}
+    if is_crop:
+        return {a: part for a, part in told.items() if before[a] != after[a] or part[1:] != (0.0, 1.0)}
+    return told
+
+
+def _exact(node: ir.Node, told: Mapping[int, tuple[float, ...]], axes: Sequence[int]) -> dict[str, ir.Attr]:
+    if set(told) != set(axes):
+        raise Unsupported(f"Resize of the axes {sorted(told)} in proportion is not converted.", node=describe(node))
+    found = {"sizes": ir.AttrInt64s("sizes", [int(told[a][0]) for a in axes])}
+    if node.attributes.get_string("coordinate_transformation_mode", "half_pixel") == "tf_crop_and_resize":
+        found["roi"] = ir.AttrFloat32s("roi", [told[a][place] for place in (1, 2) for a in axes])
+    return found
 
 
 def _by_axis(node: ir.Node, index: int, rank: int) -> dict[int, float]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import onnx_ir as ir
 
@@ -106,18 +108,35 @@ def _space_to_depth(node: ir.Node, site: Site) -> Shapes:
 @rule("Resize")
 def _resize(node: ir.Node, site: Site) -> Shapes:
     x = site.shape(0)
-    mode = node.attributes.get_string("coordinate_transformation_mode", "half_pixel")
-    if mode == "tf_crop_and_resize" or node.attributes.get_string("keep_aspect_ratio_policy", "stretch") != "stretch":
-        raise NoRule
+    is_crop = node.attributes.get_string("coordinate_transformation_mode", "half_pixel") == "tf_crop_and_resize"
     axes = [axis % len(x) for axis in node.attributes.get_ints("axes", None) or range(len(x))]
     result = list(x)
     if site.has(3) and site.shape(3) != (0,):
-        for axis, size in zip(axes, site.value(3), strict=True):
+        policy = node.attributes.get_string("keep_aspect_ratio_policy", "stretch")
+        sizes = site.value(3) if policy == "stretch" else _in_proportion(policy, [x[a] for a in axes], site.value(3))
+        for axis, size in zip(axes, sizes, strict=True):
             result[axis] = size
-    else:
-        for axis, scale in zip(axes, site.factors(2), strict=True):
-            result[axis] = scaled_size(x[axis], scale)
+        return [tuple(result)]
+    scales = site.factors(2)
+    if is_crop:
+        starts, ends = np.split(np.asarray(site.factors(1), np.float32), 2)
+        scales = [float(scale * (end - start)) for scale, start, end in zip(scales, starts, ends, strict=True)]
+    for axis, scale in zip(axes, scales, strict=True):
+        result[axis] = scaled_size(x[axis], scale)
     return [tuple(result)]
+
+
+def _in_proportion(policy: str, before: Sequence[Dim], wanted: Sequence[Dim]) -> list[int]:
+    scale = common_scale(policy, [(a, b) for a, b in zip(before, wanted, strict=True)])
+    return [int(np.floor(np.float32(size) * scale + np.float32(0.5))) for size in before if isinstance(size, int)]
+
+
+def common_scale(policy: str, sizes: Sequence[tuple[Dim, Dim]]) -> np.float32:
+    """Of all axes that keep their proportion: the least, or the greatest, that a wanted size asks for."""
+    if not all(isinstance(size, int) for pair in sizes for size in pair):
+        raise NoRule
+    scales = [np.float32(b) / np.float32(a) for a, b in sizes if isinstance(a, int) and isinstance(b, int)]
+    return min(scales) if policy == "not_larger" else max(scales)
 
 
 def scaled_size(size: Dim, scale: Dim | float | Ratio) -> Dim:

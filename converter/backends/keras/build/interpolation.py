@@ -36,11 +36,20 @@ def source_positions(i: Any, size: Any, target: Any, scale: Any, mode: str) -> A
         return xp.divide(xp.multiply(i, size - ONE), xp.maximum(target - ONE, ONE))
     places = xp.divide(i + HALF, scale)
     if mode == "half_pixel_symmetric":
-        shift = xp.multiply(size * HALF, ONE - xp.divide(target, xp.multiply(scale, size)))
+        shift = xp.multiply(size * HALF, xp.subtract(ONE, xp.divide(target, xp.multiply(scale, size))))
         return xp.add(shift, places) - HALF
     if mode == "pytorch_half_pixel":
         return xp.multiply(places - HALF, xp.minimum(target - ONE, ONE))  # 0 if there is one only
     return places - HALF
+
+
+def within_part(i: Any, size: Any, target: Any, part: tuple[float, float]) -> Any:
+    """The same for tf_crop_and_resize: the part [start, end] of the axis, from the centre of one pixel to another's."""
+    start, end = (np.float32(share) for share in part)
+    last = size - ONE
+    if target <= 1:
+        return i * 0 + HALF * (start + end) * last
+    return start * last + i * ((end - start) * last / (target - ONE))
 
 
 def nearest(x: Any, rounding: str) -> Any:

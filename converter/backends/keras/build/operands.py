@@ -28,7 +28,8 @@ def operand(x: Any, like: KerasTensor, *, name: str) -> Any:
         return x
     if x.origin is not None or x.size > MOST_IN_CONFIG:
         return parameter(x, like, name=name)
-    return constant(x)
+    numbers = constant(x)
+    return numbers.reshape(()) if not like.shape and x.shape == () and isinstance(numbers, np.ndarray) else numbers
 
 
 def operands(*values: Any, name: str) -> list[Any]:

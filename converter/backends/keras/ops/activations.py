@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from keras import layers, ops
 
+from converter.backends.keras.build.live_sizes import positions_on
 from converter.backends.keras.build.operands import constant, operand
 from converter.backends.keras.build.registry import op
 from converter.backends.keras.build.weights import Weight, with_weights
-from converter.backends.keras.ops.axes import known_size
 from converter.backends.keras.ops.normalization import decimal
 
 
@@ -90,9 +90,7 @@ def log_softmax(x: Any, *, axis: int = -1, name: str) -> Any:
 @op("Hardmax")
 def hardmax(x: Any, *, axis: int = -1, name: str) -> Any:
     """1 at the first maximum along the axis, 0 elsewhere."""
-    shape = [1] * len(x.shape)
-    shape[axis] = -1
-    place = np.arange(known_size(x, axis), dtype="int32").reshape(shape)
+    place = positions_on(x, axis, len(x.shape))
     return ops.cast(ops.equal(ops.argmax(x, axis=axis, keepdims=True), place), x.dtype)
 
 

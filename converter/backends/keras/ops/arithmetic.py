@@ -150,7 +150,7 @@ def broadcast_like(a: Any, b: Any) -> Any:
     pairs = zip(reversed(a.shape), reversed(b.shape), strict=False)
     if len(a.shape) >= len(b.shape) and all(other in (own, 1) for own, other in pairs):
         return a
-    return ops.add(a, ops.zeros_like(b))
+    return add(a, ops.zeros_like(b))
 
 
 @op("Cast")

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 import numpy as np
-from keras import layers, ops
+from keras import KerasTensor, layers, ops
 
 from converter.backends.keras.build.live_sizes import positions_on, size_of
 from converter.backends.keras.build.operands import embed, index_operand, operand, operands
@@ -14,6 +14,7 @@ from converter.backends.keras.build.registry import op
 from converter.backends.keras.build.weights import Weight, with_weights
 from converter.backends.keras.ops.arithmetic import onnx_dtype
 from converter.backends.keras.ops.axes import constant_ints, known_product, known_size, one_open
+from passes.errors import Unsupported
 from passes.facts.keras import MOST_SLICED_AXES
 
 
@@ -148,16 +149,35 @@ def gather_nd(data: Any, indices: Any, *, batch_dims: int = 0, name: str) -> Any
     where = index_operand(indices, live, name=name)
     depth = where.shape[-1]
     named = range(batch_dims, batch_dims + depth)
+    rest = data.shape[batch_dims + depth :]
+    if isinstance(where, np.ndarray) and not batch_dims and None in (*data.shape[:depth], *rest):
+        return _each_by_itself(data, where)
     flat: Any = 0
     for position, axis in enumerate(named):
-        index = where[..., position]
-        flat = flat + from_front(index, data, axis) * math.prod(size_of(data, a) for a in named if a > axis)
+        index = from_front(where[..., position], data, axis)
+        for size in (size_of(data, a) for a in named if a > axis):
+            index = ops.multiply(index, size) if isinstance(size, KerasTensor) else index * size
+        flat = index if position == 0 else ops.add(flat, index) if isinstance(index, KerasTensor) else flat + index
     if batch_dims:
         return _gather_in_batches(data, where, flat, batch_dims)
     merged = (
         data if depth == 1 else ops.reshape(data, one_open([known_product(data.shape[:depth]), *data.shape[depth:]]))
     )
     return ops.take(merged, flat, axis=0)
+
+
+def _each_by_itself(data: Any, where: np.ndarray) -> Any:
+    """At constant places, of open sizes: what is at each of them, side by side."""
+    places = where.reshape(-1, where.shape[-1])
+    found = ops.stack(
+        [_at(data, [*map(int, place), *[slice(None)] * (len(data.shape) - len(place))]) for place in places]
+    )
+    rest = found.shape[1:]
+    if len(where.shape) == 2:
+        return found
+    if list(rest).count(None) > 1:
+        raise Unsupported("GatherND at a table of places, with more than one open size behind them, is not converted.")
+    return ops.reshape(found, one_open([*where.shape[:-1], *rest]))
 
 
 def _gather_in_batches(data: Any, where: Any, flat: Any, batch_dims: int) -> Any:

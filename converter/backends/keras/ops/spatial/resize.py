@@ -50,10 +50,14 @@ class Way:
 
 @dataclass(frozen=True)
 class Target:
-    """The size of one axis of the result: a number, a multiple of the input's, or that of another tensor's axis."""
+    """The size of one axis of the result: a number, a multiple of the input's, or that of another tensor's axis.
+
+    With a size, a scale says where its pixels lie. `part` is the part of the axis that is looked at, 0 to 1.
+    """
 
     size: int | None = None
     scale: float | None = None
+    part: tuple[float, float] | None = None
     like: tuple[Any, int, int] | None = None
 
 
@@ -71,20 +75,25 @@ def resize(
     keep_aspect_ratio_policy: str = "stretch",
     scales: Sequence[float] = (),
     sizes: Sequence[int] = (),
+    roi: Sequence[float] = (),
     like_axes: Sequence[int] = (),
     like_factors: Sequence[int] = (),
     name: str,
 ) -> Any:
-    """Interpolate the axes between batch and channels. Where sizes have -1, they are those of the next of `likes`."""
-    if keep_aspect_ratio_policy != "stretch" or coordinate_transformation_mode == "tf_crop_and_resize":
-        raise Unsupported(
-            f"Resize with keep_aspect_ratio_policy={keep_aspect_ratio_policy!r} and "
-            f"coordinate_transformation_mode={coordinate_transformation_mode!r} is not converted."
-        )
+    """Interpolate the axes between batch and channels. Where sizes have -1, they are those of the next of `likes`.
+
+    `roi` are the starts and the ends of the part that is resized, as shares of the axes.
+    """
     exclude = bool(exclude_outside) and (mode == "cubic" or bool(antialias))
     way = Way(mode, coordinate_transformation_mode, nearest_mode, cubic_coeff_a, exclude, bool(antialias))
     live = iter(zip(likes, like_axes, like_factors, strict=True))
-    if scales:
+    spatial = x.shape[1:-1]
+    if keep_aspect_ratio_policy != "stretch" and sizes:
+        targets = _in_proportion(keep_aspect_ratio_policy, spatial, sizes)
+    elif roi:
+        parts = np.asarray(roi, np.float32).reshape(2, -1).T.tolist()
+        targets = [Target(size, part=(start, end)) for size, (start, end) in zip(sizes, parts, strict=True)]
+    elif scales:
         targets = [Target(scale=float(s)) for s in scales]
     else:
         targets = [Target(size=s) if s >= 0 else Target(like=next(live)) for s in sizes]
@@ -93,7 +102,25 @@ def resize(
         return layer
     for axis, target in enumerate(targets, 1):
         x = _resize_axis(x, axis, target, way)
-    return x
+    return _extrapolated(x, spatial, targets, extrapolation_value) if roi else x
+
+
+def _in_proportion(policy: str, before: Sequence[int], wanted: Sequence[int]) -> list[Target]:
+    """All axes by the least, or the greatest, scale that a wanted size asks for; sizes are rounded."""
+    scales = [np.float32(b) / np.float32(a) for a, b in zip(before, wanted, strict=True)]
+    scale = min(scales) if policy == "not_larger" else max(scales)
+    return [Target(int(np.floor(np.float32(size) * scale + np.float32(0.5))), float(scale)) for size in before]
+
+
+def _extrapolated(x: Any, before: Sequence[int], targets: Sequence[Target], value: float) -> Any:
+    """What lies outside of the image is this value."""
+    inside: Any = True
+    for axis, (size, target) in enumerate(zip(before, targets, strict=True), 1):
+        assert target.size is not None and target.part is not None
+        places = interpolation.within_part(np.arange(target.size, dtype=np.float32), size, target.size, target.part)
+        shape = [-1 if a == axis else 1 for a in range(len(x.shape))]
+        inside = np.logical_and(inside, ((places >= 0) & (places <= size - 1)).reshape(shape))
+    return x if inside.all() else ops.where(inside, x, np.asarray(value, x.dtype))
 
 
 def _as_layer(x: Any, way: Way, targets: Sequence[Target], name: str) -> Any:
@@ -111,27 +138,32 @@ def _as_layer(x: Any, way: Way, targets: Sequence[Target], name: str) -> Any:
         return None
     if None not in factors and None not in spatial:
         return layers.UpSampling2D(tuple(factors), interpolation="bilinear", name=name, dtype=x.dtype)(x)
-    if all(target.size is not None for target in targets):
+    if all(target.size is not None and target.scale is None and target.part is None for target in targets):
         size = tuple(target.size for target in targets)
         return ops.image.resize(x, size, interpolation="bilinear", antialias=False, data_format="channels_last")
     return None
 
 
 def _whole_factor(size: int | None, target: Target) -> int | None:
+    if target.part is not None or (target.scale is not None and target.size is not None):
+        return None
     if target.scale is not None:
         return int(target.scale) if target.scale >= 1 and target.scale == int(target.scale) else None
     return target.size // size if size and target.size and target.size % size == 0 else None
 
 
 def _resize_axis(x: Any, axis: int, target: Target, way: Way) -> Any:
-    if target.scale == 1 or (target.size is not None and target.size == x.shape[axis]):
+    if _is_same(target, x.shape[axis]):
         return x
     size: Any = x.shape[axis]
     size = ops.cast(length(x, axis), "float32") if size is None else np.float32(size)
     i, count = _results(x, axis, target)
     xp = interpolation.arithmetic_of(count, size)
     scale = xp.divide(count, size) if target.scale is None else np.float32(target.scale)
-    positions = interpolation.source_positions(i, size, count, scale, way.coordinates)
+    if target.part is None:
+        positions = interpolation.source_positions(i, size, count, scale, way.coordinates)
+    else:
+        positions = interpolation.within_part(i, size, count, target.part)
     if way.mode == "nearest":
         return _take(x, axis, interpolation.clamped(interpolation.nearest(positions, way.rounding), size))
     if way.antialias and way.mode in ("linear", "cubic") and _shrinks(scale, positions):
@@ -151,6 +183,12 @@ def _resize_axis(x: Any, axis: int, target: Target, way: Way) -> Any:
         _take(x, axis, interpolation.clamped(place, size)) * _weight(weight, shape, x.dtype) for place, weight in pairs
     ]
     return sum(parts[1:], parts[0])
+
+
+def _is_same(target: Target, size: int | None) -> bool:
+    if target.part is not None:
+        return False
+    return target.scale == 1 or (target.scale is None and target.size is not None and target.size == size)
 
 
 def _shrinks(scale: Any, positions: Any) -> bool:
