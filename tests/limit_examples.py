@@ -129,7 +129,7 @@ PARTS = {
         body = b (int64 i, bool ci, float[2] v) => (bool co, float[2] vo) { co = Identity(ci) vo = Relu(v) }> }""",
     "odd quantisation": """g (float[batch,4] x) => (float[batch,4] y) <float[1,2] scale = {0.5, 0.25}> {
         q = QuantizeLinear<axis=1, block_size=2, output_dtype=3>(x, scale) y = Cast<to=1>(q) }""",
-    "tf_crop_and_resize": """g (float[1,3,4,4] x) => (float[1,3,8,8] y)
+    "tf_crop_and_resize": """g (float[1,3,h,4] x) => (float[1,3,a,8] y)
         <float[8] roi = {0, 0, 0, 0, 1, 1, 1, 1}, float[4] s = {1, 1, 2, 2}> {
         y = Resize<coordinate_transformation_mode="tf_crop_and_resize", mode="linear">(x, roi, s) }""",
     "samples by size": """g (float[1,3,8,8] x, float[2,4] r, int64[2] b) => (float[2,3,2,2] y) {

@@ -11,6 +11,9 @@ MOST_SOFTMAX_AXES = 5
 SIZED_BY_NUMBERS = frozenset({"Compress", "NonMaxSuppression", "NonZero", "Unique"})
 """Operators whose results have as many elements as the numbers say: JAX cannot compile them."""
 
+MOST_BROADCAST_AXES = 5
+"""Of a tensor with more, TensorFlow takes off on a CPU what broadcasts along one run of axes, and no other."""
+
 MOST_SLICED_AXES = 8
 """TensorFlow's StridedSlice takes no more on a CPU."""
 

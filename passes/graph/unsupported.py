@@ -145,7 +145,7 @@ PARTS: Mapping[str, Part] = {
         "Quantisation in blocks, or to 4 bits or float8 in activations", "Keras has no such numbers on every backend"
     ),
     "tf_crop_and_resize": Part(
-        "Resize with tf_crop_and_resize, or by factors that are not whole at open sizes",
+        "Resize in proportion, of a part (tf_crop_and_resize), or by factors that are not whole, at open sizes",
         "no Keras operation is equal",
         "fix the sizes with --input",
     ),

@@ -156,11 +156,20 @@ def _told_exactly(node: ir.Node, before: Sequence[Dim], after: Sequence[Dim]) ->
     is_crop = node.attributes.get_string("coordinate_transformation_mode", "half_pixel") == "tf_crop_and_resize"
     sizes, parts = constant_of(optional(node, 3)), constant_of(optional(node, 1))
     by_size = sizes is not None and sizes.size > 0
+    if is_crop and not by_size:
+        raise Unsupported(
+            "Resize of a part by scales is not converted: onnxruntime and the standard disagree on its size.",
+            node=describe(node),
+            hint="Export it with sizes.",
+        )
     if not is_crop and (policy == "stretch" or not by_size):
         return {}
     rank = len(before)
     axes = [a % rank for a in node.attributes.get_ints("axes", range(rank))]
-    if not all(d.is_static for a in axes for d in (before[a], after[a])) or (is_crop and parts is None):
+    kept = {0, 1} if len(axes) == rank else set()
+    if not all(d.is_static for a in axes if a not in kept for d in (before[a], after[a])) or (
+        is_crop and parts is None
+    ):
         raise Unsupported(
             f"Resize with keep_aspect_ratio_policy={policy!r}, or of a part, at open sizes is not converted.",
             node=describe(node),
@@ -169,8 +178,15 @@ def _told_exactly(node: ir.Node, before: Sequence[Dim], after: Sequence[Dim]) ->
     wanted = sizes.tolist() if sizes is not None and by_size else [after[a].coefficient for a in axes]
     starts, ends = np.split(parts, 2) if is_crop and parts is not None else ([0.0] * len(axes), [1.0] * len(axes))
     told = {a: (int(w), float(s), float(e)) for a, w, s, e in zip(axes, wanted, starts, ends, strict=True)}
-    if is_crop:
-        return {a: part for a, part in told.items() if before[a] != after[a] or part[1:] != (0.0, 1.0)}
+    for axis in axes if is_crop else ():
+        is_whole = told[axis][1:] == (0.0, 1.0)
+        if before[axis] == after[axis] and not is_whole:
+            raise Unsupported(
+                "Resize of a part to the size of the whole is not converted: onnxruntime copies the whole.",
+                node=describe(node),
+            )
+        if axis in kept and before[axis] == after[axis]:
+            del told[axis]
     return told
 
 

@@ -108,7 +108,6 @@ def _space_to_depth(node: ir.Node, site: Site) -> Shapes:
 @rule("Resize")
 def _resize(node: ir.Node, site: Site) -> Shapes:
     x = site.shape(0)
-    is_crop = node.attributes.get_string("coordinate_transformation_mode", "half_pixel") == "tf_crop_and_resize"
     axes = [axis % len(x) for axis in node.attributes.get_ints("axes", None) or range(len(x))]
     result = list(x)
     if site.has(3) and site.shape(3) != (0,):
@@ -117,11 +116,7 @@ def _resize(node: ir.Node, site: Site) -> Shapes:
         for axis, size in zip(axes, sizes, strict=True):
             result[axis] = size
         return [tuple(result)]
-    scales = site.factors(2)
-    if is_crop:
-        starts, ends = np.split(np.asarray(site.factors(1), np.float32), 2)
-        scales = [float(scale * (end - start)) for scale, start, end in zip(scales, starts, ends, strict=True)]
-    for axis, scale in zip(axes, scales, strict=True):
+    for axis, scale in zip(axes, site.factors(2), strict=True):
         result[axis] = scaled_size(x[axis], scale)
     return [tuple(result)]
 

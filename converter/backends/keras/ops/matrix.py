@@ -17,9 +17,13 @@ from converter.backends.keras.ops.spatial.convolution import require_constant
 
 
 @op("keraport::Dense")
-def dense(x: Any, kernel: Weight, bias: Weight | None = None, *, name: str) -> Any:
+def dense(x: Any, kernel: Any, bias: Any = None, *, name: str) -> Any:
     """y[…, n] = Σₖ x[…, k] kernel[k, n] + bias[n]."""
     require_constant(kernel, bias)
+    if x.shape[-1] is None:  # it has to be that of the kernel, but a layer is made for a size that is known
+        kernel, bias = operand(kernel, x, name=name), operand(bias, x, name=name)
+        y = ops.matmul(x, kernel)
+        return y if bias is None else add(y, bias)
     layer = layers.Dense(kernel.shape[1], use_bias=bias is not None, name=name, dtype=x.dtype)
     return with_weights(layer, x, kernel=kernel, bias=bias)
 

@@ -14,6 +14,7 @@ from converter.backends.keras.ops.arithmetic import truncated_quotient
 from converter.backends.keras.ops.axes import constant_ints, known_size
 from converter.backends.keras.ops.spatial.convolution import PADDING
 from passes.errors import Unsupported
+from passes.facts.keras import MOST_BROADCAST_AXES
 
 
 def _axes(x: Any, axes: Any, noop: int) -> tuple[int, ...] | None:
@@ -84,6 +85,14 @@ def _l2(x: Any, **where: Any) -> Any:
     return ops.sqrt(ops.sum(ops.square(x), **where))
 
 
+def _log_sum_exp(x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
+    if len(x.shape) <= MOST_BROADCAST_AXES:
+        return ops.logsumexp(x, axis=axis, keepdims=keepdims)
+    for each in axis:  # what is taken off broadcasts along one axis, then
+        x = ops.logsumexp(x, axis=each, keepdims=True)
+    return x if keepdims else ops.squeeze(x, axis)
+
+
 def _log_sum(x: Any, **where: Any) -> Any:
     return ops.log(ops.sum(x, **where))
 
@@ -94,7 +103,7 @@ def _sum_square(x: Any, **where: Any) -> Any:
 
 for _operator, _function in {
     "ReduceSum": ops.sum, "ReduceMin": _min, "ReduceProd": ops.prod, "ReduceL1": _l1, "ReduceL2": _l2,
-    "ReduceLogSum": _log_sum, "ReduceLogSumExp": ops.logsumexp, "ReduceSumSquare": _sum_square,
+    "ReduceLogSum": _log_sum, "ReduceLogSumExp": _log_sum_exp, "ReduceSumSquare": _sum_square,
 }.items():  # fmt: skip
     op(_operator)(_reduction(_function))
 

@@ -54,6 +54,11 @@ CASES = {
         *(image(target, mode="linear", coordinate_transformation_mode=mode, _contexts="conv") for mode, target in product(COORDINATES, TARGETS)),
         *(image(target, mode="cubic", coordinate_transformation_mode=mode, exclude_outside=outside, cubic_coeff_a=a, _contexts="conv")
           for mode, target, (outside, a) in product(COORDINATES, TARGETS, ((0, -0.75), (1, -0.5)))),
+        *(case("Resize", IMAGE, None, None, c(wanted), axes=[2, 3], mode=mode, keep_aspect_ratio_policy=policy, _contexts="conv")
+          for mode in ("nearest", "linear", "cubic") for policy in ("not_larger", "not_smaller") for wanted in ([7, 7], [3, 9], [8, 3], [4, 5])),
+        *(case("Resize", IMAGE, c(part, "float32"), None, c(wanted), axes=[2, 3], mode=mode, coordinate_transformation_mode="tf_crop_and_resize", extrapolation_value=10.0, _contexts="conv")
+          for mode in ("nearest", "linear", "cubic") for part in ([0, 0, 1, 1], [0.4, 0.6, 0.6, 0.8], [0.4, 0.6, 1.2, 1.7], [1, 0.9, 0, -0.5]) for wanted in ([3, 3], [7, 1], [5, 6])),
+        case("Resize", x(1, 3, 4, 5), c([0, 0, 0.2, 0.1, 1, 1, 0.9, 0.7], "float32"), None, c([1, 3, 7, 6]), mode="linear", coordinate_transformation_mode="tf_crop_and_resize"),
         image(scales(2, 2)), image(scales(2, 2), mode="linear"), image(scales(1, 2), mode="linear"),
         case("Resize", IMAGE, None, c([2, 1.5], "float32"), axes=[2, 3], mode="linear"), case("Resize", IMAGE, None, None, c([7, 8]), axes=[2, 3]), case("Resize", IMAGE, None, c([2], "float32"), axes=[3]),
         case("Resize", x(B, 3, 5), None, c([1, 1, 2], "float32")), case("Resize", x(B, 3, 5), None, None, c([7]), axes=[2], mode="linear"), case("Resize", x(B, 3, 5), None, c([1, 1, 2.5], "float32"), mode="linear"),
@@ -81,8 +86,33 @@ def test_equals_onnxruntime(case: Case) -> None:
 
 REFUSED = [
     image(scales(0.5, 0.5), x(B, 3, "h", "w"), mode="linear", antialias=1),
-    image(sizes(7, 7), keep_aspect_ratio_policy="not_larger"),
-    image(sizes(7, 7), coordinate_transformation_mode="tf_crop_and_resize"),
+    case("Resize", x(B, 3, "h", "w"), None, None, c([7, 7]), axes=[2, 3], keep_aspect_ratio_policy="not_larger"),
+    case(
+        "Resize",
+        IMAGE,
+        c([0, 0, 1, 0.5], "float32"),
+        c([2, 2], "float32"),
+        axes=[2, 3],
+        coordinate_transformation_mode="tf_crop_and_resize",
+    ),
+    case(
+        "Resize",
+        IMAGE,
+        c([0, 0, 1, 0.5], "float32"),
+        None,
+        c([4, 5]),
+        axes=[2, 3],
+        coordinate_transformation_mode="tf_crop_and_resize",
+    ),
+    case(
+        "Resize",
+        x(B, 3, "h", "w"),
+        c([0, 0, 1, 0.5], "float32"),
+        None,
+        c([7, 7]),
+        axes=[2, 3],
+        coordinate_transformation_mode="tf_crop_and_resize",
+    ),
     case("Resize", IMAGE, None, c([1, 2, 2, 2], "float32")),
     case("Resize", x(4, 5), None, c([2, 1.5], "float32")),
     image(scales(0.123456, 1), x(B, 3, "h", "w"), mode="linear"),
