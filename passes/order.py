@@ -22,6 +22,7 @@ from passes.fuse.layer_norm import FuseLayerNorm
 from passes.fuse.recurrent import FuseRecurrent
 from passes.fuse.roll import FuseRoll
 from passes.fuse.shared_weights import ShareWeights
+from passes.fuse.unrolled_recurrent import UnrollRecurrent
 from passes.graph.weight_views import MarkWeights
 from passes.layout import Layout
 from passes.normalize.convert_opset import ConvertOpset
@@ -112,6 +113,7 @@ def pipeline(
         ("RefusePrivate", RefusePrivate),  # first: what the passes write into a graph is theirs alone
         *closing,
         *((each.__name__, each) for each in SETTLING),
+        ("UnrollRecurrent", UnrollRecurrent),  # what the next would refuse, and FoldConstants could not look into
         ("FuseRecurrent", FuseRecurrent),  # while the parameters are there of which an exporter has made its weights
         *((each.__name__, each) for each in CLEARING),
         *opening,

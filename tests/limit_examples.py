@@ -4,7 +4,7 @@ from __future__ import annotations
 
 HEADER = '<ir_version: 10, opset_import: ["" : {opset}]>\n{text}'
 WINDOW = "g (float[batch,6] x) => (float[batch,6] y) <int64 n = {{6}}> {{ w = {operator}(n) y = Mul(x, w) }}"
-NET = """g (float[5,batch,2] x) => (float[5,1,batch,3] y)
+NET = """g (float[time,batch,2] x) => (float[time,1,batch,3] y)
         <float[1,{gates},2] w = {{{w}}}, float[1,{gates},3] r = {{{r}}}> {{
         y = {operator}<hidden_size=3{more}>(x, w, r) }}"""
 
@@ -113,7 +113,7 @@ REFUSED = {
 """A graph for one operator of each group of REFUSED."""
 
 PARTS = {
-    "computed weights": """g (float[5,2,3] x, float[1,9,3] w, float[1,9,3] r) => (float[5,1,2,3] y) {
+    "computed weights": """g (float[t,2,3] x, float[1,9,3] w, float[1,9,3] r) => (float[t,1,2,3] y) {
         y = GRU<hidden_size=3>(x, w, r) }""",
     "training": """g (float[2,3,4,4] x) => (float[2,3,4,4] y)
         <float[3] s = {1, 1, 1}, float[3] b = {0, 0, 0}, float[3] m = {0, 0, 0}, float[3] v = {1, 1, 1}> {

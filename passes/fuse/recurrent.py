@@ -109,25 +109,11 @@ class _Recurrent:
 
     def _activations(self) -> list[str]:
         """What Keras calls them: of the gates, and of the candidate."""
-        node, kind = self.node, self.node.op_type
-        count = len(DEFAULTS[kind])
-        asked = node.attributes.get_strings("activations", ()) or DEFAULTS[kind] * self.directions
-        told = [asked[start : start + count] for start in range(0, len(asked), count)]
-        odd = [name for name in asked if name not in ACTIVATIONS]
-        peepholes = node.inputs[7] if len(node.inputs) > 7 else None
-        problem = (
-            "clip" if node.attributes.get_float("clip", 0.0)
-            else "coupled input and forget gates" if node.attributes.get_int("input_forget", 0)
-            else "peepholes" if peepholes is not None and not _is_zero(peepholes)
-            else f"the activation {odd[0]}" if odd
-            else "another activation in each direction" if any(list(each) != list(told[0]) for each in told)
-            else "another activation of the cell than of the output" if kind == "LSTM" and told[0][1] != told[0][2]
-            else None
-        )  # fmt: skip
+        node, problem = self.node, odd_form(self.node)
         if problem is not None:
             part = PARTS["recurrent form"]
-            raise Unsupported(f"{kind} with {problem} is not converted: {part.reason}.", node=describe(node))
-        return [ACTIVATIONS[name] for name in told[0][:2]]
+            raise Unsupported(f"{node.op_type} with {problem} is not converted: {part.reason}.", node=describe(node))
+        return [ACTIVATIONS[name] for name in _asked(node)[0][:2]]
 
     def _lengths(self) -> ir.Value | None:
         """How long each row is; None where all are as long as the tensor."""
@@ -236,6 +222,36 @@ class _Recurrent:
             apart[axis] = len(parts)
             parts = [self.at.node("Concat", parts, apart, {"axis": axis})]
         _take_place(old, parts[0])
+
+
+def odd_form(node: ir.Node) -> str | None:
+    """What Keras' layers do not compute of a recurrent net, in words."""
+    told = _asked(node)
+    odd = [name for each in told for name in each if name not in ACTIVATIONS]
+    peepholes = node.inputs[7] if len(node.inputs) > 7 else None
+    return (
+        "clip" if node.attributes.get_float("clip", 0.0)
+        else "coupled input and forget gates" if node.attributes.get_int("input_forget", 0)
+        else "peepholes" if peepholes is not None and not _is_zero(peepholes)
+        else f"the activation {odd[0]}" if odd
+        else "another activation in each direction" if any(list(each) != list(told[0]) for each in told)
+        else "another activation of the cell than of the output" if node.op_type == "LSTM" and told[0][1] != told[0][2]
+        else None
+    )  # fmt: skip
+
+
+def _asked(node: ir.Node) -> list[Sequence[str]]:
+    """The activations of each direction."""
+    count = len(DEFAULTS[node.op_type])
+    directions = 2 if node.attributes.get_string("direction", "forward") == "bidirectional" else 1
+    asked = node.attributes.get_strings("activations", ()) or DEFAULTS[node.op_type] * directions
+    return [asked[start : start + count] for start in range(0, len(asked), count)]
+
+
+def is_computed(node: ir.Node, place: int) -> bool:
+    """Whether an input is there, and the graph computes it."""
+    value = node.inputs[place] if place < len(node.inputs) else None
+    return value is not None and value.const_value is None
 
 
 def _own(names: Sequence[str], graph: ir.Graph, array: np.ndarray) -> str | None:

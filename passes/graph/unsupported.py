@@ -112,7 +112,7 @@ REFUSED: tuple[Refused, ...] = (
 
 PARTS: Mapping[str, Part] = {
     "computed weights": Part(
-        "LSTM, GRU or RNN with weights that the graph computes",
+        "LSTM, GRU or RNN with weights that the graph computes, over more than 64 steps or an open number",
         "a Keras layer holds its weights",
         "export in eval() mode",
     ),
@@ -151,7 +151,8 @@ PARTS: Mapping[str, Part] = {
     ),
     "far reflections": Part("Pad that reflects more than the axis has", "backends differ there"),
     "recurrent form": Part(
-        "LSTM, GRU or RNN with clip, peepholes, coupled gates, or activations that Keras has not",
+        "LSTM, GRU or RNN with clip, peepholes, coupled gates, or activations that Keras has not, over more than 64 steps "
+        "or an open number",
         "Keras' layers compute the usual form",
     ),
     "samples by size": Part(

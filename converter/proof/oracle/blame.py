@@ -41,12 +41,21 @@ def broken_files_told(source: Source) -> Iterator[None]:
 
 
 def _refusal(source: Source) -> str | None:
-    """Why onnxruntime does not load the source, or does not run it on the first inputs that a proof would try."""
+    """Why onnxruntime does not load the source, or does not run it at any of the sizes that a proof would try."""
     from converter.proof.oracle import Oracle
 
+    reason = None
     try:
         inputs = graph_inputs(source.model)
-        Oracle(source.path or source.model, threads=1).run(feeds(inputs, plan(inputs)[0]))
+        oracle = Oracle(source.path or source.model, threads=1)
+        trials = [feeds(inputs, case) for case in plan(inputs)]
     except ConversionError as error:
         return error.message
-    return None
+    for trial in trials:
+        try:
+            oracle.run(trial)
+        except BadSource as error:
+            reason = error.message
+        else:
+            return None
+    return reason

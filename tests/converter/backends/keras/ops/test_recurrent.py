@@ -10,7 +10,6 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-import converter
 from tests.harness import check_onnx
 from tests.op_cases import Case, case, w, x
 from tests.op_checks import check, parameters
@@ -104,23 +103,6 @@ def test_other_forms(kind: str) -> None:
 def test_a_gru_that_resets_after_its_product() -> None:
     for direction in ("forward", "bidirectional"):
         check_onnx(model("GRU", direction, linear_before_reset=1), sizes=SIZES)
-
-
-@pytest.mark.parametrize(
-    ("kind", "attributes", "word"),
-    [
-        ("LSTM", {"clip": 1.0}, "clip"),
-        ("LSTM", {"input_forget": 1}, "coupled"),
-        ("RNN", {"activations": ["Affine"]}, "Affine"),
-        ("LSTM", {"activations": ["Sigmoid", "Tanh", "Relu"]}, "another activation of the cell"),
-        ("RNN", {"activations": ["Tanh", "Relu"], "direction": "bidirectional"}, "in each direction"),
-    ],
-)
-def test_what_keras_layers_have_not_is_refused(kind: str, attributes: dict[str, Any], word: str) -> None:
-    import onnx_ir as ir
-
-    with pytest.raises(converter.Unsupported, match=word):
-        converter.convert(ir.from_proto(model(kind, **attributes)), verify=False)
 
 
 @pytest.mark.parametrize("case", parameters(CASES))

@@ -1,0 +1,111 @@
+"""Recurrent nets that Keras' layers do not compute, written out step by step.
+
+Given    Y, Y_h = GRU<clip=0.5>(X, W, R, B)                               X: [3, batch, 8]
+Result   every step's gates as products, sums and activations             three times
+
+That is: with weights that the graph computes, clip, peepholes, coupled gates, activations that Keras has not or that
+have parameters, or other ones in each direction. Formulas: ONNX LSTM, GRU and RNN.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import onnx_ir as ir
+
+from passes.errors import Unsupported, describe
+from passes.fuse.recurrent import DEFAULTS, STATES, is_computed, odd_form
+from passes.fuse.recurrent_steps import Direction, joined
+from passes.graph.builder import Builder, Names, sizes_of
+
+MOST_STEPS = 64
+"""As many as the turns of a loop that is written out."""
+
+PARAMETERS: Mapping[str, Mapping[str, float]] = {
+    "Affine": {"alpha": 1.0, "beta": 0.0},
+    "Elu": {"alpha": 1.0},
+    "HardSigmoid": {"alpha": 0.2, "beta": 0.5},
+    "LeakyRelu": {"alpha": 0.01},
+    "Relu": {},
+    "ScaledTanh": {"alpha": 1.0, "beta": 1.0},
+    "Sigmoid": {},
+    "Softplus": {},
+    "Softsign": {},
+    "Tanh": {},
+    "ThresholdedRelu": {"alpha": 1.0},
+}
+"""The activations that the standard names, and the parameters that each takes, with their defaults."""
+
+
+class UnrollRecurrent(ir.passes.InPlacePass):
+    """Write out LSTM, GRU and RNN nodes of odd forms whose number of steps is known and small.
+
+    Raises:
+        Unsupported: an activation that the standard does not name.
+    """
+
+    def call(self, model: ir.Model) -> ir.passes.PassResult:
+        found = [node for node in model.graph.all_nodes() if _is_odd(node) and _steps(node) is not None]
+        if found:
+            names = Names(model)
+            for node in found:
+                _unroll(node, names)
+        return ir.passes.PassResult(model, bool(found))
+
+
+def _is_odd(node: ir.Node) -> bool:
+    if node.domain != "" or node.op_type not in STATES:
+        return False
+    return odd_form(node) is not None or any(is_computed(node, place) for place in (1, 2, 3))
+
+
+def _steps(node: ir.Node) -> int | None:
+    x = node.inputs[0]
+    if x is None or x.shape is None or len(x.shape) != 3:
+        return None
+    length = x.shape[1 if node.attributes.get_int("layout", 0) else 0]
+    return length if isinstance(length, int) and length <= MOST_STEPS else None
+
+
+def _unroll(node: ir.Node, names: Names) -> None:
+    at, first = Builder(node, names), bool(node.attributes.get_int("layout", 0))
+    x = node.inputs[0]
+    assert x is not None
+    if first:
+        batch, length, width = sizes_of(x)
+        x = at.node("Transpose", [x], [length, batch, width], {"perm": [1, 0, 2]})
+    length, batch, width = sizes_of(x)
+    direction = node.attributes.get_string("direction", "forward")
+    turns = [False, True] if direction == "bidirectional" else [direction == "reverse"]
+    told = _activations(node, len(turns))
+    sides = [Direction(at, node, place, back, told[place], batch, x) for place, back in enumerate(turns)]
+    results = [side.run(x) for side in sides]
+    hidden = sides[0].hidden
+    sizes = [length, len(turns), batch, hidden]
+    every = joined(at, [steps for steps, _ in results], 1, sizes)
+    last = [
+        joined(at, [states[place] for _, states in results], 0, [len(turns), batch, hidden])
+        for place in range(STATES[node.op_type])
+    ]
+    if first:
+        every = at.node("Transpose", [every], [batch, length, len(turns), hidden], {"perm": [2, 0, 1, 3]})
+        last = [at.node("Transpose", [s], [batch, len(turns), hidden], {"perm": [1, 0, 2]}) for s in last]
+    for old, new in zip(node.outputs, (every, *last), strict=False):
+        old.replace_all_uses_with(new, replace_graph_outputs=True)
+        if new.is_graph_output():
+            new.name, old.name = old.name, None
+    at.graph.remove(node, safe=True)
+
+
+def _activations(node: ir.Node, directions: int) -> list[list[tuple[str, dict[str, float]]]]:
+    """By direction, each with its parameters: those are told in one list, in the order of the activations."""
+    names = list(node.attributes.get_strings("activations", ()) or DEFAULTS[node.op_type] * directions)
+    told = {key: list(node.attributes.get_floats(f"activation_{key}", ())) for key in ("alpha", "beta")}
+    found = []
+    for name in names:
+        known = next((each for each in PARAMETERS if each.lower() == name.lower()), None)
+        if known is None:
+            raise Unsupported(f"{node.op_type} with the activation {name} is not converted.", node=describe(node))
+        found.append((known, {k: told[k].pop(0) if told[k] else default for k, default in PARAMETERS[known].items()}))
+    count = len(DEFAULTS[node.op_type])
+    return [found[start : start + count] for start in range(0, len(found), count)]
