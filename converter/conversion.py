@@ -22,8 +22,8 @@ from converter.prepare import prepare_source
 from converter.processes.exclusive import exclusive
 from converter.proof.cases import graph_inputs
 from converter.proof.compare import Tolerance
+from converter.proof.guilt.broken_files import broken_files_told
 from converter.proof.index_bounds import length_limits
-from converter.proof.oracle.blame import broken_files_told
 from converter.prove import Proof, written
 from converter.report import OnStage, Report
 from converter.report.training import describe_training

@@ -151,8 +151,8 @@ PARTS: Mapping[str, Part] = {
     ),
     "far reflections": Part("Pad that reflects more than the axis has", "backends differ there"),
     "recurrent form": Part(
-        "LSTM, GRU or RNN with clip, peepholes, coupled gates, or activations that Keras has not, over more than 64 steps "
-        "or an open number",
+        "LSTM, GRU or RNN with clip, peepholes, coupled gates, or activations that Keras has not, over more than 64 "
+        "steps or an open number",
         "Keras' layers compute the usual form",
     ),
     "samples by size": Part(

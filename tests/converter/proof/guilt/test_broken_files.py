@@ -9,7 +9,7 @@ import pytest
 
 import converter
 from converter.errors import BadSource, LimitExceeded
-from converter.proof.oracle.blame import broken_files_told
+from converter.proof.guilt.broken_files import broken_files_told
 from converter.sources import load
 from tests.harness import graph
 
