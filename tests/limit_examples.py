@@ -88,6 +88,10 @@ CONVERTED = {
     "SequenceInsert": LIST + "{ s = SequenceConstruct(x) t = SequenceInsert(s, x) y = SequenceAt(t, zero) }",
     "SequenceLength": LIST
     + "{ r = Relu(x) s = SequenceConstruct(x, r) n = SequenceLength(s) f = Cast<to=1>(n) y = Mul(x, f) }",
+    "BitCast": "g (float[batch,3] x) => (int32[batch,3] y) { y = BitCast<to=6>(x) }",
+    "CumProd": "g (float[batch,3,4] x) => (float[batch,3,4] y) <int64 a = {1}> { y = CumProd<exclusive=1>(x, a) }",
+    "TensorScatter": """g (float[2,4,3] p, float[2,1,3] u) => (float[2,4,3] y) <int64[2] i = {3, 0}> {
+        y = TensorScatter(p, u, i) }""",
     "MaxUnpool": """g (float[batch,2,3,3] x) => (float[batch,2,6,6] y) {
         p, i = MaxPool<kernel_shape=[1, 1]>(x) y = MaxUnpool<kernel_shape=[2, 2], strides=[2, 2]>(p, i) }""",
     "DeformConv": """g (float[1,1,4,4] x, float[1,8,3,3] o) => (float[1,1,3,3] y) <float[1,1,2,2] w = {1, 2, 3, 4}> {
@@ -108,16 +112,12 @@ REFUSED = {
     "Optional": "g (float[2,3] x) => (float[2,3] y) { o = Optional(x) y = OptionalGetElement(o) }",
     "MaxRoiPool": """g (float[2,3,8,8] x, float[4,5] r) => (float[4,3,2,2] y) {
         y = MaxRoiPool<pooled_shape=[2,2]>(x, r) }""",
-    "TensorScatter": "g (float[2,4,3] p, float[2,1,3] u) => (float[2,4,3] y) { y = TensorScatter(p, u) }",
 }  # fmt: skip
 """A graph for one operator of each group of REFUSED."""
 
 PARTS = {
     "computed weights": """g (float[t,2,3] x, float[1,9,3] w, float[1,9,3] r) => (float[t,1,2,3] y) {
         y = GRU<hidden_size=3>(x, w, r) }""",
-    "training": """g (float[2,3,4,4] x) => (float[2,3,4,4] y)
-        <float[3] s = {1, 1, 1}, float[3] b = {0, 0, 0}, float[3] m = {0, 0, 0}, float[3] v = {1, 1, 1}> {
-        y, n, o = BatchNormalization<training_mode=1>(x, s, b, m, v) }""",
     "indices": """g (float[1,3,h,w] x) => (float[1,3,a,b] y, int64[1,3,a,b] i) {
         y, i = MaxPool<kernel_shape=[2,2], strides=[2,2]>(x) }""",
     "computed axes": "g (float[batch,4] x, int64[1] a) => (float[m] y) { y = ReduceSum<keepdims=0>(x, a) }",

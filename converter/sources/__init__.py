@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,8 @@ def load(source: Any, options: Options | None = None, **told: Any) -> Source:
     """
     options = options or Options(**told)
     loaded = _load(source, options)
+    if loaded.kind == "onnx":
+        loaded = _with_required_sizes(loaded)
     if options.constants:
         from converter.sources.onnx.constants import fix_inputs
 
@@ -48,6 +51,18 @@ def load(source: Any, options: Options | None = None, **told: Any) -> Source:
 
         loaded = dequantised(loaded)
     return loaded
+
+
+def _with_required_sizes(loaded: Source) -> Source:
+    from converter.sources.onnx.required_sizes import required_sizes, settle
+
+    sizes = required_sizes(loaded.model.graph)
+    if not sizes:
+        return loaded
+    model = loaded.model.clone()  # the one given is its owner's
+    notes = settle(model.graph, sizes)
+    inputs = tuple(InputSpec.of(value) for value in model.graph.inputs if not value.is_initializer())
+    return replace(loaded, model=model, inputs=inputs if loaded.inputs else (), notes=[*loaded.notes, *notes])
 
 
 def _load(source: Any, options: Options) -> Source:

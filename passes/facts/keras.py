@@ -14,6 +14,9 @@ SIZED_BY_NUMBERS = frozenset({"Compress", "NonMaxSuppression", "NonZero", "Uniqu
 MOST_BROADCAST_AXES = 5
 """Of a tensor with more, TensorFlow takes off on a CPU what broadcasts along one run of axes, and no other."""
 
+MOST_MIRRORED_AXES = 5
+"""TensorFlow's MirrorPad takes no more."""
+
 MOST_SLICED_AXES = 8
 """TensorFlow's StridedSlice takes no more on a CPU."""
 

@@ -70,6 +70,8 @@ BY_PASSES: Mapping[str, str] = {
         "become the composition by which the standard defines them",
     ),
     "Attention": "becomes a dot-product attention by heads",
+    **dict.fromkeys(_names("BitCast CumProd"), "become Keras' view and cumprod"),
+    "TensorScatter": "becomes a choice between what is there and what is written",
     "Swish": "becomes x · sigmoid(αx)",
     **dict.fromkeys(
         _names(
@@ -103,11 +105,6 @@ REFUSED: tuple[Refused, ...] = (
         _names("MaxRoiPool"),
         "not written yet: Keras has no layer for it, it has to be made of gathers",
     ),
-    Refused(
-        "Newer than the pinned opset 23, without an equal there",
-        _names("BitCast CumProd TensorScatter"),
-        "every graph is brought to opset 23 first",
-    ),
 )
 
 PARTS: Mapping[str, Part] = {
@@ -115,9 +112,6 @@ PARTS: Mapping[str, Part] = {
         "LSTM, GRU or RNN with weights that the graph computes, over more than 64 steps or an open number",
         "a Keras layer holds its weights",
         "export in eval() mode",
-    ),
-    "training": Part(
-        "BatchNormalization in training mode", "models are converted for inference", "export in eval() mode"
     ),
     "indices": Part(
         "MaxPool with its Indices output, or MaxUnpool, of images of open size",

@@ -10,6 +10,7 @@ import onnx_ir as ir
 
 from passes.errors import Unsupported, describe
 from passes.graph.builder import Builder, Names, Sizes, first_input, sizes_of
+from passes.opset import OPSET
 
 OF_RESIZE = ("scales", "sizes", "like_axes", "like_factors", "roi")
 """Attributes that are inputs in the standard."""
@@ -166,6 +167,40 @@ def sort(node: ir.Node, names: Names) -> None:
     made = ir.node("TopK", [x, count], dict(node.attributes), outputs=outputs, name=node.name)
     at.graph.insert_before(node, made)
     at.replace(*outputs)
+
+
+def bit_cast(node: ir.Node, names: Names) -> None:
+    """The same bits as numbers of another type: a standard operator, of an opset that changes no other meaning."""
+    names.opset_imports[""] = max(names.opset_imports.get("", OPSET), 26)
+    node.domain = ""
+
+
+def running_product(node: ir.Node, names: Names) -> None:
+    """The product of what is up to each place; `exclusive` leaves out the place itself, `reverse` begins at the end.
+
+    [..., i, j] → [..., i], of a row for each place, in which what lies behind it is 1.
+    """
+    at, x = Builder(node, names), first_input(node)
+    given = node.inputs[1]
+    if given is None or given.const_value is None:
+        raise Unsupported("The axis of CumProd is computed.", node=describe(node))
+    sizes, axis = sizes_of(x), int(given.const_value.numpy().item())
+    axis %= len(sizes)
+    exclusive, reverse = (node.attributes.get_int(name, 0) for name in ("exclusive", "reverse"))
+    order = [a for a in range(len(sizes)) if a != axis] + [axis]
+    moved = at.node("Transpose", [x], [sizes[a] for a in order], {"perm": order})
+    length = at.node("Squeeze", [_size(at, x, axis)], [])
+    bounds = [at.constant(np.array(number, np.int64), label) for number, label in ((0, "start"), (1, "step"))]
+    place = at.node("Range", [bounds[0], length, bounds[1]], [sizes[axis]])
+    rows, columns = (at.node("Unsqueeze", [place, at.constant([a], "axis")], [1, 1]) for a in (1, 0))
+    kind = ("Less" if exclusive else "LessOrEqual") if not reverse else ("Greater" if exclusive else "GreaterOrEqual")
+    is_seen = at.node(kind, [columns, rows], [sizes[axis], sizes[axis]], dtype=ir.DataType.BOOL)
+    wide = at.node("Unsqueeze", [moved, at.constant([-2], "row")], [*(sizes[a] for a in order[:-1]), 1, sizes[axis]])
+    one = at.constant(np.array(1, x.dtype.numpy() if x.dtype is not None else np.float32), "one")
+    seen = at.node("Where", [is_seen, wide, one], [*(sizes[a] for a in order), sizes[axis]], dtype=x.dtype)
+    product = at.node("ReduceProd", [seen, at.constant([-1], "last")], [sizes[a] for a in order], {"keepdims": 0})
+    back = [order.index(a) for a in range(len(order))]
+    at.replace(at.node("Transpose", [product], sizes, {"perm": back}))
 
 
 def dropout(node: ir.Node, names: Names) -> None:

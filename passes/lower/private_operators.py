@@ -65,7 +65,9 @@ PRIVATE: dict[str, PrivateOperator] = {
         f"keraport::{meanings.FLATTENED}{op_type}": _own(meanings.flattened, 1, 1, "axis")
         for op_type in ("Softmax", "LogSoftmax", "Hardmax")
     },
+    "keraport::BitCast": _own(meanings.bit_cast, 1, 1, "to"),
     "keraport::CentreCrop": _own(lower_centre_crop, 1, 1, "axes", "mode", "sizes", "surplus"),
+    "keraport::CumProd": _own(meanings.running_product, 2, 2, "exclusive", "reverse"),
     "keraport::Dense": _own(meanings.dense, 2, 3),
     "keraport::DotProductAttention": _own(meanings.attention, 3, 4, "is_causal", "scale"),
     "keraport::Dropout": _own(meanings.dropout, 1, 1, "noise", "rate"),

@@ -281,6 +281,13 @@ def _space_to_depth_28(node: ir.Node, names: Names) -> None:
     _only_default(node, "mode", "DCR")
 
 
+@downgrade(26, "BitCast", "CumProd")
+def _private(node: ir.Node, names: Names) -> None:
+    """23 has no equal, and Keras has."""
+    node.domain = "keraport"
+    names.opset_imports.setdefault("keraport", 1)
+
+
 @downgrade(24, "Swish")
 def _swish(node: ir.Node, names: Names) -> None:
     """Swish(x) = x · sigmoid(alpha · x)."""

@@ -31,14 +31,15 @@ def merge_axis(walk: Walk, view: View, axis: int) -> View:
     return walk.join_axis(view, axis) or plain(walk.materialise(view))
 
 
-@rule("Softmax", "LogSoftmax", "Hardmax", "CumSum", "LpNormalization")
+@rule("Softmax", "LogSoftmax", "Hardmax", "CumSum", "LpNormalization", "keraport::CumProd")
 def along_one_axis(walk: Walk, node: ir.Node) -> None:
     """The shape stays, one axis matters."""
     attributes = dict(node.attributes)
-    if node.op_type == "CumSum":
+    is_running = node.op_type in ("CumSum", "CumProd")
+    if is_running:
         where = constant_of(operand(node, 1))
         if where is None:
-            raise Unsupported("The axis of CumSum is computed.", node=describe(node))
+            raise Unsupported(f"The axis of {node.op_type} is computed.", node=describe(node))
         axis = int(where.item())
     else:
         axis = node.attributes.get_int("axis", -1)
@@ -50,11 +51,11 @@ def along_one_axis(walk: Walk, node: ir.Node) -> None:
     if len(dims) > MOST_SOFTMAX_AXES:  # the value itself has as many
         base, base_axis = _of_three_axes(walk, base, base_axis), 1
     inputs: list[ir.Value | None] = [base]
-    if node.op_type == "CumSum":
+    if is_running:
         inputs.append(walk.constant(np.asarray(base_axis)))
     else:
         attributes["axis"] = ir.AttrInt64("axis", base_axis)
-    out = walk.emit(node.op_type, inputs, dims_of(base), attributes)
+    out = walk.emit(node.op_type, inputs, dims_of(base), attributes, domain=node.domain)
     walk.views[node.outputs[0]] = View(walk.reshape(out, dims), view.axes)
 
 

@@ -17,7 +17,7 @@ _UNARY = """
     IsInf IsNaN LRN LayerNormalization LeakyRelu Log LogSoftmax LpNormalization MeanVarianceNormalization Mish Neg
     Not RMSNormalization Reciprocal Relu Round ScatterElements ScatterND Selu Shrink Sigmoid Sign Sin Sinh Softmax
     Softplus Softsign Sqrt Tan Tanh ThresholdedRelu Trilu keraport::FlattenedHardmax keraport::FlattenedLogSoftmax
-    keraport::FlattenedSoftmax keraport::Roll
+    keraport::BitCast keraport::CumProd keraport::FlattenedSoftmax keraport::Roll
 """
 UNARY = tuple(_UNARY.split())
 _BROADCASTING = """

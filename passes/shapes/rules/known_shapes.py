@@ -96,7 +96,11 @@ class KnownShapes:
 
     def equate(self, one: Dim, simpler: Dim) -> None:
         """An operator needs both to be equal: they are one size, and where they are not the source fails as well."""
-        if one == simpler or not isinstance(one, Expr) or not isinstance(simpler, Expr):
+        if one == simpler or not isinstance(one, Expr):
+            return
+        if isinstance(simpler, int):
+            if symbols(one) <= self._of_inputs and not is_symbol(one):
+                self._same[one] = simpler
             return
         if symbols(one) == symbols(simpler) <= self._of_inputs and not is_symbol(one):
             self._same[one] = simpler

@@ -9,9 +9,10 @@ from passes.shapes.rules.registry import NoRule, Shapes, Site, rule
 
 @rule("GRU", "LSTM", "RNN")
 def _recurrent(node: ir.Node, site: Site) -> Shapes:
-    x, recurrent = site.shape(0), site.shape(2)
-    if len(x) != 3 or len(recurrent) != 3:
+    x, kernel, recurrent = site.shape(0), site.shape(1), site.shape(2)
+    if len(x) != 3 or len(recurrent) != 3 or len(kernel) != 3:
         raise NoRule
+    site.equate(x[2], kernel[2])
     directions, hidden = recurrent[0], recurrent[2]
     if node.attributes.get_int("layout", 0):
         batch, length = x[0], x[1]

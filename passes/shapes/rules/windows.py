@@ -27,6 +27,7 @@ def _conv(node: ir.Node, site: Site) -> Shapes:
     if weight is not None:
         require_equal(len(weight), len(x))
         require_equal(weight[1] * node.attributes.get_int("group", 1), x[1])
+        site.equate(x[1], weight[1] * node.attributes.get_int("group", 1))
     strides = node.attributes.get_ints("strides", None) or [1] * rank
     dilations = node.attributes.get_ints("dilations", None) or [1] * rank
     pads = node.attributes.get_ints("pads", None) or [0] * (2 * rank)
@@ -66,6 +67,7 @@ def _conv_transpose(node: ir.Node, site: Site) -> Shapes:
     x, weight = site.shape(0), site.shape(1)
     rank = len(x) - 2
     channels = weight[1] * node.attributes.get_int("group", 1)
+    site.equate(x[1], weight[0])
     fixed = node.attributes.get_ints("output_shape", None)
     if fixed:
         return [(x[0], channels, *fixed[-rank:])]

@@ -9,7 +9,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from passes.errors import BadSource
 from passes.normalize.inline_functions import InlineFunctions
-from tests.harness import check_pass, graph, operators
+from tests.harness import check_onnx, check_pass, graph, operators
 
 
 def test_nodes_are_sorted() -> None:
@@ -60,3 +60,29 @@ def test_functions_are_inlined_with_the_metadata_of_the_call() -> None:
     assert operators(model) == ["Relu", "Neg", "Relu", "Neg"]
     assert [node.metadata_props["keraport.module"] for node in model.graph] == ["block0"] * 2 + ["block1"] * 2
     assert not model.functions and dict(model.opset_imports) == {"": 23}
+
+
+TRAINED = """g (float[{x}] x) => (float[{x}] y, float[3] m, float[3] v)
+<float[3] s = {{1, 2, 3}}, float[3] b = {{0.5, 0, -1}}, float[3] rm = {{0, 1, 2}}, float[3] rv = {{1, 2, 3}}> {{
+    y, m, v = BatchNormalization<training_mode=1, momentum=0.75, epsilon=0.1>(x, s, b, rm, rv) }}"""
+
+
+@pytest.mark.parametrize("x", ["n,3", "n,3,5", "n,3,h,w"])
+def test_batch_normalization_in_training(x: str) -> None:
+    check_onnx(TRAINED.format(x=x), sizes={"n": (2, 3)})
+
+
+@pytest.mark.parametrize("mode", ["linear", "circular"])
+@pytest.mark.parametrize(("axis", "update"), [(1, "n,2,3,4"), (-2, "n,5,1,4")])
+def test_tensor_scatter(mode: str, axis: int, update: str) -> None:
+    text = f"""<ir_version: 11, opset_import: ["" : 24]>
+    g (float[n,5,3,4] p, float[{update}] u, int64[n] i) => (float[n,5,3,4] y) {{
+        y = TensorScatter<axis={axis}, mode="{mode}">(p, u, i) }}"""
+    place = np.random.default_rng(0)
+    shape = [int(size) if size != "n" else 2 for size in update.split(",")]
+    feeds = {"p": place.random((2, 5, 3, 4), np.float32), "u": place.random(shape, np.float32), "i": np.array([2, 1])}
+    check_onnx(text, feeds=[feeds])
+
+
+def test_a_mask_of_nothing_left_out() -> None:
+    check_onnx("g (float[n,3] x) => (float[n,3] y, bool[n,3] m) { y, m = Dropout(x) }", dropout=False)

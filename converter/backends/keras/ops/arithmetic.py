@@ -161,6 +161,14 @@ def cast(x: Any, *, to: int, saturate: int = 1, round_mode: str = "up", name: st
     return ops.cast(x, dtype)
 
 
+@op("keraport::BitCast")
+def bit_cast(x: Any, *, to: int, name: str) -> Any:
+    """The same bits as numbers of another type."""
+    if "bool" in (x.dtype, onnx_dtype(to)):
+        return ops.cast(x, onnx_dtype(to))
+    return ops.view(x, onnx_dtype(to))
+
+
 LARGEST = {"float8_e4m3fn": 448.0, "float8_e5m2": 57344.0}
 """What a cast that saturates makes of what is larger, infinity among it."""
 

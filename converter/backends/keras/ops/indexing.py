@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -192,17 +193,23 @@ def _gather_in_batches(data: Any, where: Any, flat: Any, batch_dims: int) -> Any
     return ops.reshape(ops.take_along_axis(rows, picked, axis=1), (-1, *batch, *middle, *rest))
 
 
-@op("CumSum")
-def cumsum(x: Any, axis: Any, *, exclusive: int = 0, reverse: int = 0, name: str) -> Any:
-    where = constant_ints(axis)[0]
-    if reverse:
-        x = ops.flip(x, axis=where)
-    total = ops.cumsum(x, axis=where)
-    if exclusive:  # less x it would be rounded: what cancels is as large as the sum
-        before: list[Any] = [slice(None)] * (where % len(x.shape))
-        width = [(int(axis == len(before)), 0) for axis in range(len(x.shape))]
-        total = ops.pad(total[(*before, slice(None, -1))], width)
-    return ops.flip(total, axis=where) if reverse else total
+def _running(function: Callable[..., Any], first: int) -> Any:
+    def running(x: Any, axis: Any, *, exclusive: int = 0, reverse: int = 0, name: str) -> Any:
+        where = constant_ints(axis)[0]
+        if reverse:
+            x = ops.flip(x, axis=where)
+        total = function(x, axis=where)
+        if exclusive:  # less x it would be rounded: what cancels is as large as the sum
+            before: list[Any] = [slice(None)] * (where % len(x.shape))
+            width = [(int(axis == len(before)), 0) for axis in range(len(x.shape))]
+            total = ops.pad(total[(*before, slice(None, -1))], width, constant_values=first)
+        return ops.flip(total, axis=where) if reverse else total
+
+    return running
+
+
+op("CumSum")(_running(ops.cumsum, 0))
+op("keraport::CumProd")(_running(ops.cumprod, 1))
 
 
 @op("keraport::Roll")

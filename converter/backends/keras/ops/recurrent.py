@@ -14,6 +14,7 @@ from converter.backends.keras.build.registry import op
 from converter.backends.keras.build.weights import Weight, with_weights
 from converter.backends.keras.nesting.levels import as_list
 from converter.backends.keras.ops.spatial.convolution import require_constant
+from passes.errors import Unsupported
 
 
 @op("keraport::LSTM")
@@ -100,6 +101,8 @@ def _called(
     others = (*others, *[None] * (count - len(others)))  # a bias that is absent at the end
     weights, states = others[:count], [operand(state, x, name=name) for state in others[count:]]
     require_constant(*weights)
+    if x.shape[-1] is None:
+        raise Unsupported("A recurrent net over features whose number is known only at run time is not converted.")
     biases = [_bias(weight) for weight in weights[2::3]]
     options = {
         "use_bias": any(bias is not None for bias in biases),

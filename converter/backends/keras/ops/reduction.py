@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 from keras import KerasTensor, layers, ops
 
 from converter.backends.keras.build.live_sizes import size_of
@@ -13,7 +14,6 @@ from converter.backends.keras.build.registry import op
 from converter.backends.keras.ops.arithmetic import truncated_quotient
 from converter.backends.keras.ops.axes import constant_ints, known_size
 from converter.backends.keras.ops.spatial.convolution import PADDING
-from passes.errors import Unsupported
 from passes.facts.keras import MOST_BROADCAST_AXES
 
 
@@ -54,18 +54,28 @@ def reduce_max(x: Any, axes: Any = None, *, keepdims: int = 1, noop_with_empty_a
     which = _axes(x, axes, noop_with_empty_axes)
     if which is None:
         return x
-    _check_numbers(x, which)
+    if _is_empty(x, which):
+        return _of_nothing(x, which, keepdims=bool(keepdims), least=True)
     pooled = _global_pool(x, which, keepdims, name, MAXIMUM)
     return ops.max(x, axis=which, keepdims=bool(keepdims)) if pooled is None else pooled
 
 
-def _check_numbers(x: Any, axes: tuple[int, ...]) -> None:
-    if any(x.shape[axis] == 0 for axis in axes):
-        raise Unsupported("The greatest or the least of no numbers is not converted: Keras knows none.")
+def _is_empty(x: Any, axes: tuple[int, ...]) -> bool:
+    return any(x.shape[axis] == 0 for axis in axes)
+
+
+def _of_nothing(x: Any, axes: tuple[int, ...], *, keepdims: bool, least: bool) -> Any:
+    """The greatest of no numbers is the least that there is, and the other way round."""
+    zero = ops.sum(x, axis=axes, keepdims=keepdims)
+    if "float" in x.dtype:
+        return ops.add(zero, -math.inf if least else math.inf)
+    info = np.iinfo(x.dtype)
+    return ops.add(zero, np.asarray(info.min if least else info.max, x.dtype))
 
 
 def _min(x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
-    _check_numbers(x, axis)
+    if _is_empty(x, axis):
+        return _of_nothing(x, axis, keepdims=keepdims, least=False)
     return ops.min(x, axis=axis, keepdims=keepdims)
 
 

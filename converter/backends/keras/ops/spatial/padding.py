@@ -14,6 +14,7 @@ from converter.backends.keras.build.registry import op
 from converter.backends.keras.build.weights import Weight
 from converter.backends.keras.ops.axes import constant_ints
 from passes.errors import Unsupported
+from passes.facts.keras import MOST_MIRRORED_AXES
 from passes.padding.arithmetic import Axis, begins
 
 
@@ -34,6 +35,10 @@ def pad(x: Any, pads: Any, value: Any = None, axes: Any = None, *, mode: str = "
         return _constant_pad(x, amounts, value, name)
     if mode == "reflect":
         _require_room(x, amounts)
+        if len(x.shape) > MOST_MIRRORED_AXES:
+            for axis, (before, after) in enumerate(amounts):
+                x = _reflected(x, axis, before, after)
+            return x
         return ops.pad(x, amounts, mode="reflect")
     if mode in ("edge", "wrap"):
         for axis, (before, after) in enumerate(amounts):
@@ -78,6 +83,15 @@ def _edge(x: Any, axis: int, before: int, after: int) -> Any:
         parts.insert(0, ops.repeat(_part(x, axis, 0, 1), before, axis=axis))
     if after:
         parts.append(ops.repeat(_part(x, axis, -1, None), after, axis=axis))
+    return x if len(parts) == 1 else ops.concatenate(parts, axis=axis)
+
+
+def _reflected(x: Any, axis: int, before: int, after: int) -> Any:
+    parts = [x]
+    if before:
+        parts.insert(0, ops.flip(_part(x, axis, 1, before + 1), axis=axis))
+    if after:
+        parts.append(ops.flip(_part(x, axis, -1 - after, -1), axis=axis))
     return x if len(parts) == 1 else ops.concatenate(parts, axis=axis)
 
 

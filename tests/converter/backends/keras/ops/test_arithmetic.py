@@ -99,6 +99,9 @@ def square(op_type: str) -> list[Case]:
 
 INTS = ("int32", "int64")
 CASES = {
+    "keraport::BitCast": [
+        case("BitCast", x(B, 3, 4), to=6, _opset=26), case("BitCast", x(B, 3, dtype="int64"), to=13, _opset=26), case("BitCast", x(B, 2, 4, 5, dtype="int32"), to=1, _opset=26),
+    ],
     "BitShift": [
         case("BitShift", x(B, 5, dtype=dtype), c([0, 1, 2, 3, 7], dtype), direction=direction) for dtype in ("uint8", "uint32") for direction in ("LEFT", "RIGHT")
     ],

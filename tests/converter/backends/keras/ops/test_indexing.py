@@ -95,6 +95,10 @@ CASES = {
         *(ordered(1, B, "t", largest=largest, dtype=dtype) for largest in (0, 1) for dtype in ("float32", "int64")),
         ordered(1, B, "t", 3, largest=1), ordered(2, B, 3, "t", largest=0),
     ],
+    "keraport::CumProd": [
+        *(case("CumProd", x(B, 3, 4, 5), c(axis), exclusive=e, reverse=r, _opset=26) for axis in (1, 2, -1) for e in (0, 1) for r in (0, 1)),
+        case("CumProd", x(B, "t"), c(1), _opset=26, _sizes=LENGTHS), case("CumProd", x(B, 6, dtype="int32"), c(-1, "int32"), _opset=26),
+    ],
     "ReverseSequence": [
         case("ReverseSequence", x(6, 2, 5), c([3, 6])), case("ReverseSequence", x(B, 6, 3), x(B, dtype="int64", draw="below:7"), batch_axis=0, time_axis=1, _contexts="plain", _sizes={"batch": (2, 3)}),
         case("ReverseSequence", x(6, 2), c([1, 4]), _contexts="plain"),
