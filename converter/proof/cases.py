@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
-from converter.proof.index_bounds import compared_sizes, index_bounds
+from converter.proof.index_bounds import compared_sizes, counts_frames, index_bounds
 from passes.dims.bounds import substitute
 from passes.dims.parse import parse
 from passes.dims.polynomial import Dim
@@ -198,10 +198,24 @@ def lengths_of(graph: ir.Graph) -> dict[str, Dim]:
     for value in graph.inputs:
         if value.dtype is not None and value.dtype.is_integer():
             sizes = [size for size in compared_sizes(value) if isinstance(size, int) or size.value is not None]
-            if sizes and not any(index_bounds(value)):
+            if any(index_bounds(value)):
+                continue
+            if not sizes and counts_frames(value):
+                sizes = _row_lengths(graph, value)
+            if sizes:
                 size = sizes[0]
                 found[value.name or ""] = size if isinstance(size, int) else parse(str(size.value))
     return found
+
+
+def _row_lengths(graph: ir.Graph, lengths: ir.Value) -> list[int | ir.SymbolicDim]:
+    """How long the rows are of the floats beside lengths [batch]: there is one such input, as a rule."""
+    shapes = [
+        list(value.shape or ()) for value in graph.inputs if value.dtype is not None and value.dtype.is_floating_point()
+    ]
+    batch = list(lengths.shape or ())
+    rows = [shape[1] for shape in shapes if len(shape) > 1 and shape[:1] == batch]
+    return [size for size in rows if isinstance(size, int) or size.value is not None]
 
 
 def _most(size: Dim | None, dims: Mapping[str, int]) -> int:

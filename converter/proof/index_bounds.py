@@ -21,6 +21,8 @@ KEEPS_VALUES = frozenset(
 
 COMPARISONS = frozenset({"Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual"})
 
+ARITHMETIC = frozenset({"Add", "Ceil", "Clip", "Div", "Floor", "Max", "Min", "Mul", "Round", "Sub"})
+
 MOST_STEPS = 200
 """Values that are looked at, at most: an input that is read everywhere is no index."""
 
@@ -72,6 +74,20 @@ def compared_sizes(value: ir.Value) -> Iterator[ir.SymbolicDim | int]:
                 fresh = [output for output in node.outputs if output not in seen]
                 seen.update(fresh)
                 pending.extend(fresh)
+
+
+def counts_frames(value: ir.Value) -> bool:
+    """Whether positions are compared with what is computed from this value: frames of so many samples, as a rule."""
+    pending, seen = [value], {value}
+    while pending and len(seen) <= MOST_STEPS:
+        for node, place in pending.pop().uses():
+            if node.domain == "" and node.op_type in COMPARISONS and any(_counted(node.inputs[1 - place])):
+                return True
+            if node.op_type in ARITHMETIC or (node.op_type in KEEPS_VALUES and place == 0):
+                fresh = [output for output in node.outputs if output not in seen]
+                seen.update(fresh)
+                pending.extend(fresh)
+    return False
 
 
 def _counted(value: ir.Value | None) -> Iterator[ir.SymbolicDim | int]:

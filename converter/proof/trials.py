@@ -130,6 +130,7 @@ def make_trials(
     if first is not None:
         trials, refused = first
         notes.extend(refused)
+        trials = _whole(trials, notes)
         if not any(map(proving, trials)):
             trials += islice(filter(proving, making.moving(trials[0])), 1)
         return [*trials, *_steps(making, trials[0].case)] if source.states else trials
@@ -173,6 +174,17 @@ def _moves(trials: Sequence[Trial], source: Source) -> bool:
     sizes = [role for role in dynamic_axes(graph_inputs(source.model)).values() if role != "batch"]
     answers = zip(*(trial.expected for trial in trials), strict=True)
     return not sizes or all(any(array.size and spread(array) > 0 for array in output) for output in answers)
+
+
+def _whole(trials: list[Trial], notes: list[str]) -> list[Trial]:
+    """Those in which every output has numbers, if there are any: an empty one proves nothing."""
+    whole = [trial for trial in trials if all(np.size(array) for array in trial.expected)]
+    if not whole or len(whole) == len(trials):
+        return trials
+    empty = next(trial for trial in trials if trial not in whole)
+    shapes = ", ".join(f"{name} {np.shape(array)}" for name, array in empty.feeds.items())
+    notes.append(f"Not compared at sizes at which an output is empty, such as {shapes}.")
+    return whole
 
 
 def _attempt(

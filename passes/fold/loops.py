@@ -17,6 +17,7 @@ import onnx_ir as ir
 from passes.dims.polynomial import Dim
 from passes.errors import BadSource, Unsupported, describe
 from passes.fold.body import graph_of, move_body
+from passes.fold.sliding_windows import as_slices, asked_length, moved_by
 from passes.graph.builder import Names
 
 MOST_TURNS = 64
@@ -104,6 +105,8 @@ class Unroller:
         states, scanned = inputs[: len(inputs) - count], inputs[len(inputs) - count :]
         axes = list(attributes.get_ints("scan_input_axes", ()) or [0] * count)
         backwards = list(attributes.get_ints("scan_input_directions", ()) or [0] * count)
+        if (windows := self._windows(states, scanned, axes, backwards)) is not None:
+            return windows
         turns = self._length(scanned[0], axes[0])
         gathered: list[list[ir.Value]] = []
         for turn in range(turns):
@@ -118,6 +121,22 @@ class Unroller:
         columns = [list(column) for column in zip(*gathered, strict=True)]
         ordered = [column[::-1] if back else column for column, back in zip(columns, backwards, strict=True)]
         return [*states, *(self._stacked(column, axis) for column, axis in zip(ordered, axes, strict=True))]
+
+    def _windows(
+        self, states: Sequence[ir.Value], scanned: Sequence[ir.Value], axes: Sequence[int], backwards: Sequence[int]
+    ) -> list[ir.Value] | None:
+        """What a Scan that moves a window makes, however often it turns; None where it does something else."""
+        out_axes = self._node.attributes.get_ints("scan_output_axes", (0,))
+        is_plain = not any(backwards) and not any(self._node.attributes.get_ints("scan_output_directions", ()))
+        if len(states) != 1 or len(scanned) != 1 or not is_plain or list(axes) != [1] or list(out_axes) != [1]:
+            return None
+        hop, first, rows = moved_by(self._body, self._numbers), self._shape(states[0]), self._shape(scanned[0])
+        if hop is None or first is None or rows is None or len(first) != 2 or len(rows) != 3 or rows[2] != hop:
+            return None
+        length, asked = first[1], asked_length(self._node.outputs[1], self._numbers)
+        if not isinstance(length, int):
+            length = 0 if asked is None else asked - hop
+        return as_slices(states[0], scanned[0], length, hop, self._write, self._constant) if length > 0 else None
 
     def _length(self, value: ir.Value, axis: int) -> int:
         shape = self._shape(value)
