@@ -234,7 +234,7 @@ def reverse_sequence(x: Any, lengths: Any, *, batch_axis: int = 1, time_axis: in
     ones = ops.ones_like(x, dtype="int32")
     place = ops.cumsum(ones, axis=1) - 1
     length = ops.reshape(ops.cast(lengths, "int32"), (-1, *(1,) * (len(x.shape) - 1)))
-    source = ops.where(ops.less(place, length), length - 1 - place, place)
+    source = ops.where(ops.less(place, length), ops.subtract(length - 1, place), place)
     return ops.moveaxis(ops.take_along_axis(x, source, axis=1), (0, 1), (batch_axis, time_axis))
 
 

@@ -180,7 +180,10 @@ def local_response_normalization(
 @op("LpNormalization")
 def lp_normalization(x: Any, *, axis: int = -1, p: int = 2, name: str) -> Any:
     """x / ‖x‖ₚ along one axis; 0 where the norm is 0."""
-    norm = ops.norm(x, ord=p, axis=axis, keepdims=True)
+    if p == 1:  # JAX cannot hash the axis that Keras (3.15) gives it for this one
+        norm = ops.sum(ops.abs(x), axis=axis, keepdims=True)
+    else:
+        norm = ops.norm(x, ord=p, axis=axis, keepdims=True)
     return ops.divide_no_nan(x, norm)
 
 

@@ -6,6 +6,7 @@ import math
 from itertools import product
 from typing import Any
 
+import numpy as np
 from keras import ops
 
 from converter.backends.keras.build import interpolation
@@ -31,6 +32,8 @@ def grid_sample(
     if mode not in ("linear", "nearest", "cubic"):
         raise Unsupported(f"GridSample with mode={mode!r} is not converted. Supported: linear, nearest, cubic.")
     grid = operand(grid, x, name=name)
+    if isinstance(grid, np.ndarray):  # Keras' operations make a tensor of it, which is no constant any more
+        grid = ops.add(grid, ops.zeros_like(x[:, :1, :1, :1] if len(x.shape) == 4 else x[:, :1, :1, :1, :1]))
     axes = range(1, len(x.shape) - 1)
     sizes = [size_of(x, axis) for axis in axes]
     last = len(axes) - 1
