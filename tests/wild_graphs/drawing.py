@@ -111,14 +111,23 @@ class Drawing:
         return self.constant(numbers(shape, "float32", len(self.initializers)))
 
     def node(
-        self, op_type: str, inputs: Sequence[Value | None], outputs: int = 1, **attributes: Any
+        self,
+        op_type: str,
+        inputs: Sequence[Value | None],
+        outputs: int = 1,
+        outer: Sequence[Value] = (),
+        **attributes: Any,
     ) -> list[Value] | None:
-        """Its results; None where onnxruntime does not run it, or they are of no use."""
+        """Its results; None where onnxruntime does not run it, or they are of no use.
+
+        Args:
+            outer: what graphs among the attributes read.
+        """
         place = len(self.nodes)
         names = [f"v{place}" if outputs == 1 else f"v{place}_{i}" for i in range(outputs)]
         told = ["" if value is None else value.name for value in inputs]
         node = helper.make_node(op_type, told, names, name=f"n{place}", **attributes)
-        results = _run(node, [value for value in inputs if value is not None])
+        results = _run(node, [*(value for value in inputs if value is not None), *outer])
         if results is None:
             return None
         self.nodes.append(node)

@@ -9,7 +9,7 @@ from hypothesis import assume
 from hypothesis import strategies as st
 from onnx import helper
 
-from tests.wild_graphs import axes, computing, elementwise
+from tests.wild_graphs import axes, computing, elementwise, special
 from tests.wild_graphs.drawing import OPSET, Drawing
 
 FEWEST, MOST = 3, 12
@@ -19,7 +19,7 @@ SHAPES: tuple[tuple[int | str, ...], ...] = (
     (3, "length"),
 )  # fmt: skip
 DTYPES = ("float32", "float32", "float32", "int64", "int32", "bool")
-OPERATIONS = (*elementwise.DRAWN, *axes.DRAWN, *computing.DRAWN)
+OPERATIONS = (*elementwise.DRAWN, *axes.DRAWN, *computing.DRAWN, *special.DRAWN)
 
 
 @st.composite
