@@ -12,10 +12,11 @@ from onnx import helper
 import converter
 from converter.errors import BadSource, ConversionError
 from converter.proof import cases
-from converter.proof.compare import compare
+from converter.proof.compare import Tolerance, compare
 from converter.proof.noise import nudged, weighed
 from converter.proof.oracle import Oracle
 from converter.proof.oracle.faults import known_fault
+from converter.proof.precision import tolerances_of
 from tests.harness import run_keras
 from tests.wild_graphs.drawing import SIZES, Array, numbers
 
@@ -48,7 +49,8 @@ def outcome(model: onnx.ModelProto) -> str:
         return f"{REFUSED}: {error.message}"
     except Exception as error:  # noqa: BLE001 (a bug, which is what is looked for)
         return f"{CRASH} {type(error).__name__}: {error}"
-    said = [_compared(oracle, shaken, conversion, trial) for trial in _trials(graph)]
+    tolerances = tolerances_of(graph)
+    said = [_compared(oracle, shaken, conversion, trial, tolerances) for trial in _trials(graph)]
     return next((each for each in said if each != PASSES), PASSES)
 
 
@@ -67,7 +69,13 @@ def _trials(graph: ir.Model) -> Iterator[Mapping[str, Array]]:
         }
 
 
-def _compared(oracle: Oracle, shaken: Oracle, conversion: converter.Conversion, feeds: Mapping[str, Array]) -> str:
+def _compared(
+    oracle: Oracle,
+    shaken: Oracle,
+    conversion: converter.Conversion,
+    feeds: Mapping[str, Array],
+    tolerances: Mapping[str, Tolerance],
+) -> str:
     try:
         expected = oracle.run(feeds)
     except BadSource:  # it is not valid at this size
@@ -82,7 +90,7 @@ def _compared(oracle: Oracle, shaken: Oracle, conversion: converter.Conversion, 
     for place, (name, reference, result) in enumerate(
         zip([port.name for port in conversion.outputs], expected, found, strict=True)
     ):
-        comparison = compare(reference, result, name=name)
+        comparison = compare(reference, result, tolerances.get(name), name=name)
         if comparison.passed:
             continue
         noise = noise or _noise(shaken, feeds, expected)

@@ -14,7 +14,7 @@ from converter.backends.keras.build.operands import operand, operands
 from converter.backends.keras.build.registry import op
 from converter.backends.keras.build.sums import add
 from converter.backends.keras.build.weights import Weight
-from passes.errors import Unsupported
+from passes.errors import BadSource, Unsupported
 
 
 def _merge(layer: type[keras.layers.Layer], function: Callable[[Any, Any], Any]) -> Any:
@@ -174,10 +174,17 @@ LARGEST = {"float8_e4m3fn": 448.0, "float8_e5m2": 57344.0}
 
 
 def onnx_dtype(code: int) -> str:
-    """The Keras name of an ONNX element type."""
+    """The Keras name of an ONNX element type.
+
+    Raises:
+        BadSource: there is none.
+    """
     import onnx_ir as ir
 
-    return ir.DataType(code).numpy().name
+    try:
+        return ir.DataType(code).numpy().name
+    except (TypeError, ValueError) as error:
+        raise BadSource(f"There is no element type {code}.") from error
 
 
 def _is_integer(*values: Any) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from itertools import product
 from typing import Any
 
@@ -39,7 +38,9 @@ def grid_sample(
     last = len(axes) - 1
     taps = [_taps(grid[..., last - i], sizes[i], mode, padding_mode, bool(align_corners)) for i in range(len(axes))]
     rows = ops.reshape(x, (-1, known_size(x, -1)))
-    first = positions_on(x, 0, len(grid.shape) - 1) * math.prod(sizes)
+    first = positions_on(x, 0, len(grid.shape) - 1)
+    for size in sizes:
+        first = first * size if isinstance(size, int) else ops.multiply(first, size)
     total = None
     for combination in product(*taps):
         index, weight = combination[0]
