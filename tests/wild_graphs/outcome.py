@@ -49,7 +49,7 @@ def outcome(model: onnx.ModelProto) -> str:
         return f"{REFUSED}: {error.message}"
     except Exception as error:  # noqa: BLE001 (a bug, which is what is looked for)
         return f"{CRASH} {type(error).__name__}: {error}"
-    tolerances = tolerances_of(graph)
+    tolerances = tolerances_of(graph.graph)
     said = [_compared(oracle, shaken, conversion, trial, tolerances) for trial in _trials(graph)]
     return next((each for each in said if each != PASSES), PASSES)
 

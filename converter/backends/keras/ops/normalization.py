@@ -61,7 +61,8 @@ def layer_normalization(
     name: str,
 ) -> Any:
     """Over the last axes, from `axis` on."""
-    if not _are_constant(gamma, beta):
+    open_sizes = None in x.shape[axis % len(x.shape) :]  # for which no layer can be built
+    if not _are_constant(gamma, beta) or (open_sizes and not (gamma is None and beta is None)):
         y = layer_normalization(x, None, None, axis=axis, epsilon=epsilon, name=name)
         return _scaled(y, gamma, beta, name)
     axes = list(range(axis % len(x.shape), len(x.shape)))
@@ -117,7 +118,7 @@ def rms_normalization(
 ) -> Any:
     """x / √(mean(x²) + ε) · γ over the last axes, from `axis` on; Keras has a layer for one axis."""
     axes = tuple(range(axis % len(x.shape), len(x.shape)))
-    if len(axes) > 1 or not _are_constant(gamma):
+    if len(axes) > 1 or not _are_constant(gamma) or x.shape[-1] is None:
         scaled = ops.rsqrt(ops.add(ops.mean(ops.square(x), axis=axes, keepdims=True), decimal(epsilon)))
         return ops.multiply(ops.multiply(x, scaled), operand(gamma, x, name=name))
     layer = layers.RMSNormalization(axis=-1, epsilon=decimal(epsilon), name=name, dtype=x.dtype)
