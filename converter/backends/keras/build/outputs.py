@@ -23,7 +23,7 @@ def name_outputs(outputs: list[ir.Value], tensors: dict[ir.Value, Any], names: N
     """
     seen: set[int] = set()
     for value in outputs:
-        tensor = _of_own_width(tensors[value], value)
+        tensor = _of_own_width(tensors[value], value, names)
         operation = tensor._keras_history.operation
         wanted = names.kept(value) or operation.name
         if id(operation) in seen:
@@ -36,12 +36,17 @@ def name_outputs(outputs: list[ir.Value], tensors: dict[ir.Value, Any], names: N
         yield value, tensor
 
 
-def _of_own_width(tensor: Any, value: ir.Value) -> Any:
+def _of_own_width(tensor: Any, value: ir.Value, names: Names) -> Any:
     """An integer as wide as in the source: Keras computes int64 as int32 on PyTorch."""
     if value.dtype is None or not value.dtype.is_integer() or keras.backend.backend() == "tensorflow":
         return tensor
     wanted = value.dtype.numpy().name
-    return tensor if tensor.dtype == wanted else keras.ops.cast(tensor, wanted)
+    if tensor.dtype == wanted:
+        return tensor
+    operation = tensor._keras_history.operation
+    if operation.name == names.kept(value) and _is_nameless(operation, value):  # the cast takes its name
+        operation.name = names.unique(f"{operation.name}-narrow")
+    return keras.ops.cast(tensor, wanted)
 
 
 def _identity(tensor: Any, name: str) -> Any:
