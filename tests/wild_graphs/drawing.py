@@ -170,6 +170,7 @@ def _is_useful(arrays: tuple[Array, ...]) -> bool:
         0 < array.size <= MOST_ELEMENTS
         and array.ndim == arrays[0].ndim
         and array.ndim <= 6
-        and (array.dtype.kind != "f" or (np.isfinite(array).all() and np.abs(array).max() < LARGEST))
+        and (array.dtype.kind != "f" or np.isfinite(array).all())
+        and np.abs(array.astype(np.float64)).max() < LARGEST
         for array in arrays
     )

@@ -34,7 +34,9 @@ def dense(walk: Walk, node: ir.Node) -> None:
         view = View(walk.reshape(view.base, merged), (*view.axes[:-1], (len(merged) - 1,)))
     elif group != (rank - 1,):
         view = _last_axis_last(walk, view)
-    elif (not view.is_moved and len(view.atoms()) < rank) or rank < 2:  # Keras' Dense wants a batch
+    elif not view.is_moved and len(view.atoms()) < rank:
+        view = plain(walk.materialise(view))
+    if len(dims_of(view.base)) < 2:  # Keras' Dense wants a batch
         view = plain(walk.materialise(view))
     out_dims = [*dims_of(view.base)[:-1], dims_of(node.outputs[0])[-1]]
     inputs = [view.base, weight, optional(node, 2)]
