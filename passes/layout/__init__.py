@@ -29,6 +29,7 @@ from passes.layout.rules import (
     products,
     quantisation,
     renaming,
+    resizing,
     spatial,
 )
 from passes.layout.walk.axes_view import View, channels_first_axes, channels_last
@@ -51,6 +52,7 @@ RULE_FILES = (
     products,
     quantisation,
     renaming,
+    resizing,
     spatial,
 )
 

@@ -1,12 +1,9 @@
-"""Where the maxima of a pool are, and putting them back there, in operators that Keras has.
+"""Where the maxima of a pool are, in operators that Keras has. Putting them back there is max_unpool.py.
 
 Given    y, places = MaxPool<kernel_shape=[2, 2], strides=[2, 2]>(x)             x: [n, 3, 8, 8]
 Result   y = MaxPool(x)
          which = ArgMax<axis=0>(Concat(x[:, :, 0::2, 0::2], x[:, :, 0::2, 1::2], …))  what a window looks at, in turn
          places = which's row and column in x, and x's own planes before it
-
-Given    y = MaxUnpool(x, places)
-Result   y = ScatterElements(zeros, places, x), all of them as one line, which is what the places count
 """
 
 from __future__ import annotations
@@ -19,8 +16,8 @@ import numpy as np
 import onnx_ir as ir
 
 from passes.dims.polynomial import Dim
-from passes.errors import Unsupported, describe
 from passes.graph.builder import Builder, Names, first_input, sizes_of
+from passes.normalize.operators.max_unpool import known_sizes, numbers_of, unpool
 from passes.normalize.operators.rewrite_each import RewriteEach
 
 
@@ -38,7 +35,7 @@ class NormalizeMaxIndices(RewriteEach):
 
     def rewrite(self, node: ir.Node, names: Names) -> None:
         if node.op_type == "MaxUnpool":
-            _unpool(node, names)
+            unpool(node, names)
         else:
             _indices(node, names)
 
@@ -47,26 +44,11 @@ def _is_read(node: ir.Node) -> bool:
     return len(node.outputs) > 1 and bool(node.outputs[1].uses() or node.outputs[1].is_graph_output())
 
 
-def _known(sizes: Sequence[Dim | None]) -> list[int]:
-    return [size for size in sizes if isinstance(size, int)]
-
-
-def _numbers(node: ir.Node, sizes: Sequence[Dim | None]) -> list[int]:
-    known = _known(sizes)
-    if len(known) < len(sizes):
-        raise Unsupported(
-            f"The Indices output of {node.op_type} at open sizes is not converted: they are places in the image.",
-            node=describe(node),
-            hint="Give numbers for the channels, heights and widths with --input.",
-        )
-    return known
-
-
 def _indices(node: ir.Node, names: Names) -> None:
     at, x, old = Builder(node, names), first_input(node), node.outputs[1]
     batch, *others = sizes_of(x)
-    channels, *image = _numbers(node, others)
-    results = _numbers(node, sizes_of(node.outputs[0])[2:])
+    channels, *image = known_sizes(node, others)
+    results = known_sizes(node, sizes_of(node.outputs[0])[2:])
     rank = len(image)
     kernel, strides, dilations = (
         list(node.attributes.get_ints(name, ()) or [1] * rank) for name in ("kernel_shape", "strides", "dilations")
@@ -122,7 +104,7 @@ def _which(
     before: Sequence[int],
 ) -> ir.Value:
     """Which of the numbers in its window is the first greatest."""
-    rank, results, image = len(kernel), _known(sizes[2:]), _known(sizes_of(x)[2:])
+    rank, results, image = len(kernel), numbers_of(sizes[2:]), numbers_of(sizes_of(x)[2:])
     ends = [(results[a] - 1) * strides[a] + (kernel[a] - 1) * dilations[a] + 1 for a in range(rank)]
     after = [max(0, ends[a] - before[a] - image[a]) for a in range(rank)]
     if any(before) or any(after):
@@ -157,40 +139,3 @@ def _first_of_planes(at: Builder, x: ir.Value, batch: Dim | None, channels: int,
     column = at.node("Reshape", [counted, at.constant([-1, 1, *ones], "column")], [batch, 1, *ones], {"allowzero": 0})
     of_batch = at.node("Mul", [column, at.constant([channels * plane], "whole")], [batch, 1, *ones])
     return at.node("Add", [of_batch, of_channels], [batch, channels, *ones])
-
-
-def _unpool(node: ir.Node, names: Names) -> None:
-    at, x, places = Builder(node, names), first_input(node), node.inputs[1]
-    batch, *others = sizes_of(x)
-    channels, *image = _numbers(node, others)
-    wanted = _unpooled(node, image)
-    dtype = x.dtype.numpy() if x.dtype is not None else np.dtype(np.float32)
-    size = channels * prod(wanted)
-    whole: Dim | None = None if batch is None else batch * size
-    count: Dim | None = None if batch is None else batch * channels * prod(image)
-    flat = at.constant([-1], "flat")
-    empty = at.constant(np.zeros((1, size), dtype), "zeros")
-    if batch != 1:
-        first = at.node("Shape", [x], [1], {"start": 0, "end": 1}, dtype=ir.DataType.INT64)
-        shape = at.node("Concat", [first, at.constant([size], "size")], [2], {"axis": 0})
-        empty = at.node("Expand", [empty, shape], [batch, size])
-    line, rows = (
-        at.node("Reshape", [value, flat], [total], {"allowzero": 0}) for value, total in ((empty, whole), (x, count))
-    )
-    where = at.node("Reshape", [places, flat], [count], {"allowzero": 0})
-    filled = at.node("ScatterElements", [line, where, rows], [whole], {"axis": 0}, name=node.name)
-    target = at.constant([-1, channels, *wanted], "shape")
-    at.replace(at.node("Reshape", [filled, target], [batch, channels, *wanted], {"allowzero": 0}))
-
-
-def _unpooled(node: ir.Node, image: Sequence[int]) -> list[int]:
-    """How large the image was."""
-    rank = len(image)
-    told = node.inputs[2] if len(node.inputs) > 2 else None
-    if told is not None:
-        if told.const_value is None:
-            raise Unsupported("MaxUnpool to a size that is computed is not converted.", node=describe(node))
-        return [int(size) for size in told.const_value.numpy()[-rank:]]
-    kernel, strides = (node.attributes.get_ints(name, ()) or [1] * rank for name in ("kernel_shape", "strides"))
-    pads = node.attributes.get_ints("pads", ()) or [0] * 2 * rank
-    return [(size - 1) * strides[a] - pads[a] - pads[a + rank] + kernel[a] for a, size in enumerate(image)]

@@ -10,6 +10,7 @@ from converter.backends.keras.ops import (
     quantisation,
     recurrent,
     reduction,
+    running,
     scatter,
     selection,
     spectra,
@@ -18,5 +19,5 @@ from converter.backends.keras.ops.spatial import convolution, grid_sample, paddi
 
 FAMILIES = (
     activations, arithmetic, axes, convolution, grid_sample, indexing, matrix, normalization, padding,
-    quantisation, recurrent, reduction, resize, roi_align, scatter, selection, spectra,
+    quantisation, recurrent, reduction, resize, roi_align, running, scatter, selection, spectra,
 )  # fmt: skip

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -191,25 +190,6 @@ def _gather_in_batches(data: Any, where: Any, flat: Any, batch_dims: int) -> Any
     middle = tuple(known_size(where, a) for a in range(batch_dims, len(where.shape) - 1))
     picked = ops.reshape(flat, (-1, math.prod(middle), 1))
     return ops.reshape(ops.take_along_axis(rows, picked, axis=1), (-1, *batch, *middle, *rest))
-
-
-def _running(function: Callable[..., Any], first: int) -> Any:
-    def running(x: Any, axis: Any, *, exclusive: int = 0, reverse: int = 0, name: str) -> Any:
-        where = constant_ints(axis)[0]
-        if reverse:
-            x = ops.flip(x, axis=where)
-        total = function(x, axis=where)
-        if exclusive:  # less x it would be rounded: what cancels is as large as the sum
-            before: list[Any] = [slice(None)] * (where % len(x.shape))
-            width = [(int(axis == len(before)), 0) for axis in range(len(x.shape))]
-            total = ops.pad(total[(*before, slice(None, -1))], width, constant_values=first)
-        return ops.flip(total, axis=where) if reverse else total
-
-    return running
-
-
-op("CumSum")(_running(ops.cumsum, 0))
-op("keraport::CumProd")(_running(ops.cumprod, 1))
 
 
 @op("keraport::Roll")
