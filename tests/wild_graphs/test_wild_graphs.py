@@ -23,7 +23,7 @@ SEED = int(os.environ.get(SEED_KEY, secrets.randbelow(2**32)))
 
 @seed(SEED)
 @settings(
-    max_examples=150, phases=[Phase.generate], deadline=None, database=None, suppress_health_check=list(HealthCheck)
+    max_examples=100, phases=[Phase.generate], deadline=None, database=None, suppress_health_check=list(HealthCheck)
 )
 @given(graphs())
 def test_none_is_wrong(model: onnx.ModelProto) -> None:
