@@ -27,13 +27,13 @@ SHAKE = """<domain: "shake", opset_import: ["" : 23]> Shake (x, k) => (y) {
     flat = Reshape(r, shape) d = Mul(x, flat) y = Add(x, d)
 }"""
 SHAKE_SUM = (
-    SHAKE.replace("Shake (", "ShakeSum (")
+    SHAKE.replace("Shake (x, k)", "ShakeSum (x, k, of)")
+    .replace("shape = Shape(x)", "shape = Shape(x) a = Abs(of) m = ReduceMax<keepdims: int = 0>(a)")
     .replace("Mul(x, flat)", "Mul(m, flat)")
-    .replace("shape = Shape(x)", "shape = Shape(x) a = Abs(x) m = ReduceMax<keepdims: int = 0>(a)")
 )
 _SUMS = (
     "Attention Conv ConvTranspose CumSum DFT Einsum Gemm GroupNormalization InstanceNormalization LayerNormalization "
-    "MatMul ReduceL1 ReduceMean ReduceSum Sub"
+    "MatMul MeanVarianceNormalization ReduceL1 ReduceMean ReduceSum Sub"
 )
 SUMS = frozenset(_SUMS.split())
 """What they sum up may cancel: the result is then off by what was rounded before."""
@@ -125,6 +125,7 @@ def _shaken(model: onnx.ModelProto) -> onnx.ModelProto:
     result.opset_import.append(helper.make_opsetid("shake", 1))
     result.graph.input.append(helper.make_tensor_value_info("shake", onnx.TensorProto.FLOAT, []))
     floats = {port.name for port in (*model.graph.value_info, *model.graph.output) if _is_float(port)}
+    inputs = {port.name for port in model.graph.input if _is_float(port)}
     del result.graph.node[:]
     for node in model.graph.node:
         made = result.graph.node.add()
@@ -132,8 +133,10 @@ def _shaken(model: onnx.ModelProto) -> onnx.ModelProto:
         for place, name in enumerate(node.output):
             if name in floats:
                 made.output[place] = f"{name}_before"
-                kind = "ShakeSum" if node.op_type in SUMS else "Shake"
-                result.graph.node.append(helper.make_node(kind, [f"{name}_before", "shake"], [name], domain="shake"))
+                is_sum = node.op_type in SUMS and node.input[0] in {*floats, *inputs}
+                told = [f"{name}_before", "shake", *(node.input[:1] if is_sum else ())]
+                kind = "ShakeSum" if is_sum else "Shake"
+                result.graph.node.append(helper.make_node(kind, told, [name], domain="shake"))
     return result
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import onnx_ir as ir
 
 from passes.errors import Unsupported, describe
@@ -15,7 +16,6 @@ def batch_norm_in_training(node: ir.Node) -> str | None:
     momentum, epsilon = (
         node.attributes.get_float(name, default) for name, default in (("momentum", 0.9), ("epsilon", 1e-5))
     )
-    number = "Constant<value: tensor = float {{{0!r}}}>()".format
     moved = " ".join(
         f"a{i} = Mul(i{i + 2}, momentum) f{i} = Reshape({what}, flat) b{i} = Mul(f{i}, rest) o{i} = Add(a{i}, b{i})"
         for i, what in ((1, "m"), (2, "v"))
@@ -23,15 +23,22 @@ def batch_norm_in_training(node: ir.Node) -> str | None:
     )
     return f"""shape = Shape(i0) rows = Constant<value_ints: ints = [0, 0, -1]>() x = Reshape(i0, rows)
         axes = Constant<value_ints: ints = [0, 2]>() m = ReduceMean(x, axes) d = Sub(x, m) q = Mul(d, d)
-        v = ReduceMean(q, axes) e = {number(epsilon)} w = Add(v, e) r = Sqrt(w) n = Div(d, r)
+        v = ReduceMean(q, axes) e = {_number(epsilon)} w = Add(v, e) r = Sqrt(w) n = Div(d, r)
         each = Constant<value_ints: ints = [1, -1, 1]>() s = Reshape(i1, each) b = Reshape(i2, each)
         t = Mul(n, s) y = Add(t, b) o0 = Reshape(y, shape) flat = Constant<value_ints: ints = [-1]>()
-        momentum = {number(momentum)} rest = {number(1 - momentum)} {moved}"""
+        momentum = {_number(momentum)} rest = {_number(1 - momentum)} {moved}"""
+
+
+def _number(value: float) -> str:
+    """Without an exponent, which ONNX' parser (1.22) reads as the end of the number."""
+    return f"Constant<value: tensor = float {{{np.format_float_positional(np.float32(value))}}}>()"
 
 
 def dropout_with_mask(node: ir.Node) -> str | None:
     """In inference nothing is left out, and the mask says so."""
-    if len(node.outputs) < 2 or not node.outputs[1].name or has(node, 2):
+    training = node.inputs[2] if has(node, 2) else None
+    is_idle = training is None or (training.const_value is not None and not training.const_value.numpy().any())
+    if len(node.outputs) < 2 or not node.outputs[1].name or not is_idle:
         return None
     return "o0 = Identity(i0) s = Shape(i0) o1 = ConstantOfShape<value: tensor = bool[1] {1}>(s)"
 

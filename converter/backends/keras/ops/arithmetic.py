@@ -209,10 +209,13 @@ def _bitwise(function: Callable[[Any, Any], Any]) -> Any:
     def bitwise(a: Any, b: Any, *, name: str) -> Any:
         """Keras (3.15) asks both for their type, which a number on its own loses when the model is saved, and gives the
         result the shape of the first."""
-        a, b = (np.asarray(v, "int64") if isinstance(v, int) else v for v in operands(a, b, name=name))
+        a, b = operands(a, b, name=name)
+        is_number = all(isinstance(v, int) or not v.shape for v in (a, b))
+        a, b = (np.full(1, v, "int64") if isinstance(v, int) else v for v in (a, b))
         if isinstance(a, np.ndarray):
             a, b = b, a
-        return function(broadcast_like(a, b), b)
+        result = function(broadcast_like(a, b), b)
+        return ops.reshape(result, ()) if is_number and result.shape else result
 
     return bitwise
 

@@ -36,7 +36,12 @@ def conv(
         return _computed(x, kernel, bias, group, name, strides=strides, dilations=dilations, padding=PADDING[auto_pad])
     rank = len(kernel.shape) - 2
     out, per_group, *size = kernel.shape
-    if x.shape[-1] not in (None, group * per_group):  # onnxruntime reads past the end of such a kernel
+    if x.shape[-1] is None:
+        raise Unsupported(
+            "A convolution over channels whose number is known only at run time is not converted.",
+            hint="Give a number for the channels with --input.",
+        )
+    if x.shape[-1] != group * per_group:  # onnxruntime reads past the end of such a kernel
         raise BadSource(f"A kernel for {group * per_group} channels is given {x.shape[-1]}.")
     common: dict[str, Any] = {
         "strides": tuple(strides),
