@@ -22,8 +22,9 @@ def reduce(d: Drawing, x: Value) -> Drawn:
     if x.dtype == "bool" or not x.rank:
         return None
     axes = [axis - d.pick((0, x.rank)) for axis in d.some(range(x.rank))]
+    names = [name for name in (REDUCTIONS if x.is_float else WHOLE) if name != "ReduceProd" or x.arrays[0].size < 64]
     inputs = [x, d.constant(axes)] if d.whole(0, 4) else [x]
-    return d.node(d.pick(REDUCTIONS if x.is_float else WHOLE), inputs, keepdims=d.whole(0, 1))
+    return d.node(d.pick(names), inputs, keepdims=d.whole(0, 1))
 
 
 def along(d: Drawing, x: Value) -> Drawn:

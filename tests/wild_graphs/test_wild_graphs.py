@@ -68,6 +68,8 @@ FOUND = {
         y = ReduceLogSumExp<keepdims=0>(x, a) }""",
     "six axes mirrored": """g (float[b,2,3,3,2,5] x) => (float[b,2,6,3,3,7] y)
         <int64[12] p = {0,0,2,0,1,1,0,0,1,0,0,1}> { y = Pad<mode="reflect">(x, p) }""",
+    "heads of one row": """g (float[2,4,5] x) => (float[5,4,1,2] y) <int64[1] a = {-1}> {
+        u = Unsqueeze(x, a) t = Transpose<perm=[2,1,3,0]>(u) y = Attention(t, t, t) }""",
     "as many columns as a kernel": """g (float[b,4,n] x) => (float[b,4,2] y)
         <float[1,2] w = {1, 2}, int64[1] s = {0}, int64[1] e = {1}, int64[1] a = {2}> {
         p = Slice(x, s, e, a) q = AveragePool<kernel_shape=[1], strides=[2], ceil_mode=1>(p) y = MatMul(q, w) }""",

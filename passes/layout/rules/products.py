@@ -94,7 +94,7 @@ def contract(walk: Walk, a: View, b: View) -> View | None:
         a, b = pair
     if b.is_moved and a.dims[-2] == b.dims[-2]:
         # Attention of a sequence to itself: the rows are cut as the columns are, so that they can take their places.
-        a = _cut(walk, a, a.rank - 2, [dims_of(b.base)[x] for x in b.axes[-2]]) or a
+        a = _without_units(walk, _cut(walk, a, a.rank - 2, [dims_of(b.base)[x] for x in b.axes[-2]]) or a)
     letters = iter(ascii_lowercase)
     of_a = {atom: next(letters) for atom in a.atoms()}
     of_b: dict[int, str] = {}
