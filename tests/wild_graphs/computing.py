@@ -138,7 +138,7 @@ def conv_transpose(d: Drawing, x: Value) -> Drawn:
         return None
     group = d.pick([g for g in (1, 2, channels) if channels % g == 0])
     out = d.whole(1, 2)
-    if d.yes():
+    if d.yes() and not window.get("auto_pad", "").startswith("SAME"):  # onnx' shapes and onnxruntime disagree there
         window["output_padding"] = [d.whole(0, stride - 1) for stride in window["strides"]]
     weights = d.weight(channels, out, *window["kernel_shape"])
     bias = d.weight(out * group) if d.yes() else None
