@@ -1,4 +1,4 @@
-"""Operators that few models have: other types, sampling, spectra, branches, numbers that depend on numbers."""
+"""Operators that few models have: other types, sampling, branches, numbers that depend on numbers."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ Drawn = list[Value] | None
 
 
 def halved(d: Drawing, x: Value) -> Drawn:
-    """In half precision, and back: one operator in between."""
+    """In half precision, and back: one operator in between, whose result is exact."""
     if not x.is_float:
         return None
     half = d.node("Cast", [x], to=TensorProto.FLOAT16)
-    made = half and d.node(d.pick(("Relu", "Neg", "Sigmoid", "Tanh", "Abs")), half)
+    made = half and d.node(d.pick(("Relu", "Neg", "Abs", "Sign")), half)
     return made and d.node("Cast", made, to=TensorProto.FLOAT)
 
 
@@ -56,14 +56,6 @@ def cropped(d: Drawing, x: Value) -> Drawn:
         return None
     axis = d.pick(axes)
     return d.node("CenterCropPad", [x, d.constant([d.whole(1, 9)])], axes=[axis])
-
-
-def spectrum(d: Drawing, x: Value) -> Drawn:
-    if not x.is_float or x.rank not in (2, 3) or x.size(-1) is None:
-        return None
-    one = d.node("Unsqueeze", [x, d.constant([-1])])
-    axis = d.constant(np.array(-2))
-    return one and d.node("DFT", [one[0], None, axis], onesided=d.whole(0, 1))
 
 
 def rms(d: Drawing, x: Value) -> Drawn:
@@ -153,6 +145,6 @@ def scaled_and_shifted(d: Drawing, x: Value) -> Drawn:
 
 
 DRAWN = (
-    halved, doubled, of_bytes, sampled, cropped, spectrum, rms, centred, determinant, branched, several_weights, chosen,
+    halved, doubled, of_bytes, sampled, cropped, rms, centred, determinant, branched, several_weights, chosen,
     powers, shifted, compared_with_its_greatest, scaled_and_shifted,
 )  # fmt: skip
