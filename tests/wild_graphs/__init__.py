@@ -2,8 +2,8 @@
 
 In comes a generator of numbers, out goes a model that onnxruntime runs at several sizes. Each node is run as it is
 drawn, at all of the sizes: what onnxruntime refuses is no part of a graph. random_graphs.py beside it is for the layout
-pass: it knows the sizes by itself, draws what moves axes, and shrinks. Spectra are left to their own tests: of the zeros
-that their sums leave, and of quotients by them, two right answers differ.
+pass: it knows the sizes by itself, draws what moves axes, and shrinks. Spectra are left to their own
+tests: of the zeros that their sums leave, and of quotients by them, two right answers differ.
 """
 
 from tests.wild_graphs.drawing import SIZES

@@ -109,9 +109,7 @@ def _compared(
         if np.isinf(noise[place]):
             return NOISE
         if reference.dtype.kind != "f":
-            return (
-                NOISE if noise[place] or tolerances else f"{WRONG} {comparison.reason}"
-            )  # half precision is not shaken
+            return NOISE if noise[place] else f"{WRONG} {comparison.reason}"
         weighted = weighed(comparison, reference, noise[place])
         if not weighted.passed:
             return NOISE if weighted.ill_conditioned else f"{WRONG} {weighted.reason} (noise {noise[place]:.3g})"
