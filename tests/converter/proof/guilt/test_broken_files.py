@@ -9,6 +9,7 @@ import pytest
 
 import converter
 from converter.errors import BadSource, LimitExceeded
+from converter.proof.guilt import broken_files
 from converter.proof.guilt.broken_files import broken_files_told
 from converter.sources import load
 from tests.harness import graph
@@ -51,3 +52,12 @@ def test_notes_are_text(tmp_path: Path) -> None:
     path.write_bytes(model.SerializeToString().replace(b"licence", b"lic\xffnce"))
     with pytest.raises(BadSource, match="is no text"):
         converter.convert(path, verify=False)
+
+
+def test_what_ends_onnxruntime_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "bad.onnx"
+    onnx.save(onnx.parser.parse_model(f'<ir_version: 10, opset_import: ["" : 23]>\n{SOUND}'), path)
+    loaded = load(path)
+    monkeypatch.setattr(broken_files, "ASK", "import os, signal; os.kill(os.getpid(), signal.SIGFPE)")
+    with pytest.raises(BadSource, match="onnxruntime itself breaks on it, with signal 8"), broken_files_told(loaded):
+        raise TypeError("what a pass met")
