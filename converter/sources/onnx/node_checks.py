@@ -26,6 +26,7 @@ def check_nodes(model: onnx.ModelProto) -> None:
     """
     owners = [(model.graph, model.opset_import), *((each, each.opset_import) for each in model.functions)]
     for owner, imports in owners:
+        _check_text(*(item.domain for item in (*imports, *model.opset_import)))
         context = _context(model, imports or model.opset_import)
         for node in all_nodes(owner):
             _check_text(node.op_type, node.domain, node.name, *node.input, *node.output, *_notes(node))

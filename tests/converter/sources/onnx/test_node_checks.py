@@ -54,3 +54,12 @@ def test_numbers_lie_in_the_field_of_their_type(tmp_path: Path) -> None:
 def test_mutants(path: Path) -> None:
     with pytest.raises(ConversionError):
         converter.convert(path, verify=False)
+
+
+def test_domains_are_text(tmp_path: Path) -> None:
+    broken = model(helper.make_node("Relu", ["x"], ["y"]))
+    broken.opset_import.append(helper.make_opsetid("com.somebody", 1))
+    path = tmp_path / "bad.onnx"
+    path.write_bytes(broken.SerializeToString().replace(b"com.somebody", b"co\xff.somebody"))
+    with pytest.raises(BadSource, match="is no text"):
+        converter.convert(path, verify=False)
