@@ -1,6 +1,6 @@
 """Convert random graphs, and keep those that come out wrong or break something, and one of each kind of refusal.
 
-python -m scripts.fuzz [COUNT] [--seed S] [--keep FOLDER] [--backend jax]
+python -m scripts.fuzz [COUNT] [--seed S] [--keep FOLDER]      on another backend with KERAS_BACKEND=jax
 """
 
 from __future__ import annotations

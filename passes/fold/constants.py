@@ -58,15 +58,16 @@ def _settle_empty_lists(model: ir.Model) -> bool:
         for value in model.graph.inputs
         if value.dtype == ir.DataType.INT64 and value.shape is not None and list(value.shape) == [0] and value.uses()
     ]
-    names = Names(model) if empty else None
+    if not empty:
+        return False
+    names = Names(model)
     for value in empty:
-        assert names is not None
         name = names.fresh(f"{value.name}_empty")
         tensor = ir.tensor(np.zeros(0, np.int64), name=name)
         known = ir.Value(name=name, shape=ir.Shape([0]), type=ir.TensorType(ir.DataType.INT64), const_value=tensor)
         model.graph.register_initializer(known)
         value.replace_all_uses_with(known)
-    return bool(empty)
+    return True
 
 
 class ConstantFolder:

@@ -2,9 +2,9 @@
 
 Given    last, frames = Scan(first, chunks) <body: (before, now) → (frame[hop:], frame = Concat(before, now))>
          first: [b, n], chunks: [b, t, hop]
-Result   all = Concat(first, chunks as [b, t · hop])       padded to whole chunks, as [b, t + k - 1, hop]
-         frames = Concat(all[:, 0:t], all[:, 1:t+1], …)[:, :, :n + hop]
-         last = the end of all
+Result   rows = Concat(first, padded in front to k whole chunks, chunks)       [b, k + t, hop]
+         frames = Concat<axis=2>(rows[:, :-k], rows[:, 1:1-k], …, rows[:, k:])  without what was padded
+         last = rows[:, -k:] as one row, without what was padded
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ import onnx_ir as ir
 Numbers = Callable[[ir.Value | None], np.ndarray | None]
 Write = Callable[..., ir.Value]
 END = 2**63 - 1
-
 
 FOLLOWED = frozenset({"Add", "Cast", "Div", "Identity", "Mul", "Neg", "Sub"})
 MOST_FOLLOWED = 16

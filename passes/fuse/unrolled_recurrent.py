@@ -14,12 +14,10 @@ from collections.abc import Mapping
 import onnx_ir as ir
 
 from passes.errors import Unsupported, describe
+from passes.fold.loops import MOST_TURNS
 from passes.fuse.recurrent import DEFAULTS, STATES, is_computed, odd_form
 from passes.fuse.recurrent_steps import Direction, joined
 from passes.graph.builder import Builder, Names, sizes_of
-
-MOST_STEPS = 64
-"""As many as the turns of a loop that is written out."""
 
 PARAMETERS: Mapping[str, Mapping[str, float]] = {
     "Affine": {"alpha": 1.0, "beta": 0.0},
@@ -64,7 +62,7 @@ def _steps(node: ir.Node) -> int | None:
     if x is None or x.shape is None or len(x.shape) != 3:
         return None
     length = x.shape[1 if node.attributes.get_int("layout", 0) else 0]
-    return length if isinstance(length, int) and length <= MOST_STEPS else None
+    return length if isinstance(length, int) and length <= MOST_TURNS else None
 
 
 def _unroll(node: ir.Node, names: Names) -> None:
@@ -90,11 +88,7 @@ def _unroll(node: ir.Node, names: Names) -> None:
     if first:
         every = at.node("Transpose", [every], [batch, length, len(turns), hidden], {"perm": [2, 0, 1, 3]})
         last = [at.node("Transpose", [s], [batch, len(turns), hidden], {"perm": [1, 0, 2]}) for s in last]
-    for old, new in zip(node.outputs, (every, *last), strict=False):
-        old.replace_all_uses_with(new, replace_graph_outputs=True)
-        if new.is_graph_output():
-            new.name, old.name = old.name, None
-    at.graph.remove(node, safe=True)
+    at.replace(every, *last)
 
 
 def _activations(node: ir.Node, directions: int) -> list[list[tuple[str, dict[str, float]]]]:

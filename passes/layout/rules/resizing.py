@@ -9,11 +9,10 @@ import onnx_ir as ir
 
 from passes.dims.product import Dim, dims_of
 from passes.errors import Unsupported, describe
+from passes.layout.rules.spatial import NHWC
 from passes.layout.walk.axes_view import View, channels_first_axes, channels_last
 from passes.layout.walk.registry import rule
 from passes.layout.walk.walk import Walk, constant_of, operand, optional
-
-NHWC = "nhwc"
 
 
 @rule("Resize")
@@ -60,14 +59,15 @@ def _told_exactly(node: ir.Node, before: Sequence[Dim], after: Sequence[Dim]) ->
     policy = node.attributes.get_string("keep_aspect_ratio_policy", "stretch")
     is_crop = node.attributes.get_string("coordinate_transformation_mode", "half_pixel") == "tf_crop_and_resize"
     sizes, parts = constant_of(optional(node, 3)), constant_of(optional(node, 1))
-    by_size = sizes is not None and sizes.size > 0
-    if is_crop and not by_size:
+    if not is_crop and policy == "stretch":
+        return {}
+    if is_crop and (sizes is None or not sizes.size):
         raise Unsupported(
             "Resize of a part by scales is not converted: onnxruntime and the standard disagree on its size.",
             node=describe(node),
             hint="Export it with sizes.",
         )
-    if not is_crop and (policy == "stretch" or not by_size):
+    if sizes is None or not sizes.size:
         return {}
     rank = len(before)
     axes = [a % rank for a in node.attributes.get_ints("axes", range(rank))]
@@ -80,9 +80,8 @@ def _told_exactly(node: ir.Node, before: Sequence[Dim], after: Sequence[Dim]) ->
             node=describe(node),
             hint="Give numbers for height and width with --input.",
         )
-    wanted = sizes.tolist() if sizes is not None and by_size else [after[a].coefficient for a in axes]
     starts, ends = np.split(parts, 2) if is_crop and parts is not None else ([0.0] * len(axes), [1.0] * len(axes))
-    told = {a: (int(w), float(s), float(e)) for a, w, s, e in zip(axes, wanted, starts, ends, strict=True)}
+    told = {a: (int(w), float(s), float(e)) for a, w, s, e in zip(axes, sizes, starts, ends, strict=True)}
     for axis in axes if is_crop else ():
         is_whole = told[axis][1:] == (0.0, 1.0)
         if before[axis] == after[axis] and not is_whole:

@@ -19,6 +19,7 @@ from passes.dims.polynomial import Dim
 from passes.graph.builder import Builder, Names, first_input, sizes_of
 from passes.normalize.operators.max_unpool import known_sizes, numbers_of, unpool
 from passes.normalize.operators.rewrite_each import RewriteEach
+from passes.padding.arithmetic import Axis, same_pads
 
 
 class NormalizeMaxIndices(RewriteEach):
@@ -53,7 +54,7 @@ def _indices(node: ir.Node, names: Names) -> None:
     kernel, strides, dilations = (
         list(node.attributes.get_ints(name, ()) or [1] * rank) for name in ("kernel_shape", "strides", "dilations")
     )
-    before = _pads_before(node, image, results)
+    before = _pads_before(node, image, kernel, strides, dilations)
     sizes = [batch, channels, *results]
     which = _which(at, x, sizes, kernel, strides, dilations, before)
     by_row = not node.attributes.get_int("storage_order", 0)
@@ -78,20 +79,14 @@ def _indices(node: ir.Node, names: Names) -> None:
     at.graph.insert_after(first, node)
 
 
-def _pads_before(node: ir.Node, image: Sequence[int], results: Sequence[int]) -> list[int]:
-    """numerics.md, "Padding, per axis"."""
+def _pads_before(
+    node: ir.Node, image: Sequence[int], kernel: Sequence[int], strides: Sequence[int], dilations: Sequence[int]
+) -> list[int]:
     rank, auto_pad = len(image), node.attributes.get_string("auto_pad", "NOTSET")
     if not auto_pad.startswith("SAME"):
         return list(node.attributes.get_ints("pads", ()) or [0] * rank)[:rank]
-    found = []
-    for axis, (size, count) in enumerate(zip(image, results, strict=True)):
-        step, reach, spread = (
-            (node.attributes.get_ints(name, ()) or [1] * rank)[axis]
-            for name in ("strides", "kernel_shape", "dilations")
-        )
-        total = max(0, (count - 1) * step + (reach - 1) * spread + 1 - size)
-        found.append(total // 2 if auto_pad == "SAME_UPPER" else -(-total // 2))
-    return found
+    axes = [Axis(None, *window) for window in zip(kernel, strides, dilations, strict=True)]
+    return [same_pads(axis, size, auto_pad == "SAME_LOWER")[0] for axis, size in zip(axes, image, strict=True)]
 
 
 def _which(

@@ -9,9 +9,10 @@ import onnx_ir as ir
 
 from passes.dims.bounds import maximum
 from passes.dims.polynomial import Dim, ceil_divide, floor_divide
+from passes.dims.proportion import in_proportion
 from passes.dims.quotient import NotKnown, Ratio, floor_ratio, multiply
 from passes.padding.arithmetic import Axis, ceil_mode_pads
-from passes.shapes.rules.registry import NoRule, Shape, Shapes, Site, require_equal, rule
+from passes.shapes.rules.registry import NoRule, Shapes, Site, require_equal, rule
 
 
 @rule("Conv", "ConvInteger", "QLinearConv", "MaxPool", "AveragePool", "LpPool")
@@ -41,7 +42,7 @@ def _conv(node: ir.Node, site: Site) -> Shapes:
     return [shape] * len(node.outputs)
 
 
-def _numbers(sizes: Shape) -> list[int]:
+def _numbers(sizes: Sequence[Dim]) -> list[int]:
     """The window of a weight, which must be constant: a weight made at run time may have any size."""
     numbers = [size for size in sizes if isinstance(size, int)]
     if len(numbers) < len(sizes):
@@ -124,16 +125,8 @@ def _resize(node: ir.Node, site: Site) -> Shapes:
 
 
 def _in_proportion(policy: str, before: Sequence[Dim], wanted: Sequence[Dim]) -> list[int]:
-    scale = common_scale(policy, [(a, b) for a, b in zip(before, wanted, strict=True)])
-    return [int(np.floor(np.float32(size) * scale + np.float32(0.5))) for size in before if isinstance(size, int)]
-
-
-def common_scale(policy: str, sizes: Sequence[tuple[Dim, Dim]]) -> np.float32:
-    """Of all axes that keep their proportion: the least, or the greatest, that a wanted size asks for."""
-    if not all(isinstance(size, int) for pair in sizes for size in pair):
-        raise NoRule
-    scales = [np.float32(b) / np.float32(a) for a, b in sizes if isinstance(a, int) and isinstance(b, int)]
-    return min(scales) if policy == "not_larger" else max(scales)
+    sizes, _ = in_proportion(policy, _numbers(before), _numbers(wanted))
+    return sizes
 
 
 def scaled_size(size: Dim, scale: Dim | float | Ratio) -> Dim:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from itertools import product
 from typing import Any
 
-import numpy as np
 from keras import ops
 
 from converter.backends.keras.build import interpolation
+from converter.backends.keras.build.live_constants import live_constant
 from converter.backends.keras.build.live_sizes import positions_on, size_of
-from converter.backends.keras.build.operands import operand
 from converter.backends.keras.build.registry import op
 from converter.backends.keras.build.sums import add
+from converter.backends.keras.build.weights import Weight
 from converter.backends.keras.ops.axes import known_size
 from passes.errors import Unsupported
 
@@ -30,9 +30,8 @@ def grid_sample(
     """
     if mode not in ("linear", "nearest", "cubic"):
         raise Unsupported(f"GridSample with mode={mode!r} is not converted. Supported: linear, nearest, cubic.")
-    grid = operand(grid, x, name=name)
-    if isinstance(grid, np.ndarray):  # Keras' operations make a tensor of it, which is no constant any more
-        grid = ops.add(grid, ops.zeros_like(x[:, :1, :1, :1] if len(x.shape) == 4 else x[:, :1, :1, :1, :1]))
+    if isinstance(grid, Weight):
+        grid = live_constant(grid, x, name=name)
     axes = range(1, len(x.shape) - 1)
     sizes = [size_of(x, axis) for axis in axes]
     last = len(axes) - 1

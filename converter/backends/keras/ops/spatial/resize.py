@@ -19,6 +19,7 @@ from keras import layers, ops
 from converter.backends.keras.build import interpolation
 from converter.backends.keras.build.live_sizes import length, ones
 from converter.backends.keras.build.registry import op
+from passes.dims.proportion import in_proportion
 from passes.errors import Unsupported
 
 
@@ -89,7 +90,8 @@ def resize(
     live = iter(zip(likes, like_axes, like_factors, strict=True))
     spatial = x.shape[1:-1]
     if keep_aspect_ratio_policy != "stretch" and sizes:
-        targets = _in_proportion(keep_aspect_ratio_policy, spatial, sizes)
+        rounded, scale = in_proportion(keep_aspect_ratio_policy, spatial, sizes)
+        targets = [Target(size, float(scale)) for size in rounded]
     elif roi:
         parts = np.asarray(roi, np.float32).reshape(2, -1).T.tolist()
         targets = [Target(size, part=(start, end)) for size, (start, end) in zip(sizes, parts, strict=True)]
@@ -103,13 +105,6 @@ def resize(
     for axis, target in enumerate(targets, 1):
         x = _resize_axis(x, axis, target, way)
     return _extrapolated(x, spatial, targets, extrapolation_value) if roi else x
-
-
-def _in_proportion(policy: str, before: Sequence[int], wanted: Sequence[int]) -> list[Target]:
-    """All axes by the least, or the greatest, scale that a wanted size asks for; sizes are rounded."""
-    scales = [np.float32(b) / np.float32(a) for a, b in zip(before, wanted, strict=True)]
-    scale = min(scales) if policy == "not_larger" else max(scales)
-    return [Target(int(np.floor(np.float32(size) * scale + np.float32(0.5))), float(scale)) for size in before]
 
 
 def _extrapolated(x: Any, before: Sequence[int], targets: Sequence[Target], value: float) -> Any:
