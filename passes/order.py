@@ -10,6 +10,7 @@ from pathlib import Path
 import onnx_ir as ir
 from onnx_ir.passes.common import NameFixPass
 
+from passes.errors import operator
 from passes.fold.constants import FoldConstants
 from passes.fuse.activations import FuseActivations
 from passes.fuse.attention import FuseAttention
@@ -23,7 +24,7 @@ from passes.fuse.recurrent import FuseRecurrent
 from passes.fuse.roll import FuseRoll
 from passes.fuse.shared_weights import ShareWeights
 from passes.fuse.unrolled_recurrent import UnrollRecurrent
-from passes.graph.weight_views import MarkWeights
+from passes.graph.weight_views import MARKED_KEY, MarkWeights
 from passes.layout import Layout
 from passes.normalize.convert_opset import ConvertOpset
 from passes.normalize.default_attributes import ExplicitDefaults
@@ -104,13 +105,16 @@ def pipeline(
     fold_batchnorm: bool = False,
     dropout: bool = True,
     opened: Opened | None = None,
+    of_body: bool = False,
 ) -> list[Stage]:
-    """The passes in order, by name, each made anew for one run."""
+    """The passes in order, by name, each made anew for one run. `of_body`: of a loop that was kept."""
     closing: list[Stage] = [("CloseBatch", partial(CloseBatch, opened))] if opened else []
     # Where every size is a number, what has the batch's written down can be seen.
     opening: list[Stage] = [] if opened is None else _opening(opened)
+    # First: what the passes write into a graph is theirs alone.
+    door: list[Stage] = [] if of_body else [("RefusePrivate", RefusePrivate)]
     return [
-        ("RefusePrivate", RefusePrivate),  # first: what the passes write into a graph is theirs alone
+        *door,
         *closing,
         *((each.__name__, each) for each in SETTLING),
         ("UnrollRecurrent", UnrollRecurrent),  # what the next would refuse, and FoldConstants could not look into
@@ -179,4 +183,19 @@ def run_pipeline(
             observer(name, model)
         if folder:
             ir.save(model, Path(folder) / f"{index:02d}_{name}.onnx")
+    _prepare_bodies(model, fold_batchnorm=fold_batchnorm, dropout=dropout)
     return model
+
+
+def _prepare_bodies(model: ir.Model, *, fold_batchnorm: bool, dropout: bool) -> None:
+    """The body of each loop that was kept goes the same way, as a model of its own whose inputs stay as they are."""
+    for node in model.graph:
+        if operator(node) != "keraport::Loop":
+            continue
+        body = ir.Model(node.attributes["body"].as_graph(), ir_version=model.ir_version)
+        body.metadata_props.update({MARKED_KEY: model.metadata_props.get(MARKED_KEY, "")})
+        body.opset_imports.update(model.opset_imports)
+        for _, make in pipeline(layout="source", fold_batchnorm=fold_batchnorm, dropout=dropout, of_body=True):
+            body = make()(body).model
+        _prepare_bodies(body, fold_batchnorm=fold_batchnorm, dropout=dropout)
+        node.attributes["body"] = ir.AttrGraph("body", body.graph)

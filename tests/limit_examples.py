@@ -125,8 +125,9 @@ PARTS = {
     "computed condition": """g (float[2,4] x, bool c) => (float[2,4] y) { y = If(c) <
         then_branch = a () => (float[2,4] p) { p = Relu(x) },
         else_branch = b () => (float[4,2] q) { q = Transpose<perm=[1,0]>(x) }> }""",
-    "computed turns": """g (float[2] x, int64 n) => (float[2] y) <bool c = {1}> { y = Loop(n, c, x) <
-        body = b (int64 i, bool ci, float[2] v) => (bool co, float[2] vo) { co = Identity(ci) vo = Relu(v) }> }""",
+    "computed turns": """g (float[2] x, int64 n) => (float[m] y) <bool c = {1}> { y = Loop(n, c, x) <
+        body = b (int64 i, bool ci, float[k] v) => (bool co, float[l] vo) {
+        co = Identity(ci) vo = Concat<axis=0>(v, x) }> }""",
     "odd quantisation": """g (float[batch,4] x) => (float[batch,4] y) <float[1,2] scale = {0.5, 0.25}> {
         q = QuantizeLinear<axis=1, block_size=2, output_dtype=3>(x, scale) y = Cast<to=1>(q) }""",
     "tf_crop_and_resize": """g (float[1,3,h,4] x) => (float[1,3,a,8] y)

@@ -17,7 +17,7 @@ from converter.options import BACKENDS
 from converter.ports import Port
 from converter.versions import versions
 from passes.errors import ConversionError, operator
-from passes.facts.keras import SIZED_BY_NUMBERS
+from passes.facts.keras import is_sized_by_numbers
 
 
 @dataclass
@@ -112,7 +112,8 @@ class Report:
     def count_operators(self, model: ir.Model) -> None:
         """Set `operators` from a graph, sub-graphs included, most frequent first, and the `backends` that follow."""
         self.operators = histogram(model)
-        self.backends = [name for name in BACKENDS if name != "jax" or not SIZED_BY_NUMBERS & self.operators.keys()]
+        by_numbers = any(is_sized_by_numbers(node) for node in model.graph.all_nodes())
+        self.backends = [name for name in BACKENDS if name != "jax" or not by_numbers]
 
     def to_dict(self) -> dict[str, Any]:
         """The report as JSON knows it. `error` is there on failure only."""

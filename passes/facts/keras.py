@@ -5,11 +5,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import onnx_ir as ir
+
 MOST_SOFTMAX_AXES = 5
 """TensorFlow's Softmax takes no more on a CPU."""
 
 SIZED_BY_NUMBERS = frozenset({"Compress", "NonMaxSuppression", "NonZero", "Unique"})
 """Operators whose results have as many elements as the numbers say: JAX cannot compile them."""
+
+
+def is_sized_by_numbers(node: ir.Node) -> bool:
+    """Whether numbers say how large a result is: as many rows as a loop takes turns, among them."""
+    told = node.attributes
+    if (node.domain, node.op_type) == ("keraport", "Loop"):
+        return bool(told.get_int("conditional", 0)) and len(node.outputs) > told.get_int("states", 0)
+    return node.domain == "" and node.op_type in SIZED_BY_NUMBERS
+
 
 MOST_BROADCAST_AXES = 5
 """Of a tensor with more, TensorFlow takes off on a CPU what broadcasts along one run of axes, and no other."""

@@ -35,6 +35,14 @@ def is_sparse_same_pool(node: ir.Node) -> bool:
     return _is_same(node, "AveragePool", "LpPool", "MaxPool") and any(kernel < stride for kernel, stride in sizes)
 
 
+def gives_its_turn(node: ir.Node) -> bool:
+    """A Loop whose body returns the number of the turn as it is: every row of it is the last one."""
+    if node.op_type != "Loop" or node.domain != "" or "body" not in node.attributes:
+        return False
+    body = node.attributes["body"].as_graph()
+    return any(output is body.inputs[0] for output in body.outputs)
+
+
 def has_small_mask(node: ir.Node) -> bool:
     """An Attention on four axes is refused where its mask broadcasts along queries or keys."""
     if node.domain != "" or node.op_type != "Attention" or len(node.inputs) < 4:

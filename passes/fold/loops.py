@@ -68,7 +68,7 @@ class Unroller:
     def _loop(self) -> list[ir.Value]:
         most, condition, *states = self._node.inputs
         turns = self._numbers(most)
-        if turns is None or not self._goes_on(condition):
+        if turns is None or not goes_on(self._body, condition, self._numbers):
             raise self._refusal("ends when numbers that it computes say so")
         self._check(int(turns.item()))
         if len(self._body.inputs) != len(states) + 2 or any(state is None for state in states):
@@ -81,20 +81,6 @@ class Unroller:
             held, rows = results[: len(held)], results[len(held) :]
             gathered.append(rows)
         return [*held, *(self._stacked(rows, 0) for rows in zip(*gathered, strict=True))]
-
-    def _goes_on(self, condition: ir.Value | None) -> bool:
-        """Whether every turn is followed by the next one."""
-        first = None if condition is None else self._numbers(condition)
-        if condition is not None and (first is None or not first.all()):
-            return False
-        after = self._body.outputs[0]
-        while (maker := after.producer()) is not None and maker.op_type == "Identity" and maker.inputs[0] is not None:
-            after = maker.inputs[0]
-        if after is self._body.inputs[1]:
-            return True
-        told = maker.attributes.get("value") if maker is not None and maker.op_type == "Constant" else None
-        numbers = self._numbers(after) if told is None else told.as_tensor().numpy()
-        return numbers is not None and bool(numbers.all())
 
     def _scan(self) -> list[ir.Value]:
         attributes = self._node.attributes
@@ -188,3 +174,18 @@ class Unroller:
         value.shape, value.dtype = ir.Shape(array.shape), ir.DataType.from_numpy(array.dtype)
         self._graph.register_initializer(value)
         return value
+
+
+def goes_on(body: ir.Graph, condition: ir.Value | None, numbers: Numbers) -> bool:
+    """Whether every turn of a Loop is followed by the next one."""
+    first = None if condition is None else numbers(condition)
+    if condition is not None and (first is None or not first.all()):
+        return False
+    after = body.outputs[0]
+    while (maker := after.producer()) is not None and maker.op_type == "Identity" and maker.inputs[0] is not None:
+        after = maker.inputs[0]
+    if after is body.inputs[1]:
+        return True
+    told = maker.attributes.get("value") if maker is not None and maker.op_type == "Constant" else None
+    found = numbers(after) if told is None else told.as_tensor().numpy()
+    return found is not None and bool(found.all())

@@ -57,7 +57,10 @@ BY_PASSES: Mapping[str, str] = {
     **dict.fromkeys(_names("GlobalLpPool LpPool"), "become roots of mean powers"),
     **dict.fromkeys(_names("GRU LSTM RNN"), "become the layers of these names, the batch first"),
     "If": "the branch that is known to be taken, or both and a choice",
-    **dict.fromkeys(_names("Loop Scan"), "are written out, turn by turn, where these are few and their number known"),
+    **dict.fromkeys(
+        _names("Loop Scan"),
+        "are written out, turn by turn, where these are few and their number known; else a layer of `keraport.layers`",
+    ),
     **dict.fromkeys(
         _names("ConvInteger DynamicQuantizeLinear MatMulInteger QLinearConv QLinearMatMul"),
         "are computed on the numbers that the integers stand for",
@@ -131,9 +134,9 @@ PARTS: Mapping[str, Part] = {
         "a Keras graph of layers has no control flow",
     ),
     "computed turns": Part(
-        "Loop or Scan that takes more than 64 turns, or as many as numbers say",
-        "a Keras graph of layers has no loops",
-        "fix the sizes that decide with --input",
+        "Loop or Scan with a state that changes its size, or a Loop that gathers rows without a bound on its turns",
+        "a Keras loop holds tensors of one size",
+        "give the Loop's first input, the most turns, a number",
     ),
     "odd quantisation": Part(
         "Quantisation in blocks, or to 4 bits or float8 in activations", "Keras has no such numbers on every backend"

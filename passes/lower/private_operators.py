@@ -15,6 +15,7 @@ import onnx_ir as ir
 from passes.errors import describe, operator
 from passes.graph.builder import Names
 from passes.lower import meanings
+from passes.lower.loops import loop
 from passes.lower.recurrent import recurrent
 from passes.lower.run_time_pads import lower_centre_crop, lower_pad_same
 from passes.opset import OPSET
@@ -74,6 +75,24 @@ PRIVATE: dict[str, PrivateOperator] = {
     "keraport::Embedding": _own(meanings.embedding, 2, 2),
     "keraport::Expand": _own(meanings.expand, 1, 2, "shape", "axis"),
     "keraport::ExpandTo": PrivateOperator(1, None, frozenset({"sizes"}), meanings.sized),
+    "keraport::Loop": PrivateOperator(
+        0,
+        None,
+        frozenset(
+            {
+                "backwards",
+                "body",
+                "conditional",
+                "gathered_backwards",
+                "has_condition",
+                "has_most",
+                "scanned",
+                "states",
+                "turns",
+            }
+        ),
+        loop,
+    ),
     "keraport::OnesLike": _own(meanings.ones_like, 1, 1),
     "keraport::PadSame": _own(lower_pad_same, 1, 1, "axes", "dilations", "kernel_shape", "mode", "strides", "value"),
     **{

@@ -23,6 +23,7 @@ from passes.dims.polynomial import Dim, product
 from passes.errors import Unsupported, describe, operator
 from passes.fold.constants import ConstantFolder
 from passes.fold.if_branch import inline_branch, merge_branches
+from passes.fold.kept_loops import LoopKeeper
 from passes.fold.loops import Unroller
 from passes.fold.reference import MALFORMED
 from passes.fold.sequences import Sequences
@@ -106,11 +107,20 @@ class _Walk:
         return True
 
     def _unroll(self, node: ir.Node) -> bool:
-        """A loop is its turns; the walk goes on with their nodes."""
+        """A loop is its turns, where they are few and known, or one node; the walk goes on with what it is."""
         if node.op_type not in ("Loop", "Scan") or node.domain != "":
             return False
-        Unroller(node, self.names(), self._constant, self.shapes.of).unroll()
+        try:
+            Unroller(node, self.names(), self._constant, self.shapes.of).unroll()
+        except Unsupported:  # before anything is written
+            LoopKeeper(node, self.names(), self._constant, self.shapes.of, self._body).keep()
         return True
+
+    def _body(self, graph: ir.Graph) -> None:
+        for value in graph.inputs:
+            self.shapes.enter(value)
+        for node in graph:
+            self._node(node)
 
     def _branches(self, node: ir.Node) -> list[Found]:
         """What both branches of an If agree on."""
@@ -214,6 +224,8 @@ def _dtype(node: ir.Node, index: int) -> ir.DataType | None:
         return ir.DataType.FLOAT if fill is None else fill.as_tensor().dtype
     if node.op_type in _ASK_ONNX:
         return None
+    if node.domain == "keraport" and node.op_type == "Loop":
+        return node.outputs[index].dtype
     source = node.inputs[1 if node.op_type in ("CastLike", "Where") else 0] if node.inputs else None
     return DTYPES.get(node.op_type, None if source is None else source.dtype)
 

@@ -118,6 +118,9 @@ def unsupported(graph: ir.Graph) -> list[Unsupported]:
         else:
             problem = entry.problem(node)
             problems.extend([problem] if problem else [])
+        for attribute in node.attributes.values():
+            if isinstance(attribute.value, ir.Graph):
+                problems += unsupported(attribute.value)
     return problems
 
 
@@ -218,8 +221,9 @@ def _emit_node(node: ir.Node, tensors: dict[ir.Value, Any], known: set[int], var
     name = variables.names.unique(layer_name(node), node.outputs[0])
     if arguments and isinstance(arguments[0], Weight) and (entry.first_is_live or not _has_tensor(arguments)):
         arguments[0] = live_constant(arguments[0], live, name=name)
+    attributes = {key: _model_of(held, variables) for key, held in attributes_of(node).items()}
     try:
-        results = entry.function(*arguments, **attributes_of(node), name=name)
+        results = entry.function(*arguments, **attributes, name=name)
     except ConversionError as error:
         raise type(error)(error.message, node=error.node or describe(node), hint=error.hint) from error
     except (TypeError, ValueError, RuntimeError) as error:  # NotImplementedError is a RuntimeError
@@ -233,6 +237,16 @@ def _emit_node(node: ir.Node, tensors: dict[ir.Value, Any], known: set[int], var
         tensors[value] = result
         known.add(id(result))
     return name
+
+
+def _model_of(attribute: Any, variables: Variables) -> Any:
+    """An attribute that is a graph is a model, for whose weights and layers the same map of names is kept."""
+    if not isinstance(attribute, ir.Graph):
+        return attribute
+    level, name = variables.level, variables.names.unique("body")
+    model = _emit_level(one_group(attribute), name, variables).model
+    variables.level = level
+    return model
 
 
 def _has_tensor(arguments: list[Any]) -> bool:

@@ -15,7 +15,7 @@ import onnx_ir as ir
 import onnxruntime as ort
 
 from passes.errors import describe
-from passes.facts.onnxruntime import is_dilated_same, is_integer_product, is_sparse_same_pool
+from passes.facts.onnxruntime import gives_its_turn, is_dilated_same, is_integer_product, is_sparse_same_pool
 
 
 @cache
@@ -43,6 +43,7 @@ FAULTS: tuple[tuple[Callable[[ir.Node], bool], str], ...] = (
         is_sparse_same_pool,
         "onnxruntime pads by a negative number where a pool with auto_pad SAME has a kernel below its stride",
     ),
+    (gives_its_turn, "onnxruntime gives the last turn's number for every turn of a Loop that returns it as it is"),
     (_saturating_product, "onnxruntime adds products of uint8 and int8 in 16 bits on this machine, and saturates"),
 )
 

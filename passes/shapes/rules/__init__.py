@@ -5,9 +5,19 @@ dimensions, or None where this rule cannot tell. What has no rule here is left t
 (onnx_inference.py), which knows every operator but no arithmetic.
 """
 
-from passes.shapes.rules import elementwise, products, rearranging, recurrent, reductions, slicing, spectra, windows
+from passes.shapes.rules import (
+    elementwise,
+    loops,
+    products,
+    rearranging,
+    recurrent,
+    reductions,
+    slicing,
+    spectra,
+    windows,
+)
 from passes.shapes.rules.registry import DTYPES, RULES, NoRule, Shape, Shapes, Site
 
-RULE_FILES = (elementwise, products, rearranging, recurrent, reductions, slicing, spectra, windows)
+RULE_FILES = (elementwise, loops, products, rearranging, recurrent, reductions, slicing, spectra, windows)
 
 __all__ = ["DTYPES", "RULES", "RULE_FILES", "NoRule", "Shape", "Shapes", "Site"]

@@ -13,6 +13,7 @@ from passes.errors import MODULE_KEY
 REASONS: Mapping[str, str] = {
     "ComputedExpand": "a size that no tensor of the model has, and that joining and cutting does not make",
     "ComputedReshape": "more than one size follows from arithmetic, and Keras' Reshape leaves one open",
+    "Loop": "Keras has no layer that takes as many turns as numbers, or open sizes, say",
     "NonMaxSuppression": "Keras has no operation that keeps the best of overlapping boxes",
 }
 """By the name of the class in `keraport.layers`."""

@@ -11,6 +11,7 @@ import numpy as np
 import onnx_ir as ir
 
 from converter.backends.keras.nesting.groups import Again
+from keraport.layers import Loop
 from passes.errors import MODULE_KEY, describe
 
 
@@ -64,8 +65,8 @@ def count_transposes(model: keras.Model) -> int:
     """Permute layers and transposing operations, in every nested model once per call."""
     count = 0
     for call in (node for nodes in model._nodes_by_depth.values() for node in nodes):
-        if isinstance(call.operation, keras.Model):
-            count += count_transposes(call.operation)
+        if (inner := inner_model(call.operation)) is not None:
+            count += count_transposes(inner)
         elif type(call.operation).__name__ in ("Permute", "Transpose", "Swapaxes", "Moveaxis"):
             count += 1
     return count
@@ -76,9 +77,16 @@ def operations(model: keras.Model) -> dict[str, keras.Operation]:
     found: dict[str, keras.Operation] = {}
     for operation in model.operations:
         found[operation.name] = operation
-        if isinstance(operation, keras.Model):
-            found |= operations(operation)
+        if (inner := inner_model(operation)) is not None:
+            found |= operations(inner)
     return found
+
+
+def inner_model(operation: Any) -> keras.Model | None:
+    """The model that it is, or whose turns it takes."""
+    if isinstance(operation, Loop):
+        return operation.body
+    return operation if isinstance(operation, keras.Model) else None
 
 
 def one_or_all(tensors: list[Any]) -> Any:

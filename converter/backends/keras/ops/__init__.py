@@ -4,6 +4,7 @@ from converter.backends.keras.ops import (
     activations,
     arithmetic,
     axes,
+    control,
     indexing,
     matrix,
     normalization,
@@ -18,6 +19,6 @@ from converter.backends.keras.ops import (
 from converter.backends.keras.ops.spatial import convolution, grid_sample, padding, resize, roi_align
 
 FAMILIES = (
-    activations, arithmetic, axes, convolution, grid_sample, indexing, matrix, normalization, padding,
+    activations, arithmetic, axes, control, convolution, grid_sample, indexing, matrix, normalization, padding,
     quantisation, recurrent, reduction, resize, roi_align, running, scatter, selection, spectra,
 )  # fmt: skip

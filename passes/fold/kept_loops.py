@@ -1,0 +1,250 @@
+"""A Loop or a Scan that turns as often as numbers or open sizes say stays one node, with a body that stands alone.
+
+    Given    y = Loop(n, true, x) <body: (i, c, v) → (c, w = Mul(v, k))>                    n and k are computed outside
+    Result   y = keraport::Loop<states = 1, has_most = 1>(n, x, k) <body: (i, v, k') → (w = Mul(v, k'))>
+
+Inputs are, in this order, the most turns and the first condition, where there are such, the states, what is gone along,
+and what the body takes from outside; the body's are the turn, the states, a row of each, and the same from outside. Its
+outputs are whether to go on, where that is computed, the states, and a row of each result. Rows lie along the first
+axis: other axes are moved before and behind. private_operators.py has the meaning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import numpy as np
+import onnx_ir as ir
+
+from passes.dims.polynomial import Dim
+from passes.errors import BadSource, Unsupported, describe
+from passes.fold.body import graph_of
+from passes.fold.loops import Numbers, Shapes, goes_on
+from passes.graph.builder import Names, as_attribute, shape_of, sizes_of
+
+ENDLESS = 2**31 - 1
+"""As many turns, or more, are no bound."""
+
+
+class LoopKeeper:
+    """Writes what takes the place of one Loop or Scan behind it.
+
+    Args:
+        numbers: the constant contents of a value, or None.
+        shape: the inferred shape of a value, or None.
+        infer: gives every value of a graph a shape whose inputs have theirs.
+    """
+
+    def __init__(
+        self, node: ir.Node, names: Names, numbers: Numbers, shape: Shapes, infer: Callable[[ir.Graph], None]
+    ) -> None:
+        self._node = node
+        self._graph = graph_of(node)
+        self._body = node.attributes["body"].as_graph()
+        self._names = names
+        self._numbers = numbers
+        self._shape = shape
+        self._infer = infer
+        self._at = node
+
+    def keep(self) -> None:
+        """Put the new nodes behind the node, which goes. A walk that stands at the node comes to them next.
+
+        Raises:
+            Unsupported: it gathers a row of each turn, and nothing bounds their number; or a state changes its size.
+            BadSource: the body has other inputs or outputs than the node.
+        """
+        if self._node.op_type == "Loop":
+            self._loop()
+        else:
+            self._scan()
+        self._graph.remove(self._node, safe=True)
+
+    def _loop(self) -> None:
+        most, condition, *states = self._given(2)
+        if len(self._body.inputs) != len(states) + 2 or len(self._body.outputs) < len(states) + 1:
+            raise self._misfit()
+        turns = None if most is None else self._numbers(most)
+        bound = None if turns is None else int(turns.item())
+        is_live = most is not None and bound is None
+        is_conditional = not goes_on(self._body, condition, self._numbers)
+        first = condition if is_conditional and condition is not None else None
+        is_bounded = is_live or (bound is not None and bound < ENDLESS)
+        if not is_bounded and len(self._body.outputs) > len(states) + 1:
+            raise Unsupported(
+                "A Loop that gathers a row of each turn, and ends when numbers say so, is not converted.",
+                node=describe(self._node),
+                hint="Give its first input, the most turns, a number that bounds them.",
+            )
+        self._drop_condition(keep_output=is_conditional)
+        given = [*([most] if is_live else []), *([first] if first is not None else []), *states]
+        told = {"has_most": int(is_live), "has_condition": int(first is not None), "conditional": int(is_conditional)}
+        if bound is not None and bound < ENDLESS:
+            told["turns"] = max(bound, 0)
+        self._write(given, states, [], told)
+
+    def _scan(self) -> None:
+        attributes = self._node.attributes
+        count = attributes["num_scan_inputs"].as_int()
+        inputs = self._given(0)
+        if not len(inputs) == len(self._body.inputs) >= count > 0 or None in inputs:
+            raise self._misfit()
+        given = [value for value in inputs if value is not None]
+        states, scanned = given[: len(given) - count], given[len(given) - count :]
+        results = len(self._node.outputs) - len(states)
+        axes = list(attributes.get_ints("scan_input_axes", ()) or [0] * count)
+        out_axes = list(attributes.get_ints("scan_output_axes", ()) or [0] * results)
+        back = list(attributes.get_ints("scan_input_directions", ()) or [0] * count)
+        out_back = list(attributes.get_ints("scan_output_directions", ()) or [0] * results)
+        turn = self._input("turn", (), ir.DataType.INT64)
+        self._body.inputs.insert(0, turn)
+        moved = [self._moved(value, axis) for value, axis in zip(scanned, axes, strict=True)]
+        self._write(states, states, moved, {"backwards": back, "gathered_backwards": out_back}, out_axes)
+
+    def _given(self, fewest: int) -> list[ir.Value | None]:
+        inputs = list(self._node.inputs)
+        return [*inputs, *[None] * (fewest - len(inputs))]
+
+    def _drop_condition(self, *, keep_output: bool) -> None:
+        """In a turn the condition is true; where nothing computes another one it is no output, either."""
+        condition = self._body.inputs.pop(1)
+        true = self._constant(np.array(True), "goes_on")
+        condition.replace_all_uses_with(true, replace_graph_outputs=True)
+        if not keep_output:
+            self._body.outputs.pop(0)
+
+    def _moved(self, value: ir.Value, axis: int) -> tuple[ir.Value, Sequence[Dim]]:
+        """What is gone along, that axis first, and the sizes of a row of it."""
+        sizes = self._shape(value)
+        if not sizes or not -len(sizes) <= axis < len(sizes):
+            raise self._misfit()
+        axis %= len(sizes)
+        row = (*sizes[:axis], *sizes[axis + 1 :])
+        if axis:
+            order = [axis, *(other for other in range(len(sizes)) if other != axis)]
+            value = self._turned(value, order)
+        return value, row
+
+    def _write(
+        self,
+        given: Sequence[ir.Value | None],
+        states: Sequence[ir.Value | None],
+        scanned: Sequence[tuple[ir.Value, Sequence[Dim]]],
+        told: Mapping[str, int | list[int]],
+        out_axes: Sequence[int] = (),
+    ) -> None:
+        rows = self._body.inputs[1 + len(states) :]
+        for value, state in zip(self._body.inputs[1:], states, strict=False):
+            if state is None:
+                raise self._misfit()
+            self._declare(value, self._shape(state), state.dtype)
+        for value, (whole, sizes) in zip(rows, scanned, strict=True):
+            self._declare(value, sizes, whole.dtype)
+        self._declare(self._body.inputs[0], (), ir.DataType.INT64)
+        captured = self._capture()
+        self._infer(self._body)
+        self._check_states(states)
+        inputs = [*given, *(value for value, _ in scanned), *captured]
+        attributes = {name: number for name, number in told.items() if number != []}
+        outputs = self._insert(
+            "Loop",
+            inputs,
+            {**attributes, "states": len(states), "scanned": len(scanned), "body": self._body},
+            len(self._node.outputs),
+            domain="keraport",
+        )
+        results = self._body.outputs[len(self._body.outputs) - len(outputs) :]
+        axes = [*[0] * len(states), *(out_axes or [0] * (len(outputs) - len(states)))]
+        for old, new, result, axis in zip(self._node.outputs, outputs, results, axes, strict=True):
+            new.type = result.type
+            self._hand_on(old, new, axis, len(sizes_of(result)) + 1)
+
+    def _check_states(self, states: Sequence[ir.Value | None]) -> None:
+        """A Keras loop holds tensors of one size."""
+        first = len(self._body.outputs) - len(self._node.outputs)
+        for state, result in zip(states, self._body.outputs[first:], strict=False):
+            sizes = self._shape(state)
+            if sizes is None or tuple(sizes_of(result)) != tuple(sizes):
+                raise Unsupported(
+                    f"A {self._node.op_type} whose state {result.name!r} changes its size from turn to turn is not "
+                    "converted: a Keras loop holds tensors of one size.",
+                    node=describe(self._node),
+                )
+
+    def _hand_on(self, old: ir.Value, new: ir.Value, axis: int, rank: int) -> None:
+        """Let `new`, its first axis at this place, take the place of the node's output."""
+        if axis % rank:
+            axis %= rank
+            new = self._turned(new, [*range(1, axis + 1), 0, *range(axis + 1, rank)])
+        new.name, old.name = old.name, None
+        new.shape = old.shape
+        old.replace_all_uses_with(new, replace_graph_outputs=True)
+
+    def _capture(self) -> list[ir.Value]:
+        """Make an input of the body of everything live that it takes from outside, and copy what is constant."""
+        inside: dict[ir.Value, ir.Value] = {}
+        live: list[ir.Value] = []
+        for value in _taken_from_outside(self._body):
+            numbers = value.const_value if value.const_value is not None else self._numbers(value)
+            if numbers is not None:
+                inside[value] = self._constant(numbers, value.name or "constant", value)
+                continue
+            inside[value] = self._input(value.name or "given", self._shape(value), value.dtype)
+            self._body.inputs.append(inside[value])
+            live.append(value)
+        for node in self._body.all_nodes():
+            for place, taken in enumerate(node.inputs):
+                if taken is not None and taken in inside:
+                    node.replace_input_with(place, inside[taken])
+        self._body.outputs[:] = [inside.get(value, value) for value in self._body.outputs]
+        return live
+
+    def _input(self, name: str, sizes: Sequence[Dim] | None, dtype: ir.DataType | None) -> ir.Value:
+        value = ir.Value(name=self._names.fresh(name))
+        self._declare(value, sizes, dtype)
+        return value
+
+    def _declare(self, value: ir.Value, sizes: Sequence[Dim] | None, dtype: ir.DataType | None) -> None:
+        if sizes is None or dtype is None:
+            raise Unsupported("What a loop takes has no known shape.", node=describe(self._node))
+        value.shape, value.dtype = shape_of(sizes), dtype
+
+    def _constant(self, numbers: np.ndarray | ir.TensorProtocol, label: str, like: ir.Value | None = None) -> ir.Value:
+        name = self._names.fresh(label)
+        tensor = ir.tensor(numbers, name=name) if isinstance(numbers, np.ndarray) else numbers
+        value = ir.Value(
+            name=name, const_value=tensor, shape=ir.Shape(tensor.shape.numpy()), type=ir.TensorType(tensor.dtype)
+        )
+        value.metadata_props.update({} if like is None else like.metadata_props)
+        self._body.register_initializer(value)
+        return value
+
+    def _insert(
+        self, op_type: str, inputs: Sequence[ir.Value | None], told: dict[str, object], count: int, domain: str = ""
+    ) -> Sequence[ir.Value]:
+        attributes = [as_attribute(name, value) for name, value in told.items()]
+        node = ir.Node(domain, op_type, inputs, attributes, num_outputs=count, name=self._node.name)
+        node.metadata_props.update(self._node.metadata_props)
+        for output in node.outputs:
+            output.name = self._names.fresh(f"{self._node.name or self._node.op_type}_{op_type.lower()}")
+        self._graph.insert_after(self._at, node)
+        self._names.opset_imports.setdefault(domain, 1)
+        self._at = node
+        return node.outputs
+
+    def _turned(self, value: ir.Value, order: list[int]) -> ir.Value:
+        (turned,) = self._insert("Transpose", [value], {"perm": order}, 1)
+        turned.type = value.type
+        return turned
+
+    def _misfit(self) -> BadSource:
+        return BadSource("The body has other inputs or outputs than the node.", node=describe(self._node))
+
+
+def _taken_from_outside(body: ir.Graph) -> Iterable[ir.Value]:
+    """The values that nodes of the body, or of bodies in it, read and that are none of theirs: each once, in order."""
+    own: set[ir.Value] = set()
+    for graph in (body, *body.subgraphs()):
+        own.update(graph.inputs, graph.initializers.values(), (value for node in graph for value in node.outputs))
+    read = [value for node in body.all_nodes() for value in node.inputs if value is not None]
+    return dict.fromkeys(value for value in (*read, *body.outputs) if value not in own)
