@@ -116,8 +116,6 @@ REFUSED = {
 """A graph for one operator of each group of REFUSED."""
 
 PARTS = {
-    "computed weights": """g (float[t,2,3] x, float[1,9,3] w, float[1,9,3] r) => (float[t,1,2,3] y) {
-        y = GRU<hidden_size=3>(x, w, r) }""",
     "indices": """g (float[1,3,h,w] x) => (float[1,3,a,b] y, int64[1,3,a,b] i) {
         y, i = MaxPool<kernel_shape=[2,2], strides=[2,2]>(x) }""",
     "computed axes": "g (float[batch,4] x, int64[1] a) => (float[m] y) { y = ReduceSum<keepdims=0>(x, a) }",
@@ -136,7 +134,6 @@ PARTS = {
     "samples by size": """g (float[1,3,8,8] x, float[2,4] r, int64[2] b) => (float[2,3,2,2] y) {
         y = RoiAlign<output_height=2, output_width=2>(x, r, b) }""",
     "rows": "g (float[4,3] x) => (float[n,3] y) { y = Unique<axis=0>(x) }",
-    "recurrent form": net("LSTM", 4, ", clip=0.5"),
     "far reflections": """g (float[1,3,4,4] x) => (float[1,3,14,4] y) <int64[8] p = {0, 0, 5, 0, 0, 0, 5, 0}> {
         y = Pad<mode="reflect">(x, p) }""",
 }  # fmt: skip

@@ -16,7 +16,6 @@ import onnx_ir as ir
 
 from passes.errors import Unsupported, describe
 from passes.graph.builder import Builder, Names, as_attribute, shape_of, sizes_of
-from passes.graph.unsupported import PARTS
 from passes.graph.weight_views import WEIGHT_KEY, provenance, recorded_sources
 from passes.lower import recurrent
 
@@ -40,8 +39,7 @@ class FuseRecurrent(ir.passes.InPlacePass):
     GRU and RNN likewise. A bidirectional one has both directions' weights and states, first the forward ones. Initial
     states that are zeros are left out, and so is the output of every step where nobody reads it.
 
-    Raises:
-        Unsupported: clip, peepholes, coupled gates, activations that Keras' layers have not, weights that are computed.
+    Those of odd forms are written out before (UnrollRecurrent).
     """
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
@@ -109,11 +107,7 @@ class _Recurrent:
 
     def _activations(self) -> list[str]:
         """What Keras calls them: of the gates, and of the candidate."""
-        node, problem = self.node, odd_form(self.node)
-        if problem is not None:
-            part = PARTS["recurrent form"]
-            raise Unsupported(f"{node.op_type} with {problem} is not converted: {part.reason}.", node=describe(node))
-        return [ACTIVATIONS[name] for name in _asked(node)[0][:2]]
+        return [ACTIVATIONS[name] for name in _asked(self.node)[0][:2]]
 
     def _lengths(self) -> ir.Value | None:
         """How long each row is; None where all are as long as the tensor."""
@@ -133,7 +127,7 @@ class _Recurrent:
         for direction in range(self.directions):
             for value in given:
                 if value is None:
-                    raise Unsupported("One initial state without the other is not converted.", node=describe(self.node))
+                    raise ValueError(f"{describe(self.node)} has one initial state without the other.")
                 index = self.at.constant(np.array(direction, np.int64), "direction")
                 sizes = [batch, self.hidden]
                 found.append(self.at.node("Gather", [value, index], sizes, {"axis": 1 if self.first else 0}))
@@ -224,20 +218,24 @@ class _Recurrent:
         _take_place(old, parts[0])
 
 
-def odd_form(node: ir.Node) -> str | None:
-    """What Keras' layers do not compute of a recurrent net, in words."""
+def is_odd(node: ir.Node) -> bool:
+    """Whether it is a recurrent net that Keras' layers do not compute, or whose weights the graph computes."""
+    if node.domain != "" or node.op_type not in STATES:
+        return False
     told = _asked(node)
-    odd = [name for each in told for name in each if name not in ACTIVATIONS]
-    peepholes = node.inputs[7] if len(node.inputs) > 7 else None
+    given = [*node.inputs, *[None] * (8 - len(node.inputs))]
+    states = given[5 : 5 + STATES[node.op_type]]
+    has_states = any(state is not None and not _is_zero(state) for state in states)
     return (
-        "clip" if node.attributes.get_float("clip", 0.0)
-        else "coupled input and forget gates" if node.attributes.get_int("input_forget", 0)
-        else "peepholes" if peepholes is not None and not _is_zero(peepholes)
-        else f"the activation {odd[0]}" if odd
-        else "another activation in each direction" if any(list(each) != list(told[0]) for each in told)
-        else "another activation of the cell than of the output" if node.op_type == "LSTM" and told[0][1] != told[0][2]
-        else None
-    )  # fmt: skip
+        any(value is not None and value.const_value is None for value in given[1:4])
+        or bool(node.attributes.get_float("clip", 0.0))
+        or bool(node.attributes.get_int("input_forget", 0))
+        or (given[7] is not None and not _is_zero(given[7]))
+        or any(name not in ACTIVATIONS for each in told for name in each)
+        or any(list(each) != list(told[0]) for each in told)
+        or (node.op_type == "LSTM" and told[0][1] != told[0][2])
+        or (has_states and None in states)
+    )
 
 
 def _asked(node: ir.Node) -> list[Sequence[str]]:
@@ -246,12 +244,6 @@ def _asked(node: ir.Node) -> list[Sequence[str]]:
     directions = 2 if node.attributes.get_string("direction", "forward") == "bidirectional" else 1
     asked = node.attributes.get_strings("activations", ()) or DEFAULTS[node.op_type] * directions
     return [asked[start : start + count] for start in range(0, len(asked), count)]
-
-
-def is_computed(node: ir.Node, place: int) -> bool:
-    """Whether an input is there, and the graph computes it."""
-    value = node.inputs[place] if place < len(node.inputs) else None
-    return value is not None and value.const_value is None
 
 
 def _own(names: Sequence[str], graph: ir.Graph, array: np.ndarray) -> str | None:
@@ -284,10 +276,7 @@ def _is_read(node: ir.Node, place: int) -> bool:
 def _constant(node: ir.Node, place: int) -> np.ndarray:
     value = node.inputs[place]
     if value is None or value.const_value is None:
-        raise Unsupported(
-            f"{node.op_type} with weights that the graph computes is not converted: a Keras layer holds its weights.",
-            node=describe(node),
-        )
+        raise ValueError(f"{describe(node)} has a weight that the graph computes.")
     array: np.ndarray = value.const_value.numpy()
     return array
 

@@ -1,23 +1,25 @@
-"""One direction of a recurrent net, step by step. Formulas: ONNX LSTM, GRU and RNN."""
+"""One direction of a recurrent net, step by step, or as a loop over the steps. Formulas: ONNX LSTM, GRU and RNN."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import onnx_ir as ir
 
+from passes.fold.loops import MOST_TURNS
 from passes.fuse.recurrent import STATES
-from passes.graph.builder import Builder, sizes_of
+from passes.graph.builder import Builder, Sizes, shape_of, sizes_of
 
 Step = Callable[["Direction", ir.Value, list[ir.Value]], list[ir.Value]]
 
 
 @dataclass
 class Direction:
-    """One direction of one node: its weights, and what a step does."""
+    """One direction of one node: its weights, and what a step does. `scan` is the loop over the steps, if there is."""
 
     at: Builder
     node: ir.Node
@@ -28,6 +30,7 @@ class Direction:
     x: ir.Value
     hidden: int = 0
     peepholes: list[ir.Value] = field(default_factory=list)
+    scan: ir.Node | None = None
 
     def run(self, x: ir.Value) -> tuple[ir.Value, list[ir.Value]]:
         """Every step's output [T, B, H], and the states [B, H] after the last."""
@@ -36,7 +39,6 @@ class Direction:
         gates, self.hidden = (int(size) for size in sizes_of(recurrent) if isinstance(size, int))
         self.gates = gates // self.hidden
         length, batch, _ = sizes_of(x)
-        assert isinstance(length, int)
         self.recurrent = at.node("Transpose", [recurrent], [self.hidden, gates], {"perm": [1, 0]})
         kernel = self._part(1)
         kernel = at.node("Transpose", [kernel], [*reversed(sizes_of(kernel))], {"perm": [1, 0]})
@@ -47,18 +49,58 @@ class Direction:
         self.biases = self._biases(gates)
         self.peepholes = self._split(self._part(7), 3, 0) if _is_given(node, 7) else []
         states = [self._initial(5 + place) for place in range(STATES[node.op_type])]
+        if not isinstance(length, int) or length > MOST_TURNS:
+            every, states = self._in_turns(inputs, states, lengths)
+        else:
+            every, states = self._written_out(inputs, states, lengths)
+        return (self._reversed(every, lengths) if self.back and lengths is not None else every), states
+
+    def _written_out(
+        self, inputs: ir.Value, states: list[ir.Value], lengths: ir.Value | None
+    ) -> tuple[ir.Value, list[ir.Value]]:
+        """As many copies of the step as there are steps."""
+        at, (length, batch, gates) = self.at, sizes_of(inputs)
+        assert isinstance(length, int)
         order = range(length - 1, -1, -1) if self.back and lengths is None else range(length)
         outputs: dict[int, ir.Value] = {}
         for step in order:
             index = at.constant(np.array(step), "step")
             now = at.node("Gather", [inputs, index], [batch, gates], {"axis": 0})
-            after = STEPS[node.op_type](self, now, states)
+            after = STEPS[self.node.op_type](self, now, states)
             outputs[step] = after[0]
             if lengths is not None:
-                outputs[step], after = self._within(step, lengths, states, after)
+                outputs[step], after = self._within(self._whole_number(step, lengths), lengths, states, after)
             states = after
-        every = joined(at, [outputs[step] for step in range(length)], 0, [length, batch, self.hidden])
-        return (self._reversed(every, lengths) if self.back and lengths is not None else every), states
+        return joined(at, [outputs[step] for step in range(length)], 0, [length, batch, self.hidden]), states
+
+    def _in_turns(
+        self, inputs: ir.Value, states: list[ir.Value], lengths: ir.Value | None
+    ) -> tuple[ir.Value, list[ir.Value]]:
+        """A Scan over the steps, kept as a loop; where rows have lengths, with the place of the step as a state."""
+        at, (length, _, gates), count = self.at, sizes_of(inputs), len(states)
+        given = states if lengths is None else [*states, self._whole_number(0, lengths)]
+        inside = [_named(at, value, sizes_of(value)) for value in given]
+        row = _named(at, inputs, [self.batch, gates])
+        end = ir.node("Identity", [row], name=at.stem)
+        body = ir.Graph([*inside, row], [], nodes=[end], opset_imports=at.names.opset_imports, name="steps")
+        turn = copy(self)
+        turn.at = Builder(end, at.names)
+        after = STEPS[self.node.op_type](turn, row, inside[:count])
+        output = after[0]
+        if lengths is not None:
+            output, after = turn._within(inside[-1], lengths, inside[:count], after)
+            after.append(turn.at.node("Add", [inside[-1], turn._whole_number(1, lengths)], []))
+        body.outputs.extend([*after, turn.at.node("Identity", [output], [self.batch, self.hidden])])
+        body.remove(end)
+        told: dict[str, Any] = {"num_scan_inputs": 1, "body": body}
+        if self.back and lengths is None:
+            told |= {"scan_input_directions": [1], "scan_output_directions": [1]}
+        outputs = [*(_named(at, value, sizes_of(value)) for value in given)]
+        outputs.append(_named(at, inputs, [length, self.batch, self.hidden]))
+        self.scan = ir.node("Scan", [*given, inputs], told, outputs=outputs, name=self.node.name)
+        self.scan.metadata_props.update(self.node.metadata_props)
+        at.graph.insert_before(self.node, self.scan)
+        return outputs[-1], outputs[:count]
 
     def _part(self, place: int) -> ir.Value:
         """This direction's part of a weight [D, …]."""
@@ -105,17 +147,18 @@ class Direction:
         return self.at.node("ReverseSequence", [x, whole], sizes_of(x), attributes)
 
     def _within(
-        self, step: int, lengths: ir.Value, before: Sequence[ir.Value], after: Sequence[ir.Value]
+        self, place: ir.Value, lengths: ir.Value, before: Sequence[ir.Value], after: Sequence[ir.Value]
     ) -> tuple[ir.Value, list[ir.Value]]:
         """Beyond the end of a row its output is 0, and its states stay."""
         at, sizes = self.at, [self.batch, self.hidden]
         column = at.node("Unsqueeze", [lengths, at.constant([1], "axis")], [self.batch, 1])
-        dtype = np.int32 if lengths.dtype == ir.DataType.INT32 else np.int64
-        now = at.constant(np.array(step, dtype), "step")
-        is_there = at.node("Greater", [column, now], [self.batch, 1], dtype=ir.DataType.BOOL)
+        is_there = at.node("Greater", [column, place], [self.batch, 1], dtype=ir.DataType.BOOL)
         pairs = [(after[0], self._number(0.0)), *zip(after, before, strict=True)]
         output, *kept = (at.node("Where", [is_there, a, b], sizes, dtype=self.x.dtype) for a, b in pairs)
         return output, kept
+
+    def _whole_number(self, number: int, like: ir.Value) -> ir.Value:
+        return self.at.constant(np.array(number, np.int32 if like.dtype == ir.DataType.INT32 else np.int64), "place")
 
     def _numbers(self, array: np.ndarray) -> ir.Value:
         dtype = np.float32 if self.x.dtype is None else self.x.dtype.numpy()
@@ -201,3 +244,8 @@ STEPS: Mapping[str, Step] = {"LSTM": _lstm, "GRU": _gru, "RNN": _rnn}
 
 def _is_given(node: ir.Node, place: int) -> bool:
     return place < len(node.inputs) and node.inputs[place] is not None
+
+
+def _named(at: Builder, like: ir.Value, sizes: Sizes) -> ir.Value:
+    """A value of the same type with a name of its own."""
+    return ir.Value(name=at.names.fresh(f"{at.stem}_state"), type=like.type, shape=shape_of(sizes))

@@ -1,21 +1,23 @@
-"""Recurrent nets that Keras' layers do not compute, written out step by step.
+"""Recurrent nets that Keras' layers do not compute, written out step by step, or as a loop over the steps.
 
 Given    Y, Y_h = GRU<clip=0.5>(X, W, R, B)                               X: [3, batch, 8]
-Result   every step's gates as products, sums and activations             three times
+Result   every step's gates as products, sums and activations             three times; in a loop where X is longer
 
 That is: with weights that the graph computes, clip, peepholes, coupled gates, activations that Keras has not or that
-have parameters, or other ones in each direction. Formulas: ONNX LSTM, GRU and RNN.
+have parameters, or other ones in each direction, one initial state without the other. Formulas: ONNX LSTM, GRU and RNN.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+import numpy as np
 import onnx_ir as ir
 
+from passes.dims.polynomial import Dim
 from passes.errors import Unsupported, describe
-from passes.fold.loops import MOST_TURNS
-from passes.fuse.recurrent import DEFAULTS, STATES, is_computed, odd_form
+from passes.fold.kept_loops import LoopKeeper
+from passes.fuse.recurrent import DEFAULTS, STATES, is_odd
 from passes.fuse.recurrent_steps import Direction, joined
 from passes.graph.builder import Builder, Names, sizes_of
 
@@ -36,36 +38,32 @@ PARAMETERS: Mapping[str, Mapping[str, float]] = {
 
 
 class UnrollRecurrent(ir.passes.InPlacePass):
-    """Write out LSTM, GRU and RNN nodes of odd forms whose number of steps is known and small.
+    """Write out LSTM, GRU and RNN nodes of odd forms.
 
     Raises:
         Unsupported: an activation that the standard does not name.
     """
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
-        found = [node for node in model.graph.all_nodes() if _is_odd(node) and _steps(node) is not None]
+        found = [node for node in model.graph.all_nodes() if is_odd(node)]
         if found:
             names = Names(model)
-            for node in found:
-                _unroll(node, names)
+            for loop in [loop for node in found for loop in _unroll(node, names)]:
+                LoopKeeper(loop, names, _numbers, _sizes, lambda body: None).keep()
         return ir.passes.PassResult(model, bool(found))
 
 
-def _is_odd(node: ir.Node) -> bool:
-    if node.domain != "" or node.op_type not in STATES:
-        return False
-    return odd_form(node) is not None or any(is_computed(node, place) for place in (1, 2, 3))
+def _numbers(value: ir.Value | None) -> np.ndarray | None:
+    return None if value is None or value.const_value is None else value.const_value.numpy()
 
 
-def _steps(node: ir.Node) -> int | None:
-    x = node.inputs[0]
-    if x is None or x.shape is None or len(x.shape) != 3:
-        return None
-    length = x.shape[1 if node.attributes.get_int("layout", 0) else 0]
-    return length if isinstance(length, int) and length <= MOST_TURNS else None
+def _sizes(value: ir.Value | None) -> Sequence[Dim] | None:
+    sizes = None if value is None or value.shape is None else sizes_of(value)
+    return None if sizes is None or None in sizes else [size for size in sizes if size is not None]
 
 
-def _unroll(node: ir.Node, names: Names) -> None:
+def _unroll(node: ir.Node, names: Names) -> list[ir.Node]:
+    """Put the steps in the place of the node; the loops among them."""
     at, first = Builder(node, names), bool(node.attributes.get_int("layout", 0))
     x = node.inputs[0]
     assert x is not None
@@ -89,6 +87,7 @@ def _unroll(node: ir.Node, names: Names) -> None:
         every = at.node("Transpose", [every], [batch, length, len(turns), hidden], {"perm": [2, 0, 1, 3]})
         last = [at.node("Transpose", [s], [batch, len(turns), hidden], {"perm": [1, 0, 2]}) for s in last]
     at.replace(every, *last)
+    return [side.scan for side in sides if side.scan is not None]
 
 
 def _activations(node: ir.Node, directions: int) -> list[list[tuple[str, dict[str, float]]]]:

@@ -111,11 +111,6 @@ REFUSED: tuple[Refused, ...] = (
 )
 
 PARTS: Mapping[str, Part] = {
-    "computed weights": Part(
-        "LSTM, GRU or RNN with weights that the graph computes, over more than 64 steps or an open number",
-        "a Keras layer holds its weights",
-        "export in eval() mode",
-    ),
     "indices": Part(
         "MaxPool with its Indices output, or MaxUnpool, of images of open size",
         "the indices are places in the image",
@@ -147,11 +142,6 @@ PARTS: Mapping[str, Part] = {
         "fix the sizes with --input",
     ),
     "far reflections": Part("Pad that reflects more than the axis has", "backends differ there"),
-    "recurrent form": Part(
-        "LSTM, GRU or RNN with clip, peepholes, coupled gates, or activations that Keras has not, over more than 64 "
-        "steps or an open number",
-        "Keras' layers compute the usual form",
-    ),
     "samples by size": Part(
         "RoiAlign with as many samples as a region is large (sampling_ratio=0)",
         "each region would have another number of them",
