@@ -30,7 +30,7 @@ def main(arguments: Sequence[str]) -> Result:
         return record(options.name, convert(verified_models(options.folder)[options.name], output))
 
 
-def convert(entry: Entry, output: Path) -> Conversion:
+def convert(entry: Entry, output: Path | Sequence[Path]) -> Conversion:
     """Convert with the defaults of the command line, verification included."""
     import converter
 
