@@ -10,6 +10,7 @@ import onnx_ir as ir
 from passes.dims.product import Dim, dims_of, product, reshape_target
 from passes.errors import Unsupported, describe
 from passes.layout.walk.computed_sizes import reshape_to
+from passes.layout.walk.places import places
 from passes.layout.walk.writer import Writer
 
 
@@ -29,7 +30,7 @@ def reshaped_value(writer: Writer, value: ir.Value, target: Sequence[Dim]) -> ir
     sizes = _told(source, target)
     if sizes is not None:
         return writer.emit("Reshape", [value, writer.constant(sizes)], target, {"allowzero": 0}, like=value)
-    for way in (_regrouped, _around, reshape_to):
+    for way in (_regrouped, _around, _gathered, reshape_to):
         reshaped = way(writer, value, target)
         if reshaped is not None:
             return reshaped
@@ -49,14 +50,41 @@ def _told(source: Sequence[Dim], target: Sequence[Dim]) -> list[int] | None:
 def _regrouped(writer: Writer, value: ir.Value, target: Sequence[Dim]) -> ir.Value | None:
     """[b, h, w, 64] to [b, h, w, 4, 16]: known sizes among open ones that all stay; None where an open one changes."""
     source = dims_of(value)
-    most = min(len(source), len(target))
-    before = next((i for i in range(most) if not source[i].equals(target[i])), most)
-    behind = next((i for i in range(most - before) if not source[-1 - i].equals(target[-1 - i])), most - before)
-    old, new = source[before : len(source) - behind], target[before : len(target) - behind]
+    before, old, new = _changed(source, target)
     if not all(d.is_static for d in (*old, *new)) or not product(old).equals(product(new)):
         return None
     attributes = {"axis": before, "count": len(old), "sizes": [d.coefficient for d in new]}
     return writer.emit("Regroup", [value], target, attributes, domain="keraport", like=value)
+
+
+def _changed(source: Sequence[Dim], target: Sequence[Dim]) -> tuple[int, Sequence[Dim], Sequence[Dim]]:
+    """How many axes stay in front, and what becomes what between these and those that stay at the end."""
+    most = min(len(source), len(target))
+    before = next((i for i in range(most) if not source[i].equals(target[i])), most)
+    behind = next((i for i in range(most - before) if not source[-1 - i].equals(target[-1 - i])), most - before)
+    return before, source[before : len(source) - behind], target[before : len(target) - behind]
+
+
+def _gathered(writer: Writer, value: ir.Value, target: Sequence[Dim]) -> ir.Value | None:
+    """[b, h·w, c] to [b, h, w, c]: row by row, to places that tensors tell which are h and w long.
+
+    None where no tensor is, or a row would be a single number.
+    """
+    source = dims_of(value)
+    before, old, new = _changed(source, target)
+    behind = source[before + len(old) :]
+    if len(new) < 2 or product(behind).is_one:
+        return None
+    merged = [*source[:before], product(new), *behind]
+    sizes = None if len(old) == 1 else _told(source, merged)
+    if sizes is None and len(old) != 1:
+        return None
+    where = places(writer, new)
+    if where is None:
+        return None
+    if sizes is not None:
+        value = writer.emit("Reshape", [value, writer.constant(sizes)], merged, {"allowzero": 0}, like=value)
+    return writer.emit("Gather", [value, where], target, {"axis": before}, like=value)
 
 
 def _around(writer: Writer, value: ir.Value, target: Sequence[Dim]) -> ir.Value | None:
