@@ -63,7 +63,8 @@ def parse_input(text: str) -> InputSpec:
 
 
 def parse_inputs(inputs: Iterable[str | InputSpec]) -> tuple[InputSpec, ...]:
-    """Read all `--input` options; no name may come twice."""
+    """Read all `--input` options; no name may come twice. One alone need not be in a list."""
+    inputs = [inputs] if isinstance(inputs, str) else inputs
     specs = tuple(item if isinstance(item, InputSpec) else parse_input(item) for item in inputs)
     names = [spec.name for spec in specs]
     for name in names:
