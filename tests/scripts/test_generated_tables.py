@@ -10,7 +10,7 @@ from scripts import support_table
 from scripts.bench import DEFAULT_MODELS, HANDWRITTEN
 from scripts.bench_table import bench_table
 from scripts.markdown import markdown
-from scripts.support_table import BENCH, README, VERIFIED, refreshed
+from scripts.support_table import BENCH, README, SHIP, SHIPPED, VERIFIED, readme_tables, refreshed, ship_tables
 from scripts.verified_models import verified_models
 
 
@@ -35,12 +35,12 @@ def test_the_bench_has_every_model() -> None:
 
 def test_a_block_that_is_not_there_is_named() -> None:
     with pytest.raises(ValueError, match="'bench'"):
-        refreshed(README.read_text().replace("<!-- bench:", "<!-- bank:"))
+        refreshed(README.read_text().replace("<!-- bench:", "<!-- bank:"), readme_tables())
 
 
 def test_a_stale_block_is_replaced() -> None:
     fresh = README.read_text()
-    assert refreshed(fresh.replace("| torchvision:resnet18 |", "| torchvision:resnet81 |")) == fresh
+    assert refreshed(fresh.replace("| torchvision:resnet18 |", "| torchvision:resnet81 |"), readme_tables()) == fresh
 
 
 def test_columns_of_numbers_are_set_to_the_right() -> None:
@@ -55,3 +55,15 @@ def test_a_bench_without_latencies_has_no_table_of_them() -> None:
     text = bench_table({"models": [model], "chain": None, "machine": machine})
     assert "| m | 1.00 | 1.00 | 2.00 | 3 | 0 |" in text
     assert "Latency" not in text
+
+
+def test_every_file_is_told_with_its_figures_or_the_reason() -> None:
+    models = json.loads(SHIPPED.read_text())["models"]
+    (table,) = ship_tables().values()
+    assert all(f"| {model['name']} |" in table for model in models)
+    for model in models:
+        told = {**model["formats"], **model["smaller"]}
+        refused = [kind for kind, each in told.items() if "reason" in each]
+        assert all(f"- {model['name']}, {kind}: " in table for kind in refused)
+        assert all(each["passed"] for kind, each in told.items() if kind not in refused)
+    assert refreshed(SHIP.read_text(), ship_tables()) == SHIP.read_text()
