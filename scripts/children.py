@@ -1,4 +1,4 @@
-"""Run a measurement in a fresh process, on one core and with one thread: nothing is warm or in memory yet."""
+"""Run a measurement in a fresh process, by default on one core and with one thread: nothing is warm or in memory."""
 
 from __future__ import annotations
 
@@ -29,11 +29,12 @@ class ChildFailed(RuntimeError):
     """A measurement ended without a result. The message has the end of what it wrote to stderr."""
 
 
-def measure(module: str, *arguments: str | int | float | Path, core: int | None = None) -> Result:
+def measure(module: str, *arguments: str | int | float | Path, core: int | None = None, pinned: bool = True) -> Result:
     """Run `python -m module arguments` on one core and return what its `reply` was given.
 
     Args:
         core: the processor to run on; by default the last that this process may use: the first is the busiest.
+        pinned: otherwise it has all cores, and as many threads as it likes.
     Raises:
         ChildFailed: it ended with an error, or without a result.
     """
@@ -42,10 +43,10 @@ def measure(module: str, *arguments: str | int | float | Path, core: int | None 
     done = subprocess.run(
         command,
         cwd=ROOT,
-        env={**os.environ, **ENVIRONMENT},
+        env={**os.environ, **(ENVIRONMENT if pinned else {})},
         capture_output=True,
         text=True,
-        preexec_fn=lambda: os.sched_setaffinity(0, {chosen}),
+        preexec_fn=(lambda: os.sched_setaffinity(0, {chosen})) if pinned else None,
     )
     for line in reversed(done.stdout.splitlines()):
         if line.startswith(MARK):

@@ -15,7 +15,13 @@ from scripts.verified_models import is_available, verified_models
 
 
 def each_model(
-    description: str, child: str, output: Path, shown: Callable[[Result], str], arguments: Sequence[str] | None = None
+    description: str,
+    child: str,
+    output: Path,
+    shown: Callable[[Result], str],
+    arguments: Sequence[str] | None = None,
+    *,
+    pinned: bool = True,
 ) -> int:
     """Measure the models that are named, all by default. A model that fails ends the run with 1 after the others.
 
@@ -24,6 +30,7 @@ def each_model(
         output: where the records go, unless told otherwise; a model that is not measured keeps its own.
         shown: what a line says of a record.
         arguments: of the command line.
+        pinned: each on one core.
     """
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("names", nargs="*", metavar="NAME")
@@ -38,7 +45,7 @@ def each_model(
     for name in options.names or [name for name, entry in entries.items() if is_available(entry)]:
         try:
             with screen.status(name):
-                known[name] = measure(child, name, *folder)
+                known[name] = measure(child, name, *folder, pinned=pinned)
         except ChildFailed as error:
             failed = True
             known.pop(name, None)

@@ -16,7 +16,7 @@ OUTPUT = ROOT / "docs" / "shipped.json"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    return each_model(str(__doc__).splitlines()[0], "scripts.ship_model", OUTPUT, _shown, arguments)
+    return each_model(str(__doc__).splitlines()[0], "scripts.ship_model", OUTPUT, _shown, arguments, pinned=False)
 
 
 def _shown(record: Result) -> str:

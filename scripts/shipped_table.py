@@ -30,8 +30,8 @@ def shipped_table(results: Result) -> str:
     header = ("Model", *FORMATS.values(), "Gradients", "Back to torch")
     tables = [
         markdown(header, whole),
-        "Of a file: MB, greatest error, and the time of a call as a multiple of onnxruntime's with the source, each on one "
-        "core in one run. Gradients and tensors of the state_dict that were compared with torch's.\n",
+        "Of a file: MB, greatest error, and the time of a call as a multiple of onnxruntime's with the source, on all "
+        "cores in one run. Gradients and tensors of the state_dict: how many are equal to torch's.\n",
         markdown(("Model", *(f"LiteRT, {kind}" for kind in SMALLER)), fewer),
         "MB, decibels of signal to noise in the worst output, and how often the greatest entry is the same; int8 is "
         "calibrated with random numbers.\n",
