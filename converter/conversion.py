@@ -137,6 +137,7 @@ def convert(
     max_bytes: int | None = None,
     state: str = "refuse",
     layers: bool = False,
+    timed: bool = False,
     tolerance: Tolerance | None = None,
     on_stage: OnStage | None = None,
 ) -> Conversion:
@@ -185,6 +186,7 @@ def convert(
         state: "refuse" a module that writes to its buffers in `forward`, or make an input and an output, named after
             it, of each such buffer: "inputs".
         layers: compare every layer as well, for `report.layers` and the page.
+        timed: measure what a call of the `.keras` file takes, beside onnxruntime's; other files are always timed.
         tolerance: what floating-point outputs may differ by, instead of what goes with their dtype.
         on_stage: called when a stage begins and ends.
 
@@ -232,6 +234,7 @@ def convert(
                 onnx2tf_python=onnx2tf_python,
                 onnx2tf_raw=onnx2tf_raw,
                 layers=layers,
+                timed=timed,
                 tolerance=tolerance,
             )
             loaded = load(source, options)

@@ -92,6 +92,7 @@ class Options:
     onnx2tf_python: str | Path | None = None
     onnx2tf_raw: bool = False
     layers: bool = False
+    timed: bool = False
     tolerance: Tolerance | None = None
 
     def __post_init__(self) -> None:

@@ -80,6 +80,12 @@ class Proof:
             found = by_layer(self.prepared.final, self.emission, verification.counterexample or verification.first)
             self.report.layers = [layer.to_dict() for layer in found]
         self.report.verification = verification.to_dict()
+        if self.options.timed and verification.passed:
+            from converter.proof.latency import latencies
+
+            ports = self.report.inputs, self.report.outputs
+            taken = latencies(place.temporary, self._oracle, *ports, verification.first, verification.backend)
+            self.report.verification |= taken
         self.report.notes += [f"Output {name!r} is unproven. {why}" for name, why in verification.unproven.items()]
         if not verification.passed:
             if kept:
