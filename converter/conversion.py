@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import onnx_ir as ir
 
 from converter.atomic_output import Output
@@ -118,6 +119,7 @@ def convert(
     optimise: str = "none",
     dropout: bool = True,
     portable: bool = False,
+    dtype_policy: str | None = None,
     verify: bool | str = True,
     verify_on: Sequence[str] = (),
     example_files: ExampleFiles | None = None,
@@ -135,6 +137,7 @@ def convert(
     max_bytes: int | None = None,
     state: str = "refuse",
     layers: bool = False,
+    timed: bool = False,
     tolerance: Tolerance | None = None,
     on_stage: OnStage | None = None,
 ) -> Conversion:
@@ -161,6 +164,8 @@ def convert(
         dropout: keep the Dropout layers of the source, which do nothing in inference; without them training goes on
             without dropout.
         portable: refuse what plain Keras cannot say, instead of using a layer of `keraport.layers`.
+        dtype_policy: "mixed_bfloat16", "mixed_float16", "bfloat16" or "float16": of Keras, for all layers. The model
+            is proven without, and what the policy costs is measured: `report.dtype_policy`.
         fold_batchnorm: fold BatchNormalization into the layer before it, for inference only.
         optimise: "latency" takes what runs faster and is less native: BatchNormalization is folded.
         verify: reload the saved model in plain Keras, in a process of its own, and compare it with onnxruntime.
@@ -169,7 +174,8 @@ def convert(
         example_files: example inputs as files.
         quantise: a `.tflite` file: "float16", "dynamic" (weights of 8 bits) or "int8" (all of it).
         calibrate: for int8: a `.npz` file with an array of many rows for each input, or a folder of images.
-        least_signal: decibels of signal to noise that every output of a quantised file has to keep.
+        least_signal: decibels of signal to noise that every output of a quantised file, or one with a dtype policy, has
+            to keep.
         inputs: specifications such as `x=float32[batch,3,224,224]`; a name is a dynamic dimension.
         random_weights: draw the weights of a factory or a named model from this seed.
         model_args: what a factory, or the builder of a named model, is called with: {"num_classes": 10}.
@@ -180,6 +186,7 @@ def convert(
         state: "refuse" a module that writes to its buffers in `forward`, or make an input and an output, named after
             it, of each such buffer: "inputs".
         layers: compare every layer as well, for `report.layers` and the page.
+        timed: measure what a call of the `.keras` file takes, beside onnxruntime's; other files are always timed.
         tolerance: what floating-point outputs may differ by, instead of what goes with their dtype.
         on_stage: called when a stage begins and ends.
 
@@ -217,6 +224,7 @@ def convert(
                 optimise=optimise,
                 dropout=dropout,
                 portable=portable,
+                dtype_policy=dtype_policy,
                 verify=verify,
                 verify_on=verify_on,
                 example_files=example_files,
@@ -226,6 +234,7 @@ def convert(
                 onnx2tf_python=onnx2tf_python,
                 onnx2tf_raw=onnx2tf_raw,
                 layers=layers,
+                timed=timed,
                 tolerance=tolerance,
             )
             loaded = load(source, options)
@@ -250,24 +259,45 @@ def convert(
             describe_training(report, loaded, emission)
         unused = tensors_without_variable(loaded, emission.origins)
         shapes = {name: array.shape for name, array in unused.items()}
-        conversion = Conversion(emission.model, report, emission.origins, shapes)
+        policy = options.dtype_policy
+        model = _lowered(emission, report, policy)
+        conversion = Conversion(model, report, emission.origins, shapes)
         if place is None and not others:
             return conversion
         with report.stage("save"):
             if place is not None:
-                emission.model.save(place.temporary)
-                attach(place.temporary, loaded, emission.origins, unused)
+                _save(emission.model if verify else model, place, loaded, emission, unused)
             for destination, to in others:
                 _write(emission, loaded, report, destination, to, smaller)
         if verify and place is not None:
             with report.stage("verify"):
                 proof = Proof(loaded, prepared, emission, options, report)
                 proof.of_keras(place, kept=main is not None)
+                if policy is not None:
+                    _save(model, place, loaded, emission, unused)
+                    proof.of_lowered(place, policy, kept=main is not None)
                 for told, (destination, to) in zip(report.destinations, others, strict=True):
                     told["verification"] = proof.of_destination(destination, to, smaller)
         if main is not None and place is not None:
             written(report, place.commit())
     return conversion
+
+
+def _lowered(emission: Emission, report: Report, policy: str | None) -> keras.Model:
+    """What is given: the model that is proven, or its like under a dtype policy."""
+    from converter.backends.keras.lowered import lowered
+
+    if policy is None:
+        return emission.model
+    report.dtype_policy = {"name": policy, "least_signal": None, "measured": []}
+    return lowered(emission.model, policy)
+
+
+def _save(
+    model: keras.Model, place: Output, loaded: Source, emission: Emission, unused: Mapping[str, np.ndarray]
+) -> None:
+    model.save(place.temporary)
+    attach(place.temporary, loaded, emission.origins, unused)
 
 
 def _write(

@@ -28,6 +28,10 @@ CHOICES = {
 }
 
 
+DTYPE_POLICIES: Mapping[str, float] = {"mixed_bfloat16": 25.0, "bfloat16": 25.0, "mixed_float16": 40.0, "float16": 40.0}
+"""Keras' policies of fewer bits, and the decibels of signal to noise that every output keeps, unless others are asked
+for."""
+
 NOT_OF_ONNX2TF = (
     "layout",
     "structure",
@@ -35,6 +39,7 @@ NOT_OF_ONNX2TF = (
     "fold_batchnorm",
     "optimise",
     "portable",
+    "dtype_policy",
     "verify_on",
     "example_files",
     "quantise",
@@ -77,6 +82,7 @@ class Options:
     optimise: str = "none"
     dropout: bool = True
     portable: bool = False
+    dtype_policy: str | None = None
     verify: bool | str = True
     verify_on: Sequence[str] = ()
     example_files: ExampleFiles | None = None
@@ -86,6 +92,7 @@ class Options:
     onnx2tf_python: str | Path | None = None
     onnx2tf_raw: bool = False
     layers: bool = False
+    timed: bool = False
     tolerance: Tolerance | None = None
 
     def __post_init__(self) -> None:
@@ -95,6 +102,11 @@ class Options:
                 raise UsageError(f"{option} must be one of {', '.join(choices)}. Received: {value!r}.")
         if self.verify not in (True, False, *VERIFY):
             raise UsageError(f"verify must be one of True, False, {', '.join(VERIFY)}. Received: {self.verify!r}.")
+        if self.dtype_policy is not None and self.dtype_policy not in DTYPE_POLICIES:
+            raise UsageError(
+                f"dtype_policy must be one of {', '.join(DTYPE_POLICIES)}. Received: {self.dtype_policy!r}.",
+                hint="Without one the model computes with the source's own bits.",
+            )
         unknown = sorted(set(self.verify_on) - set(BACKENDS))
         if unknown:
             raise UsageError(f"Keras has no backend {unknown[0]!r}.", hint=f"It has {', '.join(BACKENDS)}.")

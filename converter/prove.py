@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -12,7 +12,7 @@ import onnx_ir as ir
 
 from converter.atomic_output import Output
 from converter.destinations.kinds import Destination
-from converter.options import Options
+from converter.options import DTYPE_POLICIES, Options
 from converter.prepare import Prepared
 from converter.report import Report
 from converter.sources import Source
@@ -21,6 +21,7 @@ from passes.errors import NotEquivalent
 if TYPE_CHECKING:
     from converter.backends.keras.emit import Emission
     from converter.destinations.quantise import Quantisation
+    from converter.proof.trials import Trial
     from converter.proof.verdict import Verification
 
 WRITER = "tensorflow"
@@ -42,6 +43,12 @@ class Proof:
         from converter.proof.verify import example_arrays
 
         self._oracle = oracle_for(self.loaded, self.prepared)
+        self._equal: Sequence[Trial] = ()
+        self._ports: dict[str, Any] = {
+            "inputs": self.report.inputs,
+            "outputs": self.report.outputs,
+            "states": self.loaded.states,
+        }
         self._told: dict[str, Any] = {
             "source": self.loaded,
             "oracle": self._oracle,
@@ -68,15 +75,47 @@ class Proof:
         if not verification.passed:
             tracing = Tracing(self.emission.trace, self.emission.isolated)
             verification.first_difference = locate(verification, self.loaded, self._oracle, tracing, self.options)
+        self._equal = verification.trials
         if self.options.layers:
             found = by_layer(self.prepared.final, self.emission, verification.counterexample or verification.first)
             self.report.layers = [layer.to_dict() for layer in found]
         self.report.verification = verification.to_dict()
+        if self.options.timed and verification.passed:
+            from converter.proof.latency import latencies
+
+            ports = self.report.inputs, self.report.outputs
+            taken = latencies(place.temporary, self._oracle, *ports, verification.first, verification.backend)
+            self.report.verification |= taken
         self.report.notes += [f"Output {name!r} is unproven. {why}" for name, why in verification.unproven.items()]
         if not verification.passed:
             if kept:
                 written(self.report, place.keep_unverified())
             raise _not_equivalent(verification, self.report.output)
+
+    def of_lowered(self, place: Output, policy: str, *, kept: bool) -> None:
+        """How much of the signal the `.keras` file under a dtype policy has kept, on every backend that is asked for.
+
+        It is measured with the cases in which the file without it is equal. One that keeps too little is kept beside
+        its place.
+
+        Raises:
+            NotEquivalent: less than it was to keep.
+        """
+        from converter.proof.quantised import refuse_faint, signals
+        from converter.proof.verify import default_backend
+
+        least = DTYPE_POLICIES[policy] if self.options.least_signal is None else self.options.least_signal
+        told: dict[str, Any] = {"name": policy, "least_signal": least, "measured": []}
+        self.report.dtype_policy = told
+        try:
+            for backend in self.options.verify_on or (default_backend(),):
+                found = signals(place.temporary, self._equal, **self._ports, backend=backend)
+                told["measured"].append({"backend": backend, "outputs": [signal.to_dict() for signal in found]})
+                refuse_faint(found, least, policy, "Take a policy of more bits, or ask for less: --min-signal DB.")
+        except NotEquivalent:
+            if kept:
+                written(self.report, place.keep_unverified())
+            raise
 
     def of_destination(self, destination: Destination, file: Path, smaller: Quantisation | None) -> dict[str, Any]:
         """Any other file, or a SavedModel, by its own runtime: whether it passed, its greatest error and its latency.
@@ -125,17 +164,12 @@ class Proof:
         Raises:
             NotEquivalent: less than it was to keep.
         """
-        from converter.proof.quantised import signals
+        from converter.proof.quantised import refuse_faint, sampled, signals
 
-        told = {name: self._told[name] for name in ("source", "oracle", "inputs", "outputs")}
-        found = signals(file, **told, given=smaller.samples, backend=WRITER)
-        worst = min(found, key=lambda signal: signal.snr_db, default=None)
-        if worst is not None and worst.snr_db < smaller.least:
-            raise NotEquivalent(
-                f"The {smaller.kind} file keeps {worst.snr_db:.1f} dB of signal to noise in output {worst.name!r}, "
-                f"{smaller.least:g} are asked for.",
-                hint="Calibrate it with more inputs of its kind, or ask for less: --min-signal DB.",
-            )
+        trials = sampled(self.loaded, self._oracle, smaller.samples)
+        found = signals(file, trials, **self._ports, backend=WRITER)
+        hint = "Calibrate it with more inputs of its kind, or ask for less: --min-signal DB."
+        refuse_faint(found, smaller.least, smaller.kind, hint)
         return {"passed": True, "least_signal": smaller.least, "outputs": [signal.to_dict() for signal in found]}
 
 

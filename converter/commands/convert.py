@@ -79,6 +79,12 @@ def convert(
     no_dropout: NoDropout = False,
     portable: Portable = False,
     dequantise: Dequantise = False,
+    dtype_policy: Annotated[
+        str | None,
+        typer.Option(
+            "--dtype-policy", metavar="NAME", help="Of Keras: mixed_bfloat16, mixed_float16, bfloat16 or float16."
+        ),
+    ] = None,
     quantise: Annotated[
         str | None,
         typer.Option("--quantise", metavar="KIND", help="Of a .tflite file: float16, dynamic or int8."),
@@ -89,7 +95,7 @@ def convert(
     ] = None,
     least_signal: Annotated[
         float | None,
-        typer.Option("--min-signal", metavar="DB", help="What a quantised file keeps. Default: 40, 20 or 15 dB."),
+        typer.Option("--min-signal", metavar="DB", help="What a file of fewer bits keeps. Default: 15 to 40 dB."),
     ] = None,
     report_file: ReportFile = None,
     html_file: HtmlFile = None,
@@ -140,6 +146,7 @@ def convert(
             optimise=optimise,
             dropout=not no_dropout,
             portable=portable,
+            dtype_policy=dtype_policy,
             dequantise=dequantise,
             verify=False if no_verify else how,
             verify_on=backend_names(verify_on),

@@ -43,15 +43,23 @@ def quantisation(
         inputs: of the source's graph.
 
     Raises:
-        UsageError: there is no such kind or no such file to be written, int8 without samples, or samples that do not
-            fit the inputs.
+        UsageError: there is no such kind or no such file to be written, int8 without samples, samples that do not fit
+            the inputs, or a dtype policy, which no other file than Keras' own can have.
     """
-    kind, least = options.quantise, options.least_signal
+    if options.dtype_policy is not None and destinations:
+        raise UsageError(
+            f"A dtype policy is one of Keras, and of .keras files. Received: an output of {destinations[0].format}.",
+            hint="Convert it without: --quantise makes a LiteRT file smaller.",
+        )
+    kind, least = options.quantise, None if options.dtype_policy is not None else options.least_signal
     if kind is not None and all(each.format != "tflite" for each in destinations):
         raise UsageError("Only LiteRT files are quantised.", hint="Add -o OUT.tflite.")
     if kind is None:
         if options.calibrate is not None or least is not None:
-            raise UsageError("Calibration and a least signal are for quantised files.", hint="Add --quantise int8.")
+            raise UsageError(
+                "Calibration and a least signal are for quantised files.",
+                hint="Add --quantise int8; a least signal goes with --dtype-policy, too.",
+            )
         return None
     if kind not in KINDS:
         raise UsageError(f"There is no way to quantise called {kind!r}.", hint=f"There are: {', '.join(KINDS)}.")

@@ -42,33 +42,33 @@ class Signal:
         return {"name": self.name, "snr_db": finite, "agreement": self.agreement}
 
 
+def sampled(source: Source, oracle: Oracle, given: Sequence[Mapping[str, Array]]) -> list[Trial]:
+    """What to measure with: inputs of the kind that a file was calibrated with; without any they are drawn."""
+    cases = plan(graph_inputs(source.model))[:CASES]
+    drawn = [feeds(graph_inputs(source.model), case, {}, lengths_of(source.model.graph)) for case in cases]
+    chosen = [dict(each) for each in given[:MOST_CASES]] or drawn
+    return [Trial(cases[0], each, oracle.run(each)) for each in chosen]
+
+
 def signals(
     saved: Path,
+    trials: Sequence[Trial],
     *,
-    source: Source,
-    oracle: Oracle,
     inputs: Sequence[Port],
     outputs: Sequence[Port],
-    given: Sequence[Mapping[str, Array]],
+    states: Mapping[str, str],
     backend: str,
 ) -> list[Signal]:
     """What is left in each floating-point output.
 
-    Args:
-        given: inputs of the kind that the file was calibrated with; without any they are drawn.
-
     Raises:
         NotEquivalent: the file does not run.
     """
-    cases = plan(graph_inputs(source.model))[:CASES]
-    drawn = [feeds(graph_inputs(source.model), case, {}, lengths_of(source.model.graph)) for case in cases]
-    chosen = [dict(each) for each in given[:MOST_CASES]] or drawn
-    trials = [Trial(cases[0], each, oracle.run(each)) for each in chosen]
-    with replaying(saved, inputs, outputs, source.states, backend) as answer:
+    with replaying(saved, inputs, outputs, states, backend) as answer:
         answers = answer(trials)
     failure = next((answer for answer in answers if isinstance(answer, str)), None)
     if failure is not None:
-        raise NotEquivalent(f"The quantised file does not run: {failure}")
+        raise NotEquivalent(f"The file with fewer bits does not run: {failure}")
     found = [to_source(outputs, answer) for answer in answers if not isinstance(answer, str)]
     return [
         _signal(port.name, [trial.expected[place] for trial in trials], [answer[place] for answer in found])
@@ -77,10 +77,41 @@ def signals(
     ]
 
 
+def refuse_faint(found: Sequence[Signal], least: float, kind: str, hint: str) -> None:
+    """Say which output keeps least, where that is too little.
+
+    Raises:
+        NotEquivalent: it keeps less than `least` decibels.
+    """
+    worst = min(found, key=lambda signal: signal.snr_db, default=None)
+    if worst is not None and worst.snr_db < least:
+        raise NotEquivalent(
+            f"The {kind} file keeps {worst.snr_db:.1f} dB of signal to noise in output {worst.name!r}, "
+            f"{least:g} are asked for.",
+            hint=hint,
+        )
+
+
 def _signal(name: str, expected: Sequence[Array], found: Sequence[Array]) -> Signal:
-    power = sum(float(np.sum(np.square(array, dtype=np.float64))) for array in expected)
     pairs = list(zip(expected, found, strict=True))
-    error = sum(float(np.sum(np.square(np.subtract(a, b, dtype=np.float64)))) for a, b in pairs)
-    rows = [(a.argmax(-1) == b.argmax(-1)).ravel() for a, b in pairs if a.ndim == 2 and a.shape[-1] > 1]
-    ratio = float("inf") if error == 0 else 10 * np.log10(power / error) if power else -float("inf")
-    return Signal(name, float(ratio), float(np.mean(np.concatenate(rows))) if rows else None)
+    rows = [(a.argmax(-1) == b.argmax(-1)).ravel() for a, b in pairs if _is_of_rows(a) and a.shape == b.shape]
+    return Signal(name, _decibels(pairs), float(np.mean(np.concatenate(rows))) if rows else None)
+
+
+def _is_of_rows(array: Array) -> bool:
+    return array.ndim == 2 and array.shape[-1] > 1
+
+
+def _decibels(pairs: Sequence[tuple[Array, Array]]) -> float:
+    """Of all arrays together: none where a number is not finite, or a size another, that is so in one of two only."""
+    power = error = 0.0
+    for expected, found in pairs:
+        if expected.shape != found.shape:
+            return -float("inf")
+        whole, got = expected.astype(np.float64), found.astype(np.float64)
+        same = (whole == got) | (np.isnan(whole) & np.isnan(got))
+        power += float(np.sum(np.square(whole[np.isfinite(whole)])))
+        error += float(np.sum(np.square(whole[~same] - got[~same])))
+    if error == 0:
+        return float("inf")
+    return float(10 * np.log10(power / error)) if power and np.isfinite(error) else -float("inf")

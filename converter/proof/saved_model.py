@@ -18,6 +18,7 @@ from converter.prepare import prepare
 from converter.processes.exclusive import exclusive
 from converter.processes.replay import Named, Replay
 from converter.proof.cases import graph_inputs
+from converter.proof.compare import Tolerance
 from converter.proof.oracle_for import oracle_for
 from converter.proof.verdict import Verification
 from converter.proof.verify import default_backend, verify_on_all
@@ -38,12 +39,14 @@ def verify_saved(
     *,
     examples: Mapping[str, Array] | None = None,
     backends: Sequence[str] = (),
+    tolerance: Tolerance | None = None,
     trust: bool = False,
 ) -> tuple[Verification, Ports]:
     """Verify a saved model, in the layout that its input shapes allow; where they allow both, in the one that passes.
 
     Args:
         backends: Keras backends, by default the one in KERAS_BACKEND.
+        tolerance: for floating-point outputs, instead of the one of their dtype.
         trust: open the model with a Keras that has known holes.
 
     Returns:
@@ -86,6 +89,7 @@ def verify_saved(
             inputs=ports[0],
             outputs=ports[1],
             examples=examples,
+            tolerance=tolerance,
             normalised=prepared.normalised,
         )
         tried.append((found, ports))

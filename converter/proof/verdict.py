@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from converter.proof.compare import Comparison
+
+if TYPE_CHECKING:
+    from converter.proof.trials import Trial
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -111,6 +114,7 @@ class Verification:
         precision: per output, against float64; empty where the module does not run in float64.
         first_difference: where the two part ways, see guilt/first_difference.py; None where they agree.
         counterexample: inputs that come out wrong, axes as in the source; not part of the report.
+        trials: the cases that were equal, for further measurements; not part of the report.
         first: the inputs of the first case, axes as in the source; not part of the report.
         notes: trials that could not be made, and why.
         inner: set where the outputs alone do not decide.
@@ -130,6 +134,7 @@ class Verification:
     unproven: dict[str, str] = field(default_factory=dict)
     others: list[Verification] = field(default_factory=list)
     counterexample: Mapping[str, Array] | None = field(default=None, repr=False)
+    trials: Sequence[Trial] = field(default=(), repr=False)
     first: Mapping[str, Array] = field(default_factory=dict, repr=False)
     is_quick: bool = False
 

@@ -112,6 +112,7 @@ def verify(
     if result.inner is not None and result.inner.guilty is None:
         judged = [(trial, accepted(case)) for trial, case in judged]
     result.cases = [case for _, case in judged]
+    result.trials = [trial for trial, case in judged if case.passed]
     result.counterexample = _counterexample(judged, result.inner)
     if source.torch_module is not None:
         # The last case before the other image sizes: the largest batch.

@@ -51,6 +51,8 @@ class Report:
         trainable_parameters: how many of these training changes: not running statistics, buffers and what is frozen.
         source_trainable_parameters: how many the source's module has; None where it is no module.
         peak_memory_bytes: the most that this process has held so far.
+        dtype_policy: its name, the least signal to noise in decibels, and what is left in each output on each backend,
+            which is empty where nothing was verified; None for the source's own bits.
         verification: `Verification.to_dict()`, or None where none took place.
         output: the file that was written.
         output_bytes: its size.
@@ -76,6 +78,7 @@ class Report:
     trainable_parameters: int | None = None
     source_trainable_parameters: int | None = None
     peak_memory_bytes: int = 0
+    dtype_policy: dict[str, Any] | None = None
     verification: dict[str, Any] | None = None
     output: str | None = None
     output_bytes: int | None = None
@@ -128,6 +131,7 @@ class Report:
             "trainable_parameters": self.trainable_parameters,
             "source_trainable_parameters": self.source_trainable_parameters,
             "peak_memory_bytes": self.peak_memory_bytes,
+            "dtype_policy": self.dtype_policy,
             "verification": self.verification,
             "output": self.output,
             "output_bytes": self.output_bytes,

@@ -64,6 +64,8 @@ class Screen:
             rows.append(("Oracle", report.verification["oracle"]))
         else:
             rows.append(("Verified", "no"))
+        if report.dtype_policy is not None:
+            rows.append(("Dtype policy", _policy(report.dtype_policy)))
         if report.transposes is not None:
             rows.append(("Transposes", str(report.transposes)))
         if report.parameters is not None:
@@ -146,6 +148,16 @@ def _verdict(verification: Mapping[str, Any]) -> str:
     error = "outputs equal" if worst is None else f"greatest error {worst:.2e}"
     how = ", quickly" if verification["mode"] == "quick" else ""
     return f"yes: {error} over {count} case{'s' if count != 1 else ''}, on {verification['backend']}{how}"
+
+
+def _policy(told: Mapping[str, Any]) -> str:
+    """What is left on the backend and in the output where it is least; the rest is in the report."""
+    left = [(output, each["backend"]) for each in told["measured"] for output in each["outputs"]]
+    known = [(output, backend) for output, backend in left if output["snr_db"] is not None]
+    if not known:
+        return f"{told['name']}: {'nothing is lost' if told['measured'] else 'not measured'}"
+    worst, backend = min(known, key=lambda pair: pair[0]["snr_db"])
+    return f"{told['name']}: {worst['snr_db']:.1f} dB of signal to noise in {worst['name']!r}, on {backend}"
 
 
 def _reason(value: ValueDifference) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from converter.golden.golden import Checked, check, record
 from converter.golden.store import Store
 from converter.options import Options
-from converter.zoo.records.entry import Entry
+from converter.zoo.records.entry import KERAS, Entry
 from converter.zoo.records.kinds import Kind, kind_of
 from converter.zoo.records.result import VERIFIED
 from converter.zoo.records.seeding import seed_factories
@@ -23,12 +23,12 @@ def keep_or_check(folder: Path, entries: Sequence[Entry], statuses: Mapping[str,
     Args:
         folder: of the store.
         entries: of the run.
-        statuses: of the run, by name; what is not verified is left out.
+        statuses: of the run, by name; what is not verified, and verified by Keras, is left out.
     """
     store = Store(folder.resolve())
     known = set(store.names())
     for entry in entries:
-        if statuses.get(entry.name) != VERIFIED:
+        if statuses.get(entry.name) != VERIFIED or entry.backend != KERAS:
             continue
         with _at_the_manifest(entry.folder):
             if kind_of(entry.source) is Kind.FACTORY:

@@ -12,7 +12,7 @@ from converter.backends.onnx2tf.run import Made, run, write_graph
 from converter.destinations.kinds import Destination
 from converter.destinations.write import described
 from converter.options import Options
-from converter.prepare import prepare_source
+from converter.prepare import Prepared, prepare_source
 from converter.report import Report
 from converter.sources import Source
 from converter.temporary import temporary_folder
@@ -66,7 +66,7 @@ def convert_by_onnx2tf(
         if options.verify:
             with report.stage("verify"):
                 for told, (_, place) in zip(report.destinations, places, strict=True):
-                    told["verification"] = _proven(place, loaded, report, str(told["format"]))
+                    told["verification"] = _proven(place, loaded, prepared, options, report, str(told["format"]))
         if not destinations:
             report.destinations.clear()
 
@@ -82,7 +82,9 @@ def _copied(made: Made, destination: Destination, place: Path) -> None:
         shutil.copyfile(made.lite, place)
 
 
-def _proven(file: Path, loaded: Source, report: Report, kind: str) -> dict[str, object]:
+def _proven(
+    file: Path, loaded: Source, prepared: Prepared, options: Options, report: Report, kind: str
+) -> dict[str, object]:
     """Compare with onnxruntime on the source, as `keraport verify` does: axes may be turned, names decide.
 
     The module is not asked: how near to float64 the numbers are is not ours to say of other kernels.
@@ -90,13 +92,16 @@ def _proven(file: Path, loaded: Source, report: Report, kind: str) -> dict[str, 
     Raises:
         NotEquivalent: it computes something else.
     """
+    from converter.proof.latency import latencies
+    from converter.proof.oracle_for import oracle_for
     from converter.proof.saved_model import verify_saved
 
-    found, (report.inputs, report.outputs) = verify_saved(
-        file, replace(loaded, torch_module=None), backends=("tensorflow",)
+    found, ports = verify_saved(
+        file, replace(loaded, torch_module=None), backends=("tensorflow",), tolerance=options.tolerance
     )
+    report.inputs, report.outputs = ports
     if report.verification is None or not found.passed:
         report.verification = found.to_dict()
     if not found.passed:
         raise NotEquivalent(f"What onnx2tf has written ({kind}) computes something else: {found.reason}")
-    return found.summary()
+    return {**found.summary(), **latencies(file, oracle_for(loaded, prepared), *ports, found.first, "tensorflow")}

@@ -7,7 +7,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from converter.options import NOT_OF_ONNX2TF
 from converter.zoo.records.seeding import SEED
+
+KERAS = "keras"
+"""The backend that is meant where none is named."""
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.-]+")
 
@@ -18,6 +22,11 @@ def folder_name(name: str) -> str:
     Two names may give one folder; `manifest.read` refuses such a pair. "" where the name holds nothing to go by.
     """
     return _UNSAFE.sub("-", name).strip("-.")
+
+
+def by_backend(name: str, backend: str) -> str:
+    """What the result of a model is called: one by Keras as the model."""
+    return name if backend == KERAS else f"{name} ({backend})"
 
 
 @dataclass(frozen=True)
@@ -34,9 +43,11 @@ class Entry:
         tolerance: {"rtol": …, "atol": …} instead of the one of each output's dtype.
         tags: words to filter by.
         license: of the weights.
-        expected: the status that a good run gives.
+        expected: the status that a good run gives; "" where nothing is expected.
         folder: where relative paths start and modules are found: the manifest's folder, or, where that lies in a
             Python package, the folder that holds the package.
+        backend: what converts it. Where it is not Keras, `name` ends with it, since that is another result.
+        timed: whether a call of the `.keras` file is timed, to be compared.
     """
 
     name: str
@@ -50,12 +61,23 @@ class Entry:
     license: str = ""
     expected: str = "verified"
     folder: str = "."
+    backend: str = KERAS
+    timed: bool = False
+
+    @property
+    def model(self) -> str:
+        """The name without the backend: the same for all results of one model."""
+        return self.name.removesuffix(by_backend("", self.backend))
 
     @property
     def told(self) -> dict[str, Any]:
         """What `converter.convert` is told beside the source."""
         weights = SEED if self.random_weights else None
-        return {"checkpoint": self.checkpoint, "inputs": self.inputs, "random_weights": weights, **self.options}
+        told = {"checkpoint": self.checkpoint, "inputs": self.inputs, "random_weights": weights}
+        if self.backend == KERAS:
+            return {**told, **self.options, **({"timed": True} if self.timed else {})}
+        options = {name: value for name, value in self.options.items() if name not in NOT_OF_ONNX2TF}
+        return {**told, **options, "backend": self.backend}
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

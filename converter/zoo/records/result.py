@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from converter.zoo.records.entry import KERAS
+
 VERIFIED = "verified"
 MISMATCH = "mismatch"
 UNSUPPORTED = "unsupported"
@@ -50,6 +52,7 @@ class Result:
         worker: the machine and process that it ran on.
         files: `model`, `report`, `stderr`: paths relative to the run, or URLs; only those that exist.
         report: what `--report` writes, as far as the conversion got; None where it left none.
+        backend: the entry's. A line names it where it is not Keras.
     """
 
     name: str
@@ -65,9 +68,16 @@ class Result:
     worker: str = ""
     files: Mapping[str, str] = field(default_factory=dict)
     report: Mapping[str, Any] | None = None
+    backend: str = KERAS
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        """A copy of `line`."""
+        return {name: value for name, value in asdict(self).items() if name in self.line}
+
+    @property
+    def line(self) -> dict[str, Any]:
+        """What is written down."""
+        return {name: value for name, value in vars(self).items() if name != "backend" or value != KERAS}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Result:

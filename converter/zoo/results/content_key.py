@@ -14,7 +14,7 @@ from pathlib import Path
 import converter
 import passes
 from converter.report import versions
-from converter.zoo.records.entry import Entry, Limits
+from converter.zoo.records.entry import KERAS, Entry, Limits
 from converter.zoo.records.kinds import TRANSFORMERS, Kind, is_url, kind_of
 
 OPTIONAL = ("torchvision", "timm", "transformers", "safetensors", "ml_dtypes")
@@ -38,12 +38,16 @@ def content_key(entry: Entry, limits: Limits) -> str:
     values = entry.to_dict()
     for neutral in ("tags", "license", "expected", "folder"):
         del values[neutral]
+    if entry.backend == KERAS:  # as they were before there was another
+        del values["backend"]
+    if not entry.timed:
+        del values["timed"]
     parts = {
         "entry": values,
         "limits": [limits.memory],
         "files": [_file_key(text, entry.folder) for text in (entry.source, entry.checkpoint)],
         "code": code_key(),
-        "versions": _versions(),
+        "versions": _versions() | _version_of(entry.backend),
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
@@ -88,6 +92,14 @@ def _hash_of(files: Sequence[Path], root: Path) -> str:
             found.update(str(file.relative_to(root)).encode())
             found.update(hashlib.file_digest(stream, "sha256").digest())
     return found.hexdigest()
+
+
+@cache
+def _version_of(backend: str) -> dict[str, str]:
+    """Of what is in an environment of its own."""
+    from converter.backends.onnx2tf.environment import installed
+
+    return {} if backend == KERAS else {each.package: each.version for each in installed() if each.package == backend}
 
 
 @cache

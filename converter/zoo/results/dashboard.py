@@ -17,6 +17,7 @@ from converter.zoo.records.result import STATUSES, VERIFIED
 from converter.zoo.results.compare_runs import BROKEN, CHANGED, FIXED, KINDS, LESS, SLOW, compare_runs
 from converter.zoo.results.dashboard_rows import COLUMNS, Links, page_data
 from converter.zoo.results.runs import summaries_of
+from converter.zoo.results.side_by_side import side_by_side
 from converter.zoo.results.signatures import Group, group
 from converter.zoo.results.store import Store
 from converter.zoo.results.summary import Summary
@@ -87,6 +88,7 @@ def render(
         unfinished=unfinished,
         totals=_totals(summaries),
         facts=_facts(summaries),
+        backends=side_by_side(summaries, links.page),
         comparison=[] if earlier is None else _comparison(earlier, summaries, links),
         against=against,
         groups=_groups(groups),
@@ -107,11 +109,12 @@ def _name(run: Path) -> str:
 
 def _verdict(summaries: Sequence[Summary]) -> tuple[str, str]:
     verified = sum(one.status == VERIFIED for one in summaries)
+    what = "models" if len({one.backend for one in summaries}) < 2 else "models by backends"
     if not summaries:
         return "open", "No results yet"
     if verified == len(summaries):
-        return "good", f"All {verified:,} models converted and verified"
-    text = f"{verified:,} of {len(summaries):,} models converted and verified, {_percent(verified, len(summaries))}"
+        return "good", f"All {verified:,} {what} converted and verified"
+    text = f"{verified:,} of {len(summaries):,} {what} converted and verified, {_percent(verified, len(summaries))}"
     return ("open" if verified else "bad"), text
 
 
@@ -132,13 +135,14 @@ def _totals(summaries: Sequence[Summary]) -> list[dict[str, Any]]:
 
 def _facts(summaries: Sequence[Summary]) -> list[tuple[str, str]]:
     """Over all models; a greatest value is nothing where no model has one."""
+    expected = [one for one in summaries if one.expected]
     errors = [one.of_allowed for one in summaries if one.status == VERIFIED and one.of_allowed is not None]
     transposes = [one.transposes for one in summaries if one.transposes is not None]
     beyond = [one.trained_beyond for one in summaries if one.trained_beyond is not None]
     seconds = sorted(one.seconds for one in summaries)
     memory = max((one.peak_memory_bytes for one in summaries), default=0)
     return [
-        ("As expected", f"{sum(one.status == one.expected for one in summaries):,} of {len(summaries):,}"),
+        ("As expected", f"{sum(one.status == one.expected for one in expected):,} of {len(expected):,}"),
         ("Time of all models", f"{sum(seconds) / 3600:,.1f} h" if seconds else "–"),
         ("Median time", f"{seconds[len(seconds) // 2]:,.1f} s" if seconds else "–"),
         ("Greatest memory", f"{memory / 2**30:,.1f} GiB" if memory else "–"),

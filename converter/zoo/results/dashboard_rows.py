@@ -89,6 +89,7 @@ def _row(
         "files": [(_LABELS.get(kind, kind), links.to(summary.files[kind])) for kind in kinds],
         "status": summary.status,
         "expected": summary.expected,
+        "backend": summary.backend,
         "family": families[summary.family],
         "tags": [tags[tag] for tag in summary.tags],
         "reasons": [reasons[text] for text in found],

@@ -67,6 +67,16 @@ MANIFEST_TABLE = """CREATE TABLE IF NOT EXISTS manifest (
 )"""
 """What the manifests have, of which a filtered run does a part. Runs of before have no such table."""
 
+BACKENDS_TABLE = """CREATE TABLE IF NOT EXISTS backends (
+    name TEXT PRIMARY KEY,
+    model TEXT NOT NULL,          -- the name without the backend
+    backend TEXT NOT NULL,
+    output_bytes INTEGER,         -- from here on: of the result
+    latency_ms REAL,
+    onnxruntime_ms REAL
+)"""
+"""Who converts, in runs by others than Keras alone. Other runs have no such table."""
+
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT}
 _LOCKED = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL}
 

@@ -17,10 +17,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from converter.zoo.records.entry import Entry
+from converter.zoo.records.entry import KERAS, Entry
 from converter.zoo.records.result import Result
 from converter.zoo.results import lines
-from converter.zoo.results.database import MANIFEST_TABLE, connect, explained, transaction
+from converter.zoo.results.database import BACKENDS_TABLE, MANIFEST_TABLE, connect, explained, transaction
 from converter.zoo.results.run_lock import RunLock
 from converter.zoo.results.summary import Summary, summarise
 from passes.errors import UsageError
@@ -129,9 +129,30 @@ class Store:
                 "INSERT INTO manifest (place, name, expected) VALUES (?, ?, ?)",
                 [(place, _text(entry.name), entry.expected) for place, entry in enumerate(whole or entries)],
             )
+            self._plan_backends(entries)
             # The stages of what is to be done again; `running` has told about them.
             self._connection.execute(f"DELETE FROM stages WHERE name NOT IN (SELECT name FROM models WHERE {_DONE})")
         self.write_lines()
+
+    def _plan_backends(self, entries: Sequence[Entry]) -> None:
+        """Within a transaction. What is known of results stays: they may count again."""
+        if any(entry.backend != KERAS or entry.timed for entry in entries):
+            self._connection.execute(BACKENDS_TABLE)
+            self._connection.executemany(
+                "INSERT OR IGNORE INTO backends (name, model, backend) VALUES (?, ?, ?)",
+                [(entry.name, entry.model, entry.backend) for entry in entries],
+            )
+
+    def _has(self, table: str) -> bool:
+        return bool(self._select("SELECT 1 FROM sqlite_master WHERE name = ?", table))
+
+    def _backends(self) -> dict[str, dict[str, Any]]:
+        """What summaries say beside what `models` has, by name; nothing of runs by Keras alone."""
+        if not self._has("backends"):
+            return {}
+        columns = ("model", "backend", "output_bytes", "latency_ms", "onnxruntime_ms")
+        rows = self._select(f"SELECT name, {', '.join(columns)} FROM backends")
+        return {name: dict(zip(columns, values, strict=True)) for name, *values in rows}
 
     def planned(self) -> dict[str, str]:
         """Name → expected status of every model of the plan, in order, done or not."""
@@ -139,7 +160,7 @@ class Store:
 
     def expected(self) -> dict[str, str]:
         """Name → expected status of every model of the manifests, in order, part of the plan or not, done or not."""
-        if self._select("SELECT 1 FROM sqlite_master WHERE name = 'manifest'"):
+        if self._has("manifest"):
             return dict(self._select("SELECT name, expected FROM manifest ORDER BY place"))
         return self.planned()
 
@@ -193,11 +214,16 @@ class Store:
             "report": None if result.report is None else json.dumps(result.report),
         }
         kind, message = (_text(str(result.detail.get(key) or "")) for key in ("kind", "message"))
+        has_backends = self._has("backends")
         with self._writing():
             changes = ", ".join(f"{column} = :{column}" for column in row if column != "name")
             where = "name = :name AND place IS NOT NULL AND planned_key = :key"
             if not self._connection.execute(f"UPDATE models SET {changes} WHERE {where}", row).rowcount:
                 raise ValueError(f"No model {result.name!r} with the key {result.key!r} is planned.")
+            if has_backends:
+                taken = (summary.output_bytes, summary.latency_ms, summary.onnxruntime_ms, result.name)
+                change = "output_bytes = ?, latency_ms = ?, onnxruntime_ms = ?"
+                self._connection.execute(f"UPDATE backends SET {change} WHERE name = ?", taken)
             self._connection.execute("DELETE FROM errors WHERE name = ?", (result.name,))
             self._connection.executemany(
                 "INSERT INTO errors (name, signature, kind, message) VALUES (?, ?, ?, ?)",
@@ -205,13 +231,13 @@ class Store:
             )
         # After the transaction: a line that is missing is written by the next `plan` or `write_lines`.
         with self._mutex:
-            lines.append(self.lines, vars(result))
+            lines.append(self.lines, result.line)
 
     def write_lines(self) -> Path:
         """`results.jsonl` anew, in the order of the plan, each model once."""
-        # vars() is Result.to_dict() without its copies, which take ten times as long as all else.
+        # Not Result.to_dict(): its copies take ten times as long as all else.
         with self._mutex:
-            return lines.write(self.lines, map(vars, self.results()))
+            return lines.write(self.lines, (result.line for result in self.results()))
 
     def done(self) -> dict[str, Result]:
         """The results of the plan by name, without their reports: those of 10,000 models do not fit into memory."""
@@ -219,14 +245,17 @@ class Store:
 
     def results(self) -> Iterator[Result]:
         """The results of the plan in its order, with their reports."""
+        backends = self._backends()
         for row in self._pages(f"{_COLUMNS}, report", 1):
-            yield _result(row, row[-1])
+            result = _result(row, row[-1])
+            yield replace(result, backend=backends[result.name]["backend"]) if result.name in backends else result
 
     def summaries(self) -> Iterator[Summary]:
         """The results of the plan in its order, without their reports."""
         errors: dict[str, list[str]] = {}
         for name, signature in self._select("SELECT name, signature FROM errors ORDER BY rowid"):
             errors.setdefault(name, []).append(signature)
+        backends = self._backends()
         for row in self._pages(_COLUMNS, _PAGE):
             parameters, transposes, trained, trained_in_source, max_abs, of_allowed = row[-6:]
             yield replace(
@@ -238,6 +267,7 @@ class Store:
                 trained_in_source=trained_in_source,
                 max_abs=max_abs,
                 of_allowed=of_allowed,
+                **backends.get(row[1], {}),
             )
 
     def _claim(self) -> RunLock:

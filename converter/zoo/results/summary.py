@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from converter.zoo.records.entry import KERAS, by_backend
 from converter.zoo.records.result import VERIFIED, Result
 from converter.zoo.results.signatures import signatures
 
@@ -25,6 +26,9 @@ class Summary:
         trained, trained_in_source: how many numbers training changes; the source's where it is a module.
         max_abs: the greatest difference from onnxruntime; None where an output could not be compared.
         of_allowed: the greatest share of its tolerance that an output uses: above 1 it is not equal.
+        model, backend: the name without the backend, and who converted it.
+        output_bytes: of the file.
+        latency_ms, onnxruntime_ms: what a call of the file takes, and one of onnxruntime on the source, where timed.
     """
 
     name: str
@@ -46,6 +50,11 @@ class Summary:
     trained_in_source: int | None = None
     max_abs: float | None = None
     of_allowed: float | None = None
+    model: str = ""
+    backend: str = KERAS
+    output_bytes: int | None = None
+    latency_ms: float | None = None
+    onnxruntime_ms: float | None = None
 
     @property
     def trained_beyond(self) -> int | None:
@@ -67,6 +76,7 @@ def summarise(result: Result) -> Summary:
     """The summary of a result."""
     report = result.report or {}
     max_abs, of_allowed = _errors(report.get("verification") or {})
+    told = _file(report)
     found = [] if result.status == VERIFIED else signatures(result.detail) or [result.status]
     return Summary(
         name=result.name,
@@ -88,7 +98,20 @@ def summarise(result: Result) -> Summary:
         trained_in_source=report.get("source_trainable_parameters"),
         max_abs=max_abs,
         of_allowed=of_allowed,
+        model=result.name.removesuffix(by_backend("", result.backend)),
+        backend=result.backend,
+        output_bytes=told.get("output_bytes"),
+        latency_ms=told.get("latency_ms"),
+        onnxruntime_ms=told.get("onnxruntime_ms"),
     )
+
+
+def _file(report: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Size and time of what was written: the `.keras` file, or the one file of another backend."""
+    if report.get("output"):
+        return {**(report.get("verification") or {}), "output_bytes": report.get("output_bytes")}
+    first: Mapping[str, Any] = next(iter(report.get("destinations") or ()), {})
+    return {**(first.get("verification") or {}), "output_bytes": first.get("output_bytes")}
 
 
 def _errors(verification: Mapping[str, Any]) -> tuple[float | None, float | None]:

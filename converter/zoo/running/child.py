@@ -27,7 +27,9 @@ from converter.zoo.running.outcome import error_of
 if TYPE_CHECKING:
     from converter.report import Report, Stage
 
-MODEL, REPORT, PAGE = "model.keras", "report.json", "report.html"
+MODELS = {"keras": "model.keras", "onnx2tf": "model.tflite"}
+"""By backend."""
+REPORT, PAGE = "report.json", "report.html"
 
 
 def serve(connection: socket.socket) -> None:
@@ -74,7 +76,7 @@ def _convert(entry: Entry, folder: Path, threads: int, on_stage: Any) -> None:
         torch.set_num_threads(threads)
     converter.convert(
         entry.source,
-        folder / MODEL,
+        folder / MODELS[entry.backend],
         tolerance=Tolerance(**entry.tolerance) if entry.tolerance is not None else None,
         on_stage=on_stage,
         **entry.told,

@@ -34,7 +34,8 @@ STATUS_BY_KIND = {
 
 NO_MEMORY = re.compile(
     r"MemoryError|bad_alloc|can't allocate memory|Cannot allocate memory|not enough memory|Allocation of \d+ failed"
-    r"|Resource_?Exhausted|OOM when allocating|Failed to allocate memory|replay process on \w+ was ended by signal 9\b",
+    r"|Resource_?Exhausted|OOM when allocating|Failed to allocate memory"
+    r"|(replay process on \w+|onnx2tf) was ended by signal 9\b",
     re.IGNORECASE,
 )
 """What Python, C++, torch, TensorFlow, JAX and onnxruntime say when an allocation fails, and keraport when the kernel
@@ -75,8 +76,8 @@ def error_of(error: BaseException, stage: str) -> dict[str, Any]:
         else {"kind": "bug", "node": None, "message": f"{type(error).__name__}: {error}", "hint": None}
     )
     status = STATUS_BY_KIND.get(str(told["kind"]), CRASHED)
-    if status == OUT_OF_MEMORY and stage == "verify":
-        status = TIMED_OUT  # the replay's answer did not come in time
+    if status == OUT_OF_MEMORY and stage in ("verify", "onnx2tf"):
+        status = TIMED_OUT  # the answer of the replay, or of the other backend, did not come in time
     if _is_memory(error):
         status = OUT_OF_MEMORY
     return {"status": status, **told}

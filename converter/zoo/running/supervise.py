@@ -51,7 +51,7 @@ def run_entry(
         stop: end the child when this is set.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for name in (child.MODEL, child.REPORT, child.PAGE):
+    for name in (*child.MODELS.values(), child.REPORT, child.PAGE):
         (folder / name).unlink(missing_ok=True)
     watch = Watch(entry, limits, on_event, stop or threading.Event())
     request = {
@@ -63,7 +63,7 @@ def run_entry(
     ending = watch.follow(servers, request)
     status, detail = judge(ending)
     (folder / "output.txt").write_text(ending.output, encoding="utf-8")
-    files = {"model": child.MODEL, "report": child.REPORT, "page": child.PAGE, "output": "output.txt"}
+    files = {"model": child.MODELS[entry.backend], "report": child.REPORT, "page": child.PAGE, "output": "output.txt"}
     return Result(
         name=entry.name,
         status=status,
@@ -75,6 +75,7 @@ def run_entry(
         peak_memory_bytes=watch.peak,
         files={kind: name for kind, name in files.items() if (folder / name).exists()},
         report=(ending.result or {}).get("report"),
+        backend=entry.backend,
     )
 
 

@@ -66,7 +66,15 @@ def perform(task: Task) -> Result:
         except ConversionError as error:  # of the storage
             status, detail = error_detail(error)
             entry = task.entry
-            result = Result(entry.name, status, detail, source=entry.source, tags=entry.tags, expected=entry.expected)
+            result = Result(
+                entry.name,
+                status,
+                detail,
+                source=entry.source,
+                tags=entry.tags,
+                expected=entry.expected,
+                backend=entry.backend,
+            )
     return replace(result, key=task.key, attempts=task.attempt, worker=where)
 
 
@@ -117,4 +125,5 @@ def crashed(task: Task, error: BaseException) -> Result:
         tags=entry.tags,
         expected=entry.expected,
         attempts=task.attempt,
+        backend=entry.backend,
     )

@@ -32,6 +32,7 @@ KEYS = {
     "output",
     "output_bytes",
     "destinations",
+    "dtype_policy",
     "backends",
     "weights",
     "notes",
