@@ -39,13 +39,14 @@ class Proof:
 
     def __post_init__(self) -> None:
         from converter.proof.oracle_for import oracle_for
+        from converter.proof.random_numbers.drawn import noise_ports
         from converter.proof.verify import example_arrays
 
         self._oracle = oracle_for(self.loaded, self.prepared)
         self._told: dict[str, Any] = {
             "source": self.loaded,
             "oracle": self._oracle,
-            "inputs": self.report.inputs,
+            "inputs": [*self.report.inputs, *noise_ports(self.prepared.final, self.loaded.noise)],
             "outputs": self.report.outputs,
             "examples": example_arrays(self.loaded, self.options.example_files or self.options.example_inputs),
             "tolerance": self.options.tolerance,

@@ -8,6 +8,7 @@ when a model is loaded; safe mode stays on.
 from __future__ import annotations
 
 from keraport.layers.computed_sizes import ComputedExpand, ComputedReshape
+from keraport.layers.noise import Noise
 from keraport.layers.non_max_suppression import NonMaxSuppression
 
-__all__ = ["ComputedExpand", "ComputedReshape", "NonMaxSuppression"]
+__all__ = ["ComputedExpand", "ComputedReshape", "Noise", "NonMaxSuppression"]
