@@ -8,6 +8,7 @@ Result   y = u < p           m = not u < r;  y = x · m / (1 - r)       y = argm
 
 z is normal, u uniform in [0, 1), of the shape of y, or [n, sample_size, c]; -log(-log(u)) is a Gumbel variable. They
 are float32, also where y is shorter: a probability of 0.0001 is no share of the 2048 numbers that float16 has for u.
+Bernoulli is as its documentation and PyTorch have it: onnx' body for it (1.23), which onnxruntime runs, has u > p.
 """
 
 from __future__ import annotations
