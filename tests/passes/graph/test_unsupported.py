@@ -16,7 +16,7 @@ from tests.limit_examples import CONVERTED, with_header
 from tests.limit_examples import PARTS as REFUSED_PARTS
 from tests.limit_examples import REFUSED as REFUSED_OPERATORS
 
-RANDOM = "Bernoulli Multinomial RandomNormal RandomNormalLike RandomUniform RandomUniformLike".split()
+RANDOM = ["Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike"]
 OPSETS = {
     **dict.fromkeys(RANDOM, 15),  # onnxruntime (1.31) has none of opset 22
     "BitCast": 26,
