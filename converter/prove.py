@@ -63,6 +63,7 @@ class Proof:
         """
         from converter.proof.guilt.by_layer import by_layer
         from converter.proof.guilt.first_difference import Tracing, locate
+        from converter.proof.random_numbers.drawn import told_of
         from converter.proof.verify import verify_on_all
 
         verification = verify_on_all(self.options.verify_on, place.temporary, **self._told)
@@ -74,6 +75,7 @@ class Proof:
             self.report.layers = [layer.to_dict() for layer in found]
         self.report.verification = verification.to_dict()
         self.report.notes += [f"Output {name!r} is unproven. {why}" for name, why in verification.unproven.items()]
+        self.report.notes += told_of(verification.draws)
         if not verification.passed:
             if kept:
                 written(self.report, place.keep_unverified())

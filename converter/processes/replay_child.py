@@ -204,30 +204,14 @@ def _answer(answers: TextIO, message: dict[str, Any]) -> None:
 
 
 def _measured(layer: Any) -> dict[str, Any]:
-    """Many numbers that a layer draws as its class has it, whatever was put in the place of that."""
+    """Many numbers that a layer draws by itself."""
     import keras
     import numpy
 
-    first, second = (
-        keras.ops.convert_to_numpy(type(layer).draw(layer, (DRAWN,))).astype(numpy.float64) for _ in range(2)
-    )
+    first, second = (keras.ops.convert_to_numpy(layer.draw((DRAWN,))).astype(numpy.float64) for _ in range(2))
     moments = {"mean": first.mean(), "variance": first.var(), "least": first.min(), "most": first.max()}
     told: dict[str, Any] = {name: float(number) for name, number in moments.items()}
     return {**told, "count": DRAWN, "is_new": not numpy.array_equal(first, second)}
-
-
-def _give(layer: Any, array: Any) -> None:
-    """Let a noise layer hand on these numbers; it still has to ask for as many."""
-
-    def draw(sizes: Any) -> Any:
-        import keras
-
-        wanted = tuple(int(size) for size in sizes)
-        if wanted != array.shape:
-            raise ValueError(f"{layer.name} draws numbers of shape {wanted}, the source of shape {array.shape}")
-        return keras.ops.convert_to_tensor(array, dtype=layer.compute_dtype)
-
-    layer.draw = draw
 
 
 def _replay_all(model: Any, cases: list[dict[str, Any]], names: list[str], noise: list[Any]) -> list[dict[str, Any]]:
@@ -253,7 +237,7 @@ def _replay(
                 raise RuntimeError("the step before has failed")
             arrays[place] = numpy.transpose(before[output], turn)
         for layer in reversed(noise):
-            _give(layer, arrays.pop())
+            layer.give(arrays.pop())
         result = _call(model, arrays if len(arrays) != 1 else arrays[0])
         if isinstance(result, dict) and result.keys() == set(names):
             result = [result[name] for name in names]

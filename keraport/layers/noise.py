@@ -36,13 +36,24 @@ class Noise(keras.layers.Layer):
         self.sizes = checked(sizes)
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
+        self._given: Any = None
 
     def call(self, inputs: Any) -> Any:
         shapes = [ops.shape(tensor) for tensor in _listed(inputs)]
-        return self.draw(tuple(computed(size, shapes) for size in self.sizes))
+        sizes = tuple(computed(size, shapes) for size in self.sizes)
+        if self._given is None:
+            return self.draw(sizes)
+        wanted, given = tuple(int(size) for size in sizes), tuple(self._given.shape)
+        if wanted != given:
+            raise ValueError(f"{self.name} was given numbers of shape {given}. It would draw numbers of shape {wanted}")
+        return ops.convert_to_tensor(self._given, dtype=self.compute_dtype)
+
+    def give(self, numbers: Any) -> None:
+        """Hand on this array instead of what would be drawn, until it is None; what is compiled keeps what it had."""
+        self._given = numbers
 
     def draw(self, sizes: tuple[Any, ...]) -> Any:
-        """The next numbers. Whoever wants to know which they are puts a function of theirs in its place."""
+        """The next numbers."""
         draw = keras.random.normal if self.distribution == "normal" else keras.random.uniform
         return draw(sizes, dtype=self.compute_dtype, seed=self.seed_generator)
 

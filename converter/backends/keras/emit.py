@@ -25,7 +25,15 @@ from converter.backends.keras.build.weights import Variables, Weight, collecting
 from converter.backends.keras.nesting.calls import fixed_sizes
 from converter.backends.keras.nesting.groups import Again, Group
 from converter.backends.keras.nesting.isolated import isolated, part, rebound
-from converter.backends.keras.nesting.levels import Level, as_list, count_transposes, one_or_all, operations, trace
+from converter.backends.keras.nesting.levels import (
+    Level,
+    as_list,
+    count_transposes,
+    given_noise,
+    one_or_all,
+    operations,
+    trace,
+)
 from converter.backends.keras.nesting.structure import group_by_module, one_group
 from converter.sources.source import Noise
 from passes.errors import MODULE_KEY, ConversionError, NotEquivalent, Unsupported, describe, operator
@@ -71,16 +79,11 @@ class Emission:
 
     def compute(self, inputs: list[np.ndarray]) -> list[np.ndarray]:
         """The outputs in the graph's order; inputs in the graph's order."""
-        results = self._given_noise(one_or_all(inputs), training=False)
+        values = dict(zip(self.top.inputs, inputs, strict=True))
+        with given_noise(self.top, values) as taken:
+            results = self.model(one_or_all([values[value] for value in taken]), training=False)
         named = [results[name] for name in self.output_names] if isinstance(results, dict) else as_list(results)
         return [keras.ops.convert_to_numpy(result) for result in named]
-
-    @property
-    def _given_noise(self) -> keras.Model:
-        """The model with noise as further inputs."""
-        if not self.noise:
-            return self.model
-        return keras.Model([self.top.tensors[value] for value in self.top.inputs], self.model.output)
 
     def trace(self, inputs: list[np.ndarray]) -> Iterator[tuple[str, str, str, str, np.ndarray]]:
         """Run the model level by level: (value, layer, module, node, numbers) for each node of the graph."""

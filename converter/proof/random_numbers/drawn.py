@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,6 +13,9 @@ from converter.sources.source import Noise
 
 SIGMAS = 5.0
 """That a measured moment may be off: a sound layer is refused once in a million times."""
+
+MOST_TOLD = 8
+"""Layers that a note names."""
 
 MOMENTS = {"normal": (0.0, 1.0, 3.0), "uniform": (0.5, 1 / 12, 1.8)}
 """By distribution: mean, variance, and the fourth moment in units of the squared variance."""
@@ -84,3 +87,12 @@ def draws_of(
         noise: `Source.noise`.
     """
     return [Draw(layer, noise[name].distribution, **found[layer]) for name, layer in ports.items()]
+
+
+def told_of(draws: Sequence[Draw]) -> list[str]:
+    """For the notes of a report."""
+    if not draws or any(draw.reason for draw in draws):
+        return []
+    each = "; ".join(f"{draw.layer}: {draw.mean:.4f}, {draw.variance:.4f}" for draw in draws[:MOST_TOLD])
+    more = f"; and {len(draws) - MOST_TOLD} more" if len(draws) > MOST_TOLD else ""
+    return [f"Of {draws[0].count} numbers that a layer draws by itself, mean and variance: {each}{more}."]

@@ -7,7 +7,16 @@ from typing import Any
 
 import torch
 
-from converter.sources.torch.operators import drawing, experts, joining, ordering, running, special, torchvision, windows
+from converter.sources.torch.operators import (
+    drawing,
+    experts,
+    joining,
+    ordering,
+    running,
+    special,
+    torchvision,
+    windows,
+)
 from converter.sources.torch.operators.adaptive import adaptive_average, adaptive_maximum
 from converter.sources.torch.operators.recurrent import rnn
 
