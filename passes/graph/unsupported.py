@@ -51,7 +51,7 @@ BY_PASSES: Mapping[str, str] = {
     "MaxUnpool": "becomes zeros, into which is written",
     "DeformConv": "becomes a GridSample and a convolution",
     **dict.fromkeys(_names("ConstantOfShape Range"), "are counted on a tensor that has the size"),
-    "Dropout": "does nothing in inference, and is kept for training",
+    "Dropout": "does nothing in inference, and is kept for training; one that stays on is arithmetic on noise",
     **dict.fromkeys(_names("Flatten Squeeze Unsqueeze"), "become reshapes"),
     **dict.fromkeys(_names("GlobalAveragePool GlobalMaxPool"), "become reductions"),
     **dict.fromkeys(_names("GlobalLpPool LpPool"), "become roots of mean powers"),
