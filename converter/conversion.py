@@ -14,7 +14,7 @@ import onnx_ir as ir
 from converter.atomic_output import Output
 from converter.backends.emission import emit_model
 from converter.backends.onnx2tf.conversion import check_call, convert_by_onnx2tf
-from converter.destinations.kinds import Destination, split_outputs
+from converter.destinations.kinds import Destination, refuse_noise, split_outputs
 from converter.destinations.quantise import Quantisation, quantisation
 from converter.destinations.write import described, placed, write
 from converter.options import Options
@@ -238,7 +238,8 @@ def convert(
                 tolerance=tolerance,
             )
             loaded = load(source, options)
-            smaller = quantisation(options, graph_inputs(loaded.model), destinations)
+            refuse_noise(loaded, options.backend, destinations)
+            smaller = quantisation(options, loaded.asked, destinations)
             report.source, report.notes = loaded.description, list(loaded.notes)
             report.modules = loaded.classes if layers else {}
         if options.backend == "onnx2tf":
@@ -248,7 +249,7 @@ def convert(
             _start_replay()
         with report.stage("passes"), broken_files_told(loaded):
             prepared = prepare_source(loaded, options, keep_normalised=bool(verify))
-            _describe(report, prepared.final)
+            _describe(report, prepared.final, loaded)
             report.notes += _notes_on_sizes(prepared.final)
         with report.stage("emit"), broken_files_told(loaded):
             emission = emit_model(prepared.final, options, loaded)
@@ -335,9 +336,10 @@ def _start_replay() -> None:
     Replay.warm(default_backend())
 
 
-def _describe(report: Report, final: ir.Model) -> None:
+def _describe(report: Report, final: ir.Model, loaded: Source) -> None:
     report.count_operators(final)
-    report.inputs, report.outputs = ports_of(graph_inputs(final)), ports_of(final.graph.outputs)
+    asked = [value for value in graph_inputs(final) if value.name not in loaded.noise]
+    report.inputs, report.outputs = ports_of(asked), ports_of(final.graph.outputs)
 
 
 def _notes_on_sizes(final: ir.Model) -> list[str]:

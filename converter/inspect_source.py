@@ -11,7 +11,6 @@ import onnx_ir as ir
 
 from converter.atomic_output import Output
 from converter.ports import Port, ports_of
-from converter.proof.cases import graph_inputs
 from converter.report import histogram
 from converter.sources import Source
 from passes.errors import ConversionError, UsageError
@@ -59,7 +58,7 @@ def inspect(source: Source) -> Inspection:
     result = Inspection(
         source.description,
         dict(model.opset_imports),
-        ports_of(graph_inputs(model)),
+        ports_of(source.asked),
         ports_of(model.graph.outputs),
         histogram(model),
     )

@@ -40,20 +40,19 @@ class Proof:
 
     def __post_init__(self) -> None:
         from converter.proof.oracle_for import oracle_for
+        from converter.proof.random_numbers.drawn import noise_ports
         from converter.proof.verify import example_arrays
 
         self._oracle = oracle_for(self.loaded, self.prepared)
         self._equal: Sequence[Trial] = ()
         self._ports: dict[str, Any] = {
-            "inputs": self.report.inputs,
+            "source": self.loaded,
+            "inputs": [*self.report.inputs, *noise_ports(self.prepared.final, self.loaded.noise)],
             "outputs": self.report.outputs,
-            "states": self.loaded.states,
         }
         self._told: dict[str, Any] = {
-            "source": self.loaded,
+            **self._ports,
             "oracle": self._oracle,
-            "inputs": self.report.inputs,
-            "outputs": self.report.outputs,
             "examples": example_arrays(self.loaded, self.options.example_files or self.options.example_inputs),
             "tolerance": self.options.tolerance,
             "normalised": self.prepared.normalised,
@@ -69,6 +68,7 @@ class Proof:
         """
         from converter.proof.guilt.by_layer import by_layer
         from converter.proof.guilt.first_difference import Tracing, locate
+        from converter.proof.random_numbers.drawn import told_of
         from converter.proof.verify import verify_on_all
 
         verification = verify_on_all(self.options.verify_on, place.temporary, **self._told)
@@ -87,6 +87,7 @@ class Proof:
             taken = latencies(place.temporary, self._oracle, *ports, verification.first, verification.backend)
             self.report.verification |= taken
         self.report.notes += [f"Output {name!r} is unproven. {why}" for name, why in verification.unproven.items()]
+        self.report.notes += told_of(verification.draws)
         if not verification.passed:
             if kept:
                 written(self.report, place.keep_unverified())

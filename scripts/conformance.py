@@ -15,8 +15,8 @@ from tests.conformance.cases import WAYS, cases, outcome
 from tests.conformance.test_conformance import TABLE, known
 
 HEAD = """# Cases of onnx.backend.test that do not pass, by reason. Written by `python -m scripts.conformance`.
-# "other numbers" are cases in which onnxruntime, the oracle, differs from onnx' reference as well; what fails when it
-# runs is given a tensor without elements.
+# "other numbers" are cases in which onnxruntime, the oracle, differs from onnx' reference as well, or which draw random
+# numbers; what fails when it runs is given a tensor without elements.
 """
 
 

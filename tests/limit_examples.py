@@ -20,6 +20,7 @@ HEADS = "float[batch,2,5,4] q, float[batch,2,5,4] k, float[batch,2,5,4] v"
 
 CONVERTED = {
     "Attention": f"g ({HEADS}) => (float[batch,2,5,4] y) {{ y = Attention(q, k, v) }}",
+    "Bernoulli": "g (float[batch,4] x) => (float[batch,4] y) { r = Relu(x) p = Sign(r) y = Bernoulli(p) }",
     "BlackmanWindow": WINDOW.format(operator="BlackmanWindow"),
     "CastLike": "g (float[batch,4] x) => (float[batch,4] y) <int64[1] c = {3}> { f = CastLike(c, x) y = Mul(x, f) }",
     "ConcatFromSequence": """g (float[batch,4] x) => (float[batch,8] y) {
@@ -55,6 +56,16 @@ CONVERTED = {
         co = Identity(ci) f = CastLike(i, v) vo = Add(v, f) w = Neg(vo) }> }""",
     "LpPool": "g (float[batch,2,6] x) => (float[batch,2,3] y) { y = LpPool<kernel_shape=[2], strides=[2], p=3>(x) }",
     "MeanVarianceNormalization": """g (float[2,3,4,5] x) => (float[2,3,4,5] y) { y = MeanVarianceNormalization(x) }""",
+    "Multinomial": """g (float[batch,4] x) => (int32[batch,5] y) <float far = {1000000}> {
+        l = Mul(x, far) y = Multinomial<sample_size=5>(l) }""",
+    "RandomNormal": """g (float[batch,4] x) => (float[batch,4] y) {
+        z = RandomNormal<shape=[4], mean=100.0>() s = Sign(z) y = Mul(x, s) }""",
+    "RandomNormalLike": """g (float[batch,4] x) => (float[batch,4] y) {
+        z = RandomNormalLike<mean=-100.0>(x) s = Sign(z) y = Mul(x, s) }""",
+    "RandomUniform": """g (float[batch,4] x) => (float[batch,4] y) {
+        u = RandomUniform<shape=[1,4], low=2.0, high=3.0>() f = Floor(u) y = Add(x, f) }""",
+    "RandomUniformLike": """g (float[batch,4] x) => (float[batch,4] y) {
+        u = RandomUniformLike<low=-3.0, high=-2.0>(x) f = Floor(u) y = Add(x, f) }""",
     "NegativeLogLikelihoodLoss": """g (float[2,3] x, int64[2] t) => (float y) {
         l = LogSoftmax(x) i = ArgMax<axis=1, keepdims=0>(x) y = NegativeLogLikelihoodLoss(l, i) }""",
     "RotaryEmbedding": """g (float[1,2,3,4] x) => (float[1,2,3,4] y)
@@ -107,7 +118,6 @@ CONVERTED = {
 REFUSED = {
     "SequenceMap": """g (float[2] x) => (float[2] y) <int64 n = {0}> { s = SequenceConstruct(x) t = SequenceMap(s) <
         body = b (float[2] v) => (float[2] w) { w = Relu(v) }> y = SequenceAt(t, n) }""",
-    "RandomNormalLike": "g (float[2,3] x) => (float[2,3] y) { y = RandomNormalLike(x) }",
     "StringNormalizer": "g (string[2] x) => (string[2] y) { y = StringNormalizer(x) }",
     "Optional": "g (float[2,3] x) => (float[2,3] y) { o = Optional(x) y = OptionalGetElement(o) }",
     "MaxRoiPool": """g (float[2,3,8,8] x, float[4,5] r) => (float[4,3,2,2] y) {
@@ -131,6 +141,9 @@ PARTS = {
     "tf_crop_and_resize": """g (float[1,3,h,4] x) => (float[1,3,a,8] y)
         <float[8] roi = {0, 0, 0, 0, 1, 1, 1, 1}, float[4] s = {1, 1, 2, 2}> {
         y = Resize<coordinate_transformation_mode="tf_crop_and_resize", mode="linear">(x, roi, s) }""",
+    "random numbers": """g (float[2,4] x, bool c) => (float[2,4] y) { y = If(c) <
+        then_branch = a () => (float[2,4] p) { p = Relu(x) },
+        else_branch = b () => (float[2,4] q) { q = RandomNormalLike(x) }> }""",
     "samples by size": """g (float[1,3,8,8] x, float[2,4] r, int64[2] b) => (float[2,3,2,2] y) {
         y = RoiAlign<output_height=2, output_width=2>(x, r, b) }""",
     "rows": "g (float[4,3] x) => (float[n,3] y) { y = Unique<axis=0>(x) }",

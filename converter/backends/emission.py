@@ -33,6 +33,7 @@ def emit_model(final: ir.Model, options: Options, loaded: Source) -> Emission:
         outputs=options.outputs,
         nameless=loaded.nameless,
         trainable=loaded.trainable,
+        noise=loaded.noise,
     )
     if options.portable and emission.custom_layers:
         raise joined([_not_portable(told) for told in emission.custom_layers])

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from passes.errors import UsageError
+from passes.errors import Unsupported, UsageError
+
+if TYPE_CHECKING:
+    from converter.sources import Source
 
 ENDINGS = {
     "keras": ".keras",
@@ -18,6 +22,9 @@ ENDINGS = {
     "code": ".py",
 }
 """By format; a SavedModel is a folder."""
+
+DRAWING = ("code", "weights")
+"""Those that may draw random numbers, beside `.keras`."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +62,24 @@ def split_outputs(
         raise UsageError(f"Two outputs are to be of the format {twice}.")
     main = next((each.path for each in found if each.format == "keras"), None)
     return main, [each for each in found if each.format != "keras"]
+
+
+def refuse_noise(loaded: Source, backend: str, destinations: Sequence[Destination]) -> None:
+    """What draws random numbers is written where a proof can put numbers of its own in their place.
+
+    Raises:
+        Unsupported: it is to be written elsewhere.
+    """
+    if not loaded.noise:
+        return
+    others = [each.format for each in destinations if each.format not in DRAWING]
+    if backend != "keras" or others:
+        raise Unsupported(
+            f"A model that draws random numbers is not written as {others[0] if others else 'files of onnx2tf'}: what "
+            "such files draw cannot be known, so nothing can be proven of them.",
+            node=next(iter(loaded.noise.values())).node,
+            hint=f"It can be written as: {', '.join(('keras', *DRAWING))}.",
+        )
 
 
 def _kind(path: Path) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,11 +20,15 @@ from converter.proof.compare import Tolerance
 from converter.proof.noise import uncertainty
 from converter.proof.oracle_for import oracle_for
 from converter.proof.precision import tolerances_of
+from converter.proof.random_numbers.drawn import noise_ports
 from converter.proof.trials import Trials, example_arrays, make_trials
 from converter.proof.verify import default_backend
 from converter.sources import Source, load
 from converter.temporary import temporary_folder
 from passes.errors import NotEquivalent
+
+if TYPE_CHECKING:
+    from converter.backends.keras.emit import Emission
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Feeds = Mapping[str, Array]
@@ -81,7 +85,9 @@ def observe(
     prepared = prepare_source(loaded, options)
     emission = emit_model(prepared.final, options, loaded)
     oracle = oracle_for(loaded, prepared)
-    inputs, outputs = ports_of(graph_inputs(prepared.final)), ports_of(prepared.final.graph.outputs)
+    final = prepared.final
+    asked = [value for value in graph_inputs(final) if value.name not in loaded.noise]
+    inputs, outputs = [*ports_of(asked), *noise_ports(final, loaded.noise)], ports_of(final.graph.outputs)
     if feeds is None:
         making = Trials(loaded, oracle, lengths_of(prepared.normalised.graph))
         examples = example_arrays(loaded, options.example_files or options.example_inputs)
@@ -100,13 +106,13 @@ def observe(
         saved = Path(folder) / "model.keras"
         emission.model.save(saved)
         for backend in backends or [default_backend()]:
-            _ask_file(saved, backend, cases, inputs, outputs, emission.output_names)
+            _ask_file(saved, backend, cases, inputs, outputs, emission)
     return Observed(loaded, [port.name for port in outputs], cases, tolerances_of(prepared.normalised.graph))
 
 
 def _ask_module(loaded: Source, cases: Sequence[Observation]) -> None:
-    """The module itself, and in float64 where it runs so."""
-    if loaded.torch_module is None:
+    """The module itself, and in float64 where it runs so. One that draws random numbers draws others."""
+    if loaded.torch_module is None or loaded.noise:
         return
     from converter.sources.torch.reference import Reference
 
@@ -126,10 +132,11 @@ def _ask_file(
     cases: Sequence[Observation],
     inputs: Sequence[Port],
     outputs: Sequence[Port],
-    names: Sequence[str],
+    emission: Emission,
 ) -> None:
     arrays = [to_keras(inputs, [case.feeds[port.name] for port in inputs]) for case in cases]
-    for case, outcome in zip(cases, Replay.warm(backend).replay(saved, arrays, outputs=names).cases, strict=True):
+    replayed = Replay.warm(backend).replay(saved, arrays, outputs=emission.output_names, noise=emission.noise)
+    for case, outcome in zip(cases, replayed.cases, strict=True):
         if isinstance(outcome, str):
             raise NotEquivalent(f"The saved model stops in plain Keras on {backend}: {outcome}")
         case.answers[reloaded(backend)] = to_source(outputs, outcome)

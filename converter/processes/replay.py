@@ -10,7 +10,7 @@ import selectors
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -45,12 +45,14 @@ class Replayed:
         inputs, outputs: the model's, by name and shape; None stands for a dynamic size.
         cases: the outputs of each case, or the message with which Keras stopped.
         seconds: what a call with the first case takes, where that was asked.
+        draws: by noise layer, what it draws by itself: see replay_child.py.
     """
 
     inputs: list[Named]
     outputs: list[Named]
     cases: list[list[Array] | str]
     seconds: float | None = None
+    draws: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 class Replay:
@@ -124,14 +126,16 @@ class Replay:
         carried: Sequence[Sequence[Carry]] = (),
         inputs: Sequence[str | None] = (),
         outputs: Sequence[str | None] = (),
+        noise: Sequence[str] = (),
         timed: bool = False,
         timeout: float = REQUEST_SECONDS,
     ) -> Replayed:
         """Load a saved model and compute its outputs for every case (arrays in the order of the model's inputs).
 
         Where `carried` names inputs of a case, they are what the model itself has put out in the case before. `outputs`
-        is the order of a dictionary that the model returns. What is no `.keras` file is called by both names. Where
-        `timed`, the first case is called again and again.
+        is the order of a dictionary that the model returns. What is no `.keras` file is called by both names. The last
+        arrays of a case are what the layers called `noise` give, in place of what they would draw. Where `timed`, the
+        first case is called again and again.
 
         Raises:
             NotEquivalent: Keras does not load the model.
@@ -139,7 +143,7 @@ class Replay:
             ConversionError: the process died, for example for lack of memory.
         """
         with self._turn:
-            return self._replay(model, cases, carried, (inputs, outputs), timed, timeout)
+            return self._replay(model, cases, carried, (inputs, outputs), list(noise), timed, timeout)
 
     def _replay(
         self,
@@ -147,6 +151,7 @@ class Replay:
         cases: Sequence[Sequence[Array]],
         carried: Sequence[Sequence[Carry]],
         names: tuple[Sequence[str | None], Sequence[str | None]],
+        noise: list[str],
         timed: bool,
         timeout: float,
     ) -> Replayed:
@@ -159,7 +164,8 @@ class Replay:
                 dtypes = [np.asarray(array).dtype.name for array in arrays]
                 carry = [list(item) for item in carried[place]] if carried else []
                 requests.append({"inputs": str(inputs), "outputs": str(outputs), "dtypes": dtypes, "carried": carry})
-            answer = self._ask({**self._question(model, names, requests), "timed": timed}, timeout)
+            more = {"noise": noise, "timed": timed}
+            answer = self._ask({**self._question(model, names, requests), **more}, timeout)
             if not answer["ok"]:
                 raise NotEquivalent(
                     f"The saved model does not load in plain Keras on {self.backend}: {answer['message']}"
@@ -174,7 +180,7 @@ class Replay:
             taken, made = (
                 [(port["name"], tuple(port["shape"])) for port in answer[side]] for side in ("inputs", "outputs")
             )
-            return Replayed(taken, made, outcomes, answer.get("seconds"))
+            return Replayed(taken, made, outcomes, answer.get("seconds"), answer.get("draws", {}))
 
     def close(self) -> None:
         """End the process. Safe to call twice."""

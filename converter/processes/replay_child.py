@@ -15,6 +15,8 @@ Protocol: one JSON object per line. Once ready the child says {"ready": true, "b
 "outputs" is the order of a dictionary that the model returns; one without these names keeps Keras' own. A model that
 is a folder, a .tflite, an .onnx or an OpenVINO file is called by the names of both. A case may have
 "carried": [[input, output, permutation], ...]: those of its inputs are outputs of the case before it.
+Where the request has "noise": [layer, ...], the last arrays of a case are what these layers give in place of what they
+would draw, and the answer has "draws": what they do draw, measured.
 CASE is {"ok": true, "dtypes": ["float32", ...]} or {"ok": false, "message": ...}.
 
 Arrays lie in the .npz files under "0", "1", ... in the order of the model's inputs and outputs. numpy cannot name
@@ -40,6 +42,9 @@ from typing import Any, TextIO
 
 LAYERS = "keraport.layers"
 """What a file may need beside Keras; it does not need the rest of keraport."""
+
+DRAWN = 1 << 16
+"""Numbers for which a noise layer is asked, twice."""
 
 MOST_CALLS, MOST_SECONDS = 20, 1.0
 """For which a call is repeated where it is timed."""
@@ -108,8 +113,11 @@ def _answered(request: dict[str, Any], opened: _Opened) -> dict[str, Any]:
     if not request["model"]:
         return {"ok": True}
     model = opened.model(request)
-    told = {"inputs": _named(model.inputs), "outputs": _named(model.outputs)}
-    answer = {"ok": True, **told, "cases": _replay_all(model, request["cases"], request["outputs"])}
+    told: dict[str, Any] = {"inputs": _named(model.inputs), "outputs": _named(model.outputs)}
+    noise = [model.get_layer(name) for name in request.get("noise", ())]
+    if noise:
+        told["draws"] = {layer.name: _measured(layer) for layer in noise}
+    answer = {"ok": True, **told, "cases": _replay_all(model, request["cases"], request["outputs"], noise)}
     return {**answer, "seconds": _seconds(model, request["cases"][0])} if request.get("timed") else answer
 
 
@@ -195,15 +203,28 @@ def _answer(answers: TextIO, message: dict[str, Any]) -> None:
     answers.flush()
 
 
-def _replay_all(model: Any, cases: list[dict[str, Any]], names: list[str]) -> list[dict[str, Any]]:
+def _measured(layer: Any) -> dict[str, Any]:
+    """Many numbers that a layer draws by itself."""
+    import keras
+    import numpy
+
+    first, second = (keras.ops.convert_to_numpy(layer.draw((DRAWN,))).astype(numpy.float64) for _ in range(2))
+    moments = {"mean": first.mean(), "variance": first.var(), "least": first.min(), "most": first.max()}
+    told: dict[str, Any] = {name: float(number) for name, number in moments.items()}
+    return {**told, "count": DRAWN, "is_new": not numpy.array_equal(first, second)}
+
+
+def _replay_all(model: Any, cases: list[dict[str, Any]], names: list[str], noise: list[Any]) -> list[dict[str, Any]]:
     answers, before = [], None
     for case in cases:
-        answer, before = _replay(model, case, before, names)
+        answer, before = _replay(model, case, before, names, noise)
         answers.append(answer)
     return answers
 
 
-def _replay(model: Any, case: dict[str, Any], before: Any, names: list[str]) -> tuple[dict[str, Any], Any]:
+def _replay(
+    model: Any, case: dict[str, Any], before: Any, names: list[str], noise: list[Any]
+) -> tuple[dict[str, Any], Any]:
     """The answer to a case, and its outputs: `before` are those of the case before, None where it failed."""
     import keras
     import numpy
@@ -215,6 +236,8 @@ def _replay(model: Any, case: dict[str, Any], before: Any, names: list[str]) -> 
             if before is None:
                 raise RuntimeError("the step before has failed")
             arrays[place] = numpy.transpose(before[output], turn)
+        for layer in reversed(noise):
+            layer.give(arrays.pop())
         result = _call(model, arrays if len(arrays) != 1 else arrays[0])
         if isinstance(result, dict) and result.keys() == set(names):
             result = [result[name] for name in names]

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from converter.ports import Port, to_keras
-from converter.proof.cases import feeds, graph_inputs, lengths_of, plan
+from converter.proof.cases import feeds, lengths_of, plan
 from converter.proof.noise import TIMES
 from converter.sources import Source
 from converter.weights.exchange import undone
@@ -93,14 +93,16 @@ def compare_gradients(
         inputs, outputs: how the tensors of the source relate to those of the model.
 
     Raises:
-        UsageError: the source has no module to differentiate.
+        UsageError: the source has no module to differentiate, or one that draws random numbers.
     """
     if source.torch_module is None:
         raise UsageError("Gradients are compared with a PyTorch module's; this source has none.")
+    if source.noise:
+        raise UsageError("This source draws random numbers: its gradients are others at each call.")
     from converter.backends.keras.differentiate import gradients_of
     from converter.sources.torch.reference import Reference
 
-    values = graph_inputs(source.model)
+    values = source.asked
     case = plan(values)[1]
     given = feeds(values, case, {}, lengths_of(source.model.graph))
     by_module, shapes = Reference(source).gradients(given, _random)

@@ -15,7 +15,10 @@ def oracle_for(source: Source, prepared: Prepared) -> Oracle:
     Raises:
         BadSource: onnxruntime loads neither the source nor its normalised form.
     """
-    oracle = Oracle.for_source(source.path or source.model, prepared.normalised, graph=source.model)
+    as_it_is = source.model if source.noise else source.path or source.model  # a file would draw numbers of its own
+    oracle = Oracle.for_source(as_it_is, prepared.normalised, graph=source.model)
+    if source.noise:
+        oracle.description += ", given its random numbers"
     opened = source.opened
     if opened is not None and opened.sizes:
         oracle = PerImage(oracle, opened, prepared.normalised.graph)

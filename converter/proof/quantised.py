@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from converter.ports import Port, to_source
-from converter.proof.cases import feeds, graph_inputs, lengths_of, plan
+from converter.proof.cases import feeds, lengths_of, plan
 from converter.proof.oracle import Oracle
 from converter.proof.trials import Trial
 from converter.proof.verify import replaying
@@ -44,8 +44,8 @@ class Signal:
 
 def sampled(source: Source, oracle: Oracle, given: Sequence[Mapping[str, Array]]) -> list[Trial]:
     """What to measure with: inputs of the kind that a file was calibrated with; without any they are drawn."""
-    cases = plan(graph_inputs(source.model))[:CASES]
-    drawn = [feeds(graph_inputs(source.model), case, {}, lengths_of(source.model.graph)) for case in cases]
+    cases = plan(source.asked)[:CASES]
+    drawn = [feeds(source.asked, case, {}, lengths_of(source.model.graph)) for case in cases]
     chosen = [dict(each) for each in given[:MOST_CASES]] or drawn
     return [Trial(cases[0], each, oracle.run(each)) for each in chosen]
 
@@ -56,7 +56,7 @@ def signals(
     *,
     inputs: Sequence[Port],
     outputs: Sequence[Port],
-    states: Mapping[str, str],
+    source: Source,
     backend: str,
 ) -> list[Signal]:
     """What is left in each floating-point output.
@@ -64,7 +64,7 @@ def signals(
     Raises:
         NotEquivalent: the file does not run.
     """
-    with replaying(saved, inputs, outputs, states, backend) as answer:
+    with replaying(saved, inputs, outputs, source, backend) as answer:
         answers = answer(trials)
     failure = next((answer for answer in answers if isinstance(answer, str)), None)
     if failure is not None:

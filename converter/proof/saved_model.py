@@ -20,6 +20,7 @@ from converter.processes.replay import Named, Replay
 from converter.proof.cases import graph_inputs
 from converter.proof.compare import Tolerance
 from converter.proof.oracle_for import oracle_for
+from converter.proof.random_numbers.drawn import noise_ports
 from converter.proof.verdict import Verification
 from converter.proof.verify import default_backend, verify_on_all
 from converter.sources import Source
@@ -62,7 +63,7 @@ def verify_saved(
     backends = backends or [default_backend()]
     prepared = prepare(source.model, opened=source.opened)
     oracle = oracle_for(source, prepared)
-    turned = _ports(prepared.final)
+    turned = _ports(prepared.final, source)
     as_in_source: Ports = ([_unturned(p) for p in turned[0]], [_unturned(p) for p in turned[1]])
     opened = Replay.warm(backends[0]).replay(saved, [])
     shapes = [shape for _, shape in opened.inputs]
@@ -86,7 +87,7 @@ def verify_saved(
             saved,
             source=source,
             oracle=oracle,
-            inputs=ports[0],
+            inputs=[*ports[0], *noise_ports(prepared.final, source.noise)],
             outputs=ports[1],
             examples=examples,
             tolerance=tolerance,
@@ -120,8 +121,9 @@ def refuse_unsafe_keras() -> None:
         )
 
 
-def _ports(final: ir.Model) -> Ports:
-    return ports_of(graph_inputs(final)), ports_of(final.graph.outputs)
+def _ports(final: ir.Model, source: Source) -> Ports:
+    asked = [value for value in graph_inputs(final) if value.name not in source.noise]
+    return ports_of(asked), ports_of(final.graph.outputs)
 
 
 def _unturned(port: Port) -> Port:

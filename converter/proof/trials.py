@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from converter.example_files import ExampleFiles
-from converter.proof.cases import ATTEMPTS, Case, Sizes, base_sizes, dynamic_axes, feeds, graph_inputs, plan
+from converter.proof.cases import ATTEMPTS, Case, Sizes, base_sizes, dynamic_axes, plan
 from converter.proof.noise import spread
 from converter.proof.oracle import Oracle
+from converter.proof.random_numbers.given import feeds_of
 from converter.sources import Source
 from passes.dims.polynomial import Dim
 from passes.errors import BadSource, UsageError
@@ -66,8 +67,7 @@ class Trials:
 
     def planned(self, known: Mapping[str, Array], use_examples: bool, sizes: Sizes) -> list[Case]:
         """The cases to try."""
-        values = graph_inputs(self.source.model)
-        cases = plan(values, known, use_examples=use_examples, sizes=sizes, never_one=self.never_one)
+        cases = plan(self.source.asked, known, use_examples=use_examples, sizes=sizes, never_one=self.never_one)
         if not self.quick:
             return cases
         return cases[:1] if cases[0].examples else cases[1:2]
@@ -78,7 +78,7 @@ class Trials:
         Raises:
             BadSource: onnxruntime does not run the source so.
         """
-        given = feeds(graph_inputs(self.source.model), case, examples, self.lengths)
+        given = feeds_of(self.source, case, examples, self.lengths)
         answer = self.oracle.ask(given)
         return Trial(case, given, answer.outputs, answer.by)
 
@@ -148,9 +148,9 @@ def example_arrays(source: Source, example_inputs: Any) -> dict[str, Array]:
     """
     if example_inputs is None:
         return {}
-    names = [value.name or "" for value in graph_inputs(source.model)]
+    names = [value.name or "" for value in source.asked]
     if isinstance(example_inputs, ExampleFiles):
-        example_inputs = example_inputs.arrays(graph_inputs(source.model))
+        example_inputs = example_inputs.arrays(source.asked)
     if isinstance(example_inputs, Mapping):
         unknown = sorted({name for name, _ in _named_tensors(example_inputs)} - set(names))
         if unknown:
@@ -171,7 +171,7 @@ def example_arrays(source: Source, example_inputs: Any) -> dict[str, Array]:
 
 def _moves(trials: Sequence[Trial], source: Source) -> bool:
     """Whether larger sizes would show nothing new: there are none, or each output has different numbers."""
-    sizes = [role for role in dynamic_axes(graph_inputs(source.model)).values() if role != "batch"]
+    sizes = [role for role in dynamic_axes(source.asked).values() if role != "batch"]
     answers = zip(*(trial.expected for trial in trials), strict=True)
     return not sizes or all(any(array.size and spread(array) > 0 for array in output) for output in answers)
 
@@ -191,14 +191,13 @@ def _attempt(
     making: Trials, examples: Mapping[str, Array], known: Mapping[str, Array], sizes: Sizes
 ) -> tuple[list[Trial], list[str]]:
     """The cases that run, and what was said about those that do not. None counts where the plain size fails."""
-    values = graph_inputs(making.source.model)
     trials: list[Trial] = []
     refused: list[str] = []
     for case in making.planned(known, bool(examples), sizes):
         try:
             trials.append(making.at(case, examples))
         except BadSource as error:
-            given = feeds(values, case, examples, making.lengths)
+            given = feeds_of(making.source, case, examples, making.lengths)
             shapes = ", ".join(f"{name} {np.shape(array)}" for name, array in given.items())
             refused.append(f"The source itself does not run at {shapes}: {error.message}")
             if not trials:
@@ -223,7 +222,7 @@ def _steps(making: Trials, first: Case) -> list[Trial]:
 def _fitting(source: Source, examples: Mapping[str, Array], notes: list[str]) -> Mapping[str, Array]:
     """The examples, unless the export fixed a size that they do not have: then they cannot be tried."""
     try:
-        base_sizes(graph_inputs(source.model), examples)
+        base_sizes(source.asked, examples)
     except UsageError as error:
         if source.torch_module is None:
             raise
@@ -236,7 +235,7 @@ def _of_export(source: Source) -> dict[str, Array]:
     """The inputs that the module was exported with: their values mean nothing, their sizes are known to work."""
     try:
         known = example_arrays(source, source.example_inputs)
-        base_sizes(graph_inputs(source.model), known)
+        base_sizes(source.asked, known)
     except UsageError:
         return {}
     return known

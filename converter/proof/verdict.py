@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from converter.proof.compare import Comparison
+from converter.proof.random_numbers.drawn import Draw
 
 if TYPE_CHECKING:
     from converter.proof.trials import Trial
@@ -121,6 +122,7 @@ class Verification:
         unproven: outputs that hardly move in any case, and why that proves little about them.
         others: the same on other Keras backends.
         is_quick: one case only, without float64.
+        draws: of a model that draws random numbers, what each layer draws by itself: in the cases they were inputs.
     """
 
     oracle: str
@@ -137,6 +139,7 @@ class Verification:
     trials: Sequence[Trial] = field(default=(), repr=False)
     first: Mapping[str, Array] = field(default_factory=dict, repr=False)
     is_quick: bool = False
+    draws: list[Draw] = field(default_factory=list)
 
     @property
     def passed(self) -> bool:
@@ -148,6 +151,7 @@ class Verification:
             and all(other.passed for other in self.others)
             and (self.export is None or self.export.passed or self.export.ill_conditioned)
             and all(precision.passed for precision in self.precision)
+            and not any(draw.reason for draw in self.draws)
         )
 
     @property
@@ -183,6 +187,9 @@ class Verification:
                     f"Output {precision.output!r} is further from float64 than onnxruntime's: rmse "
                     f"{precision.rmse_keras:.3g} against {precision.rmse_oracle:.3g}, allowed {precision.allowed:.3g}."
                 )
+        for draw in self.draws:
+            if draw.reason:
+                return f"Random numbers: {draw.reason}."
         for other in self.others:
             if not other.passed:
                 return f"On {other.backend}: {other.reason}"
@@ -217,6 +224,7 @@ class Verification:
             "first_difference": self.first_difference,
             "inner": None if self.inner is None else self.inner.to_dict(),
             "unproven": self.unproven,
+            "draws": [draw.to_dict() for draw in self.draws],
             "others": [other.to_dict() for other in self.others],
             "notes": self.notes,
         }

@@ -20,6 +20,7 @@ from converter.proof.compare import Comparison, Tolerance, compare, tolerance_fo
 from converter.proof.judge import Judge, accepted, look_inside
 from converter.proof.oracle import Oracle
 from converter.proof.precision import tolerances_of
+from converter.proof.random_numbers.drawn import Draw, draws_of
 from converter.proof.torch_reference import ask_module
 from converter.proof.trials import Trial, Trials, example_arrays, make_trials
 from converter.proof.verdict import ENOUGH, CaseResult, Inner, Verification
@@ -97,7 +98,8 @@ def verify(
     known = whole.graph
     making = Trials(source, oracle, lengths_of(known), kept_axes(whole), quick)
     judge = Judge(oracle, outputs, tolerance, tolerances_of(known))
-    with nullcontext(answer) if answer else replaying(saved, inputs, outputs, source.states, backend) as answers:
+    asking = nullcontext(answer) if answer else replaying(saved, inputs, outputs, source, backend, result.draws)
+    with asking as answers:
         trials = make_trials(making, examples or {}, result.notes, proving=judge.proves)
         result.first = trials[0].feeds
         result.oracle = _oracles([trial.by for trial in trials])
@@ -114,7 +116,11 @@ def verify(
     result.cases = [case for _, case in judged]
     result.trials = [trial for trial, case in judged if case.passed]
     result.counterexample = _counterexample(judged, result.inner)
-    if source.torch_module is not None:
+    if source.noise:
+        result.notes.append("The source draws random numbers: here they were inputs, the same for it and the model.")
+    if source.torch_module is not None and source.noise:
+        result.notes.append("The module draws numbers of its own, so the export was not compared with it.")
+    elif source.torch_module is not None:
         # The last case before the other image sizes: the largest batch.
         place = max(range(len(trials)), key=lambda i: (not trials[i].case.note, i))
         outcome = outcomes[place]
@@ -156,20 +162,36 @@ def _oracles(answers: Sequence[str]) -> str:
 
 @contextmanager
 def replaying(
-    saved: Path | None, inputs: Sequence[Port], outputs: Sequence[Port], states: Mapping[str, str], backend: str
+    saved: Path | None,
+    inputs: Sequence[Port],
+    outputs: Sequence[Port],
+    source: Source,
+    backend: str,
+    draws: list[Draw] | None = None,
 ) -> Iterator[Answer]:
-    """A process that loads the file, while the cases are drawn, and keeps it for all of them."""
+    """A process that loads the file, while the cases are drawn, and keeps it for all of them.
+
+    Args:
+        draws: gets what the file's noise layers draw by themselves.
+    """
     if saved is None:
         raise ValueError("There is neither a file nor what answers in its place.")
     replay = Replay.warm(backend)
-    given, names = ([port.called for port in ports] for ports in (inputs, outputs))
+    noise = {port.name: port.called for port in inputs if port.name in source.noise}
+    taken = [port for port in inputs if port.name not in source.noise]
+    given, names = ([port.called for port in ports] for ports in (taken, outputs))
 
     def answer(trials: Sequence[Trial]) -> list[list[Array] | str]:
         """A file that does not load fails them all."""
         cases = [to_keras(inputs, [trial.feeds[port.name] for port in inputs]) for trial in trials]
-        carried = [_carry(inputs, outputs, states) if trial.case.continues else [] for trial in trials]
+        carried = [_carry(inputs, outputs, source.states) if trial.case.continues else [] for trial in trials]
         try:
-            return replay.replay(saved, cases, carried=carried, inputs=given, outputs=names).cases
+            found = replay.replay(
+                saved, cases, carried=carried, inputs=given, outputs=names, noise=list(noise.values())
+            )
+            if draws is not None:
+                draws[:] = draws_of(found.draws, noise, source.noise)
+            return found.cases
         except NotEquivalent as error:
             return [error.message] * len(cases)
 

@@ -50,7 +50,9 @@ def load(source: Any, options: Options | None = None, **told: Any) -> Source:
         from converter.sources.onnx.dequantise import dequantised
 
         loaded = dequantised(loaded)
-    return loaded
+    from converter.sources.noise import with_noise_as_inputs
+
+    return with_noise_as_inputs(loaded)
 
 
 def _with_required_sizes(loaded: Source) -> Source:

@@ -20,6 +20,22 @@ MAKERS = frozenset(
 """Names of factories that say nothing about the model."""
 
 
+@dataclass(frozen=True)
+class Noise:
+    """Random numbers that a source draws.
+
+    Attributes:
+        distribution: "normal", of mean 0 and variance 1, or "uniform", from 0 to below 1.
+        seed: that the source gives; None where it gives none.
+        node, module: what draws them there, and in which module.
+    """
+
+    distribution: str
+    seed: int | None
+    node: str
+    module: str | None = None
+
+
 @dataclass
 class Source:
     """A model as it was loaded or exported; no pass has touched it.
@@ -37,6 +53,8 @@ class Source:
         states: the inputs that hold what a call before has left, each with the output that it left it in.
         opened: sizes of inputs that the file fixes, and that were asked to be open; `path` is the file as it is.
         nameless: outputs whose names an exporter has made up: a tensor that a module returns has none.
+        noise: the inputs of the graph that hold what the source itself draws at random, the last ones; no caller gives
+            them.
     """
 
     model: ir.Model
@@ -50,6 +68,13 @@ class Source:
     states: dict[str, str] = field(default_factory=dict)
     nameless: frozenset[str] = frozenset()
     opened: Opened | None = None
+    noise: dict[str, Noise] = field(default_factory=dict)
+
+    @property
+    def asked(self) -> list[ir.Value]:
+        """The inputs of the graph that a caller must give: old files list their weights as inputs as well."""
+        graph = self.model.graph
+        return [value for value in graph.inputs if value.name not in (*graph.initializers, *self.noise)]
 
     @property
     def trainable(self) -> dict[str, bool] | None:

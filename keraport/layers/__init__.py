@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from keraport.layers.computed_sizes import ComputedExpand, ComputedReshape
 from keraport.layers.loop import Loop
+from keraport.layers.noise import Noise
 from keraport.layers.non_max_suppression import NonMaxSuppression
 
-__all__ = ["ComputedExpand", "ComputedReshape", "Loop", "NonMaxSuppression"]
+__all__ = ["ComputedExpand", "ComputedReshape", "Loop", "Noise", "NonMaxSuppression"]

@@ -51,11 +51,15 @@ BY_PASSES: Mapping[str, str] = {
     "MaxUnpool": "becomes zeros, into which is written",
     "DeformConv": "becomes a GridSample and a convolution",
     **dict.fromkeys(_names("ConstantOfShape Range"), "are counted on a tensor that has the size"),
-    "Dropout": "does nothing in inference, and is kept for training",
+    "Dropout": "does nothing in inference, and is kept for training; one that stays on is arithmetic on noise",
     **dict.fromkeys(_names("Flatten Squeeze Unsqueeze"), "become reshapes"),
     **dict.fromkeys(_names("GlobalAveragePool GlobalMaxPool"), "become reductions"),
     **dict.fromkeys(_names("GlobalLpPool LpPool"), "become roots of mean powers"),
     **dict.fromkeys(_names("GRU LSTM RNN"), "become the layers of these names, the batch first"),
+    **dict.fromkeys(
+        _names("Bernoulli Multinomial RandomNormal RandomNormalLike RandomUniform RandomUniformLike"),
+        "become arithmetic on noise, which a layer draws",
+    ),
     "If": "the branch that is known to be taken, or both and a choice",
     **dict.fromkeys(
         _names("Loop Scan"),
@@ -88,11 +92,6 @@ BY_PASSES: Mapping[str, str] = {
 
 REFUSED: tuple[Refused, ...] = (
     Refused("Loops over lists", _names("SequenceMap"), "a Keras graph of layers has no lists"),
-    Refused(
-        "Random numbers",
-        _names("Bernoulli Multinomial RandomNormal RandomNormalLike RandomUniform RandomUniformLike"),
-        "they cannot be compared with an oracle",
-    ),
     Refused(
         "Text and files",
         _names("ImageDecoder RegexFullMatch StringConcat StringNormalizer StringSplit TfIdfVectorizer"),
@@ -142,6 +141,11 @@ PARTS: Mapping[str, Part] = {
         "fix the sizes with --input",
     ),
     "far reflections": Part("Pad that reflects more than the axis has", "backends differ there"),
+    "random numbers": Part(
+        "Random numbers in branches and loops, as many as numbers say, and where a fixed size was opened",
+        "they are inputs of the graph while it is compared with an oracle",
+        "fix the sizes that decide with --input",
+    ),
     "samples by size": Part(
         "RoiAlign with as many samples as a region is large (sampling_ratio=0)",
         "each region would have another number of them",
@@ -153,6 +157,9 @@ PARTS: Mapping[str, Part] = {
 """By a short name, under which tests/limit_examples.py has a graph that is refused for it."""
 
 LEFT: Mapping[str, str] = {
+    **dict.fromkeys(
+        _names("Bernoulli Multinomial RandomNormal RandomNormalLike RandomUniform RandomUniformLike"), "random numbers"
+    ),
     "Col2Im": "becomes a transposed convolution with ones as its weights",
     **dict.fromkeys(_names("ConstantOfShape Range"), "computed sizes"),
     "If": "computed condition",

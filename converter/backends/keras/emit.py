@@ -18,15 +18,25 @@ from converter.backends.keras.build.custom_layers import custom_layer, is_custom
 from converter.backends.keras.build.dtypes import check_integers, input_dtype
 from converter.backends.keras.build.live_constants import live_constant, live_numbers
 from converter.backends.keras.build.names import layer_name, safe_name
+from converter.backends.keras.build.noise import noise_tensors
 from converter.backends.keras.build.outputs import name_outputs
 from converter.backends.keras.build.registry import OPERATORS, attributes_of
 from converter.backends.keras.build.weights import Variables, Weight, collecting
 from converter.backends.keras.nesting.calls import fixed_sizes
 from converter.backends.keras.nesting.groups import Again, Group
 from converter.backends.keras.nesting.isolated import isolated, part, rebound
-from converter.backends.keras.nesting.levels import Level, as_list, count_transposes, one_or_all, operations, trace
+from converter.backends.keras.nesting.levels import (
+    Level,
+    as_list,
+    count_transposes,
+    given_noise,
+    one_or_all,
+    operations,
+    trace,
+)
 from converter.backends.keras.nesting.structure import group_by_module, one_group
-from passes.errors import ConversionError, NotEquivalent, Unsupported, describe, operator
+from converter.sources.source import Noise
+from passes.errors import MODULE_KEY, ConversionError, NotEquivalent, Unsupported, describe, operator
 from passes.graph.unsupported import refusal
 
 REFUSING = frozenset({"keras", "tensorflow", "jax", "jaxlib", "torch"})
@@ -38,7 +48,8 @@ class Emission:
     """A Keras model and what is known of it: where its weights come from, and which value each layer computes.
 
     `sources` and `mixed` are those of `Variables`; names are in ONNX order. `custom_layers` are those of
-    `keraport.layers`: layer, name, node, module and the reason for each.
+    `keraport.layers`: layer, name, node, module and the reason for each. `noise` are the layers that draw what the last
+    inputs of the graph hold.
     """
 
     model: keras.Model
@@ -49,6 +60,7 @@ class Emission:
     mixed: list[str] = field(default_factory=list)
     sources: set[str] = field(default_factory=set)
     custom_layers: list[dict[str, str | None]] = field(default_factory=list)
+    noise: list[str] = field(default_factory=list)
 
     @property
     def trainable_parameters(self) -> int:
@@ -67,7 +79,9 @@ class Emission:
 
     def compute(self, inputs: list[np.ndarray]) -> list[np.ndarray]:
         """The outputs in the graph's order; inputs in the graph's order."""
-        results = self.model(one_or_all(inputs), training=False)
+        values = dict(zip(self.top.inputs, inputs, strict=True))
+        with given_noise(self.top, values) as taken:
+            results = self.model(one_or_all([values[value] for value in taken]), training=False)
         named = [results[name] for name in self.output_names] if isinstance(results, dict) else as_list(results)
         return [keras.ops.convert_to_numpy(result) for result in named]
 
@@ -132,6 +146,7 @@ def emit(
     outputs: str = "list",
     nameless: Collection[str] = (),
     trainable: dict[str, bool] | None = None,
+    noise: Mapping[str, Noise] | None = None,
 ) -> Emission:
     """Build a Keras model from a graph that has been through the passes.
 
@@ -141,6 +156,8 @@ def emit(
         outputs: "list", or "dict" for a model that returns a dictionary.
         nameless: outputs that are called after their layers; the others keep their names.
         trainable: `Source.trainable`; without it weights are trained where an operator has weights.
+        noise: `Source.noise`.
+
     Raises:
         Unsupported: naming the node, where an operator function refuses what it is asked.
     """
@@ -148,12 +165,12 @@ def emit(
     if not graph.inputs:
         raise Unsupported("The model has no inputs, and a Keras model needs one.")
     group = group_by_module(graph) if structure == "modules" else one_group(graph)
-    variables = Variables(trainable=trainable)
+    variables = Variables(trainable=trainable, noise=noise or {})
     for value in (*group.inputs, *(value for value in group.outputs if value.name not in nameless)):
         variables.names.keep(value)
     with collecting(variables):
         top = _emit_level(group, safe_name(name), variables, as_dict=outputs == "dict")
-    input_names = [top.tensors[value].name for value in group.inputs]
+    input_names = [top.tensors[value].name for value in group.inputs if value.name not in variables.noise]
     output_names = [top.tensors[value]._keras_history.operation.name for value in group.outputs]
     return Emission(
         top.model,
@@ -163,17 +180,23 @@ def emit(
         output_names,
         mixed=variables.mixed,
         sources=variables.sources,
-        custom_layers=[custom_layer(layer, node) for layer, node in variables.custom],
+        custom_layers=[custom_layer(layer, node, module) for layer, node, module in variables.custom],
+        noise=[
+            top.tensors[value]._keras_history.operation.name for value in group.inputs if value.name in variables.noise
+        ],
     )
 
 
 def _emit_level(group: Group, name: str, variables: Variables, *, as_dict: bool = False) -> Level:
     tensors: dict[ir.Value, keras.KerasTensor] = {}
-    for value in group.inputs:
+    noise = [value for value in group.inputs if group.is_top and value.name in variables.noise]
+    taken = [value for value in group.inputs if value not in noise]
+    for value in taken:
         names = variables.names
         kept = names.kept(value) if group.is_top else None
         input_name = kept or names.unique(f"{name}.input")
         tensors[value] = _input(value, input_name)
+    tensors |= noise_tensors(noise, variables, tensors)
     nodes: list[tuple[ir.Node, str]] = []
     children: list[Level] = []
     first_calls: dict[int, Level] = {}
@@ -196,7 +219,7 @@ def _emit_level(group: Group, name: str, variables: Variables, *, as_dict: bool 
         variables.level = name
         _emit_constants(group, tensors, known, variables)
         tensors.update(name_outputs(group.outputs, tensors, variables.names))
-    inputs, outputs = ([tensors[value] for value in values] for values in (group.inputs, group.outputs))
+    inputs, outputs = ([tensors[value] for value in values] for values in (taken, group.outputs))
     results = {y._keras_history.operation.name: y for y in outputs} if as_dict else one_or_all(outputs)
     model = keras.Model(one_or_all(inputs), results, name=name)
     return Level(model, tensors, group.inputs, nodes, children)
@@ -232,7 +255,8 @@ def _emit_node(node: ir.Node, tensors: dict[ir.Value, Any], known: set[int], var
         raise Unsupported(f"Keras refuses it: {_first_line(error)}", node=describe(node)) from error
     results = [_as_tensor(result, live) for result in as_list(results)]
     check_integers(node, results)
-    variables.custom.extend((made, node) for made in _name_operations(results, known, name))
+    module = node.metadata_props.get(MODULE_KEY) or None
+    variables.custom.extend((made, node.name, module) for made in _name_operations(results, known, name))
     for value, result in zip(node.outputs, results, strict=False):
         tensors[value] = result
         known.add(id(result))

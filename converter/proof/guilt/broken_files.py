@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import onnx_ir as ir
 
-from converter.proof.cases import feeds, graph_inputs, plan
+from converter.proof.cases import plan
+from converter.proof.random_numbers.given import feeds_of
 from converter.temporary import temporary_folder
 from passes.errors import BadSource, ConversionError, LimitExceeded
 
@@ -80,17 +81,15 @@ def broken_files_told(source: Source) -> Iterator[None]:
 
 def _refusal(source: Source) -> str | None:
     """Why onnxruntime does not load the source, or does not run it at any of the sizes that a proof would try."""
-    inputs = graph_inputs(source.model)
     with temporary_folder("broken") as folder:
-        path = source.path
+        path = None if source.noise else source.path
         if path is None:
             path = Path(folder) / "model.onnx"
             ir.save(source.model, path)
         trials = Path(folder) / "trials.npz"
         try:
-            given = {
-                f"{place}/{n}": a for place, case in enumerate(plan(inputs)) for n, a in feeds(inputs, case).items()
-            }
+            cases = enumerate(plan(source.asked))
+            given = {f"{place}/{n}": a for place, case in cases for n, a in feeds_of(source, case).items()}
             np.savez(trials, **given)  # type: ignore[arg-type]
         except ConversionError as error:
             return error.message

@@ -14,9 +14,10 @@ from converter.backends.emission import emit_model
 from converter.options import Options
 from converter.prepare import prepare_source
 from converter.processes.exclusive import exclusive
-from converter.proof.cases import feeds, graph_inputs, lengths_of, plan
+from converter.proof.cases import lengths_of, plan
 from converter.proof.guilt.diff import ValueDifference, Values
 from converter.proof.guilt.repro import write_repro
+from converter.proof.random_numbers.given import feeds_of
 from converter.proof.saved_model import refuse_unsafe_keras
 from converter.sources import Source
 from passes.errors import ConversionError, NotEquivalent
@@ -126,6 +127,5 @@ def guilty_layer(
 
 def _inputs(source: Source, normalised: ir.Model, examples: Mapping[str, Array]) -> dict[str, Array]:
     """The inputs of the first case of a verification."""
-    inputs = graph_inputs(source.model)
-    case = plan(inputs, examples, use_examples=bool(examples))[0]
-    return feeds(inputs, case, examples, lengths_of(normalised.graph))
+    case = plan(source.asked, examples, use_examples=bool(examples))[0]
+    return feeds_of(source, case, examples, lengths_of(normalised.graph))

@@ -10,7 +10,8 @@ that says it. The backend has a layer of its own for these.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import onnx_ir as ir
@@ -24,8 +25,12 @@ from passes.layout.walk.writer import Writer
 FUNCTIONS = {"floor": "floor_divide", "Max": "maximum", "Min": "minimum"}
 
 
-class _NotCounted(Exception):
+class NotCounted(Exception):
     """A size follows from no tensor."""
+
+
+Counted = Callable[[str], Any]
+"""A size → ["size", input, axis] of a tensor that has it; None where there is none."""
 
 
 def reshape_to(writer: Writer, x: ir.Value, target: Sequence[Product]) -> ir.Value | None:
@@ -41,39 +46,43 @@ def expand_to(writer: Writer, x: ir.Value, target: Sequence[Product]) -> ir.Valu
 def _emit(writer: Writer, op_type: str, x: ir.Value, target: Sequence[Product]) -> ir.Value | None:
     inputs = [x]
     try:
-        sizes = [_written(writer, parse(str(size.as_shape())), inputs) for size in target]
-    except _NotCounted:
+        sizes = [as_data(parse(str(size.as_shape())), partial(_counted, writer, inputs)) for size in target]
+    except NotCounted:
         return None
     attributes = {"sizes": [json.dumps(size) for size in sizes]}
     return writer.emit(op_type, inputs, target, attributes, domain="keraport", like=x)
 
 
-def _written(writer: Writer, size: Dim, inputs: list[ir.Value]) -> Any:
-    """A size as data; tensors that it counts are added to the inputs."""
+def as_data(size: Dim, counted: Counted) -> Any:
+    """A size as data.
+
+    Raises:
+        NotCounted: it is made of one that nothing has.
+    """
     if isinstance(size, int):
         return size
-    found = _counted(writer, size.text, inputs)
+    found = counted(size.text)
     if found is not None:
         return found
     terms = []
     for monomial, factor in size.terms.items():
-        parts = [_atom(writer, atom, inputs) for atom in monomial]
+        parts = [_atom(atom, counted) for atom in monomial]
         terms.append(_joined("multiply", [*([factor] if factor != 1 or not parts else []), *parts]))
     return _joined("add", terms)
 
 
-def _atom(writer: Writer, atom: Atom, inputs: list[ir.Value]) -> Any:
-    found = _counted(writer, atom.text, inputs)
+def _atom(atom: Atom, counted: Counted) -> Any:
+    found = counted(atom.text)
     if found is not None:
         return found
     if not atom.function:
-        raise _NotCounted(atom.text)
-    first, second = (_written(writer, argument, inputs) for argument in atom.arguments)
+        raise NotCounted(atom.text)
+    first, second = (as_data(argument, counted) for argument in atom.arguments)
     return [FUNCTIONS[atom.function], first, second]
 
 
-def _counted(writer: Writer, text: str, inputs: list[ir.Value]) -> Any:
-    """["size", input, axis] of a live tensor that has this size; None where there is none."""
+def _counted(writer: Writer, inputs: list[ir.Value], text: str) -> Any:
+    """["size", input, axis] of a live tensor, which is added to the inputs."""
     anchor = writer.anchored(as_product(text))
     if anchor is None:
         return None

@@ -13,6 +13,7 @@ import onnx_ir as ir
 
 from converter.backends.keras.build.dtypes import layer_dtype
 from converter.backends.keras.build.names import Names, layer_name, module_path
+from keraport.layers import Noise
 
 
 def name_outputs(outputs: list[ir.Value], tensors: dict[ir.Value, Any], names: Names) -> Iterator[tuple[ir.Value, Any]]:
@@ -55,7 +56,7 @@ def _identity(tensor: Any, name: str) -> Any:
 
 def _is_nameless(operation: Any, value: ir.Value) -> bool:
     """Whether nobody looks for the operation by the name that it has."""
-    if isinstance(operation, keras.Model | keras.layers.InputLayer):
+    if isinstance(operation, keras.Model | keras.layers.InputLayer | Noise):
         return False
     if not isinstance(operation, keras.layers.Layer):
         return True

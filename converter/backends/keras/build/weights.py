@@ -18,6 +18,7 @@ import numpy as np
 import onnx_ir as ir
 
 from converter.backends.keras.build.names import Names
+from converter.sources.source import Noise
 from passes.graph.view_steps import View, apply_view
 from passes.graph.weight_takes import Take, taken, takes
 from passes.graph.weight_views import Look, look_at, recorded_sources, recorded_view
@@ -93,7 +94,7 @@ class Variables:
     that two nested models share as two. `trainable` says what the source says of its parameters and buffers; `mixed`
     are weights that are trained because their layer is, though the source does not train them. `sources` are the names
     of all weights of the source that a variable holds, or was computed from. `custom` are the layers that plain Keras
-    has not, and the nodes that they are for.
+    has not, and the nodes that they are for, with their modules. `noise` is the source's.
     """
 
     layers: dict[Any, keras.layers.Layer] = field(default_factory=dict)
@@ -103,7 +104,8 @@ class Variables:
     trainable: dict[str, bool] | None = None
     mixed: list[str] = field(default_factory=list)
     sources: set[str] = field(default_factory=set)
-    custom: list[tuple[keras.layers.Layer, ir.Node]] = field(default_factory=list)
+    custom: list[tuple[keras.layers.Layer, str | None, str | None]] = field(default_factory=list)
+    noise: Mapping[str, Noise] = field(default_factory=dict)
 
 
 _current: ContextVar[Variables] = ContextVar("variables")

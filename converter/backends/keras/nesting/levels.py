@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 import onnx_ir as ir
 
 from converter.backends.keras.nesting.groups import Again
-from keraport.layers import Loop
+from keraport.layers import Loop, Noise
 from passes.errors import MODULE_KEY, describe
 
 
@@ -42,6 +43,23 @@ class Level:
         )
 
 
+@contextmanager
+def given_noise(level: Level, values: Mapping[ir.Value, np.ndarray]) -> Iterator[list[ir.Value]]:
+    """Let the layers that draw an input of the level hand on what it is known to be; the inputs that are left.
+
+    A model that begins at these layers would say the same, but Keras (3.15) does not save what such a one was made of.
+    """
+    drawn = {value: level.tensors[value]._keras_history.operation for value in level.inputs}
+    drawn = {value: layer for value, layer in drawn.items() if isinstance(layer, Noise)}
+    for value, layer in drawn.items():
+        layer.give(values[value])
+    try:
+        yield [value for value in level.inputs if value not in drawn]
+    finally:
+        for layer in drawn.values():
+            layer.give(None)
+
+
 def trace(level: Level, values: dict[ir.Value, np.ndarray]) -> Iterator[tuple[str, str, str, str, np.ndarray]]:
     """Run the model level by level: (value, layer, module, node, numbers) for each node of the graph.
 
@@ -49,9 +67,10 @@ def trace(level: Level, values: dict[ir.Value, np.ndarray]) -> Iterator[tuple[st
         values: the numbers of the level's inputs.
     """
     inside = [value for value in level.tensors if value not in level.inputs]
-    inputs = [level.tensors[value] for value in level.inputs]
-    probe = keras.Model(one_or_all(inputs), [level.tensors[value] for value in inside])
-    results = as_list(probe(one_or_all([values[value] for value in level.inputs])))
+    with given_noise(level, values) as taken:
+        inputs = [level.tensors[value] for value in taken]
+        probe = keras.Model(one_or_all(inputs), [level.tensors[value] for value in inside])
+        results = as_list(probe(one_or_all([values[value] for value in taken])))
     known = {**values, **{v: keras.ops.convert_to_numpy(r) for v, r in zip(inside, results, strict=True)}}
     for child in level.children:
         yield from trace(child, {value: known[value] for value in child.inputs})

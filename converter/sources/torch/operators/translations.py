@@ -7,7 +7,16 @@ from typing import Any
 
 import torch
 
-from converter.sources.torch.operators import experts, joining, ordering, running, special, torchvision, windows
+from converter.sources.torch.operators import (
+    drawing,
+    experts,
+    joining,
+    ordering,
+    running,
+    special,
+    torchvision,
+    windows,
+)
 from converter.sources.torch.operators.adaptive import adaptive_average, adaptive_maximum
 from converter.sources.torch.operators.recurrent import rnn
 
@@ -43,14 +52,17 @@ TRANSLATIONS: dict[Callable[..., Any], Callable[..., Any]] = {
     aten.logcumsumexp.default: running.logcumsumexp,
     aten.median.default: ordering.median_of_all,
     aten.median.dim: ordering.median,
+    aten.multinomial.default: drawing.multinomial,
     aten.prod.default: running.prod,
     aten.prod.dim_int: running.prod_along,
+    aten.randperm.default: drawing.randperm,
     aten.remainder.Scalar: special.remainder,
     aten.rnn_relu.input: rnn("Relu"),
     aten.rnn_tanh.input: rnn("Tanh"),
     aten.rrelu_with_noise_functional.default: special.rrelu,
     aten.searchsorted.Tensor: ordering.searchsorted,
     aten.signbit.default: special.signbit,
+    aten.uniform.default: drawing.uniform,
     aten.unfold_backward.default: joining.unfold_backward,
     aten.vstack.default: joining.vstack,
     prims.hypot.default: special.hypot,
