@@ -1,0 +1,73 @@
+"""A checkpoint with no architecture beside it: the one that its names and shapes, or a config.json, show."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from converter.options import Options
+from converter.sources.by_name import load_built
+from converter.sources.checkpoints.load import state_dicts
+from converter.sources.fingerprints.nearest import nearest
+from converter.sources.fingerprints.recognise import recognise
+from converter.sources.source import Source
+from passes.errors import UsageError
+
+MOST_SHOWN = 5
+
+MAX_CONFIG = 1_000_000
+"""Bytes of a config.json that is looked into."""
+
+
+def load_bare(path: Path, content: Any, options: Options) -> Source:
+    """Build the architecture of the weights in `content`, which was read from `path`, and export it with them.
+
+    Raises:
+        UsageError: it is not known, or several would fit.
+    """
+    told = _config_beside(path).get("architecture")
+    found = recognise(content, path.name, f"timm:{told}")
+    if found is None:
+        known = [sentence for sentence in (_first_weights(content), nearest(content)) if sentence]
+        raise UsageError(
+            " ".join([f"{path.name} holds weights only; the model they belong to is not in it.", *known]),
+            hint=f"Give the model as package.module:factory, torchvision:NAME or timm:NAME with --checkpoint {path}.",
+        )
+    arguments = {**found.arguments, **options.model_args}
+    loaded = load_built(found.source, replace(options, checkpoint=path, model_args=arguments))
+    return replace(loaded, notes=[found.note, *loaded.notes])
+
+
+def load_saved_pretrained(path: Path, options: Options) -> Source | None:
+    """The model that transformers saved in the folder of `path`; None where it did not."""
+    architectures = _config_beside(path).get("architectures")
+    if path.name != "model.safetensors" or not isinstance(architectures, list) or not architectures:
+        return None
+    folder = path.parent
+    loaded = load_built(f"transformers:{folder}", options)
+    note = f"config.json beside {path.name} says {architectures[0]}: it was read as transformers:{folder}."
+    return replace(loaded, notes=[note, *loaded.notes])
+
+
+def _config_beside(path: Path) -> dict[str, Any]:
+    config = path.parent / "config.json"
+    try:
+        if config.stat().st_size > MAX_CONFIG:
+            return {}
+        content = json.loads(config.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):  # there is none, or it is somebody else's
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _first_weights(content: Any) -> str:
+    """The first of them with their shapes, by which their owner may know them."""
+    states = state_dicts(content)
+    if not states:
+        return ""
+    _, weights = max(states, key=lambda pair: len(pair[1]))
+    shown = [f"{name} [{', '.join(map(str, tensor.shape))}]" for name, tensor in list(weights.items())[:MOST_SHOWN]]
+    more = len(weights) - len(shown)
+    return f"They are {', '.join(shown)}{f' and {more} more' if more > 0 else ''}."
