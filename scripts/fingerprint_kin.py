@@ -78,9 +78,8 @@ def _clusters(group: Sequence[str], tell: Callable[[str], None]) -> list[list[st
             image = image or shape
             outputs = _run(module, image, torch.float32)
             del module
-            home = next(
-                (alike for alike, theirs in clusters if _same(outputs, theirs, (source, alike[0]), image)), None
-            )
+            homes = (alike for alike, theirs in clusters if _same(outputs, theirs, (source, alike[0]), image))
+            home = next(homes, None)
         except Exception as error:  # noqa: BLE001 - whatever a model makes of another's image
             tell(f"not run: {source}: {type(error).__name__}: {error}".splitlines()[0])
             continue

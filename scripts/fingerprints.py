@@ -13,8 +13,8 @@ import argparse
 import itertools
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import torch
 from rich.console import Console
@@ -35,8 +35,7 @@ State = dict[str, Any]
 Build = Callable[..., State]
 
 
-@dataclass(frozen=True)
-class Built:
+class Built(NamedTuple):
     """An architecture, with the shapes that it has with CLASSES and CHANNELS."""
 
     architecture: Architecture
@@ -61,7 +60,7 @@ def fingerprint_all(sketches: dict[str, list[int]], tell: Callable[[str], None])
     sources = [f"{zoo}:{name}" for zoo in ("torchvision", "timm") for name in list_models(zoo)]
     for source in track(sorted(sources, key=_preference), "shapes", console=Console(stderr=True)):
         try:
-            yield from _fingerprint(source, sketches)
+            yield from fingerprint(source, sketches)
         except Exception as error:  # noqa: BLE001 - whatever a builder makes of the meta device
             tell(f"left out: {source}: {type(error).__name__}: {error}")
 
@@ -70,7 +69,9 @@ def _preference(source: str) -> tuple[bool, bool, int, str]:
     return source.startswith("timm:"), "quantized" in source, len(source), source
 
 
-def _fingerprint(source: str, sketches: dict[str, list[int]]) -> Iterator[Built]:
+def fingerprint(source: str, sketches: dict[str, list[int]]) -> Iterator[Built]:
+    """With its classifier, and without, where it can be built so; a sketch of its names goes into `sketches`."""
+
     def build(**given: int) -> State:
         return state_of(source, given)
 
@@ -89,7 +90,7 @@ def _fingerprint(source: str, sketches: dict[str, list[int]]) -> Iterator[Built]
 
 
 def state_of(source: str, given: Mapping[str, int]) -> State:
-    """The state_dict of the model as it is built with `given`: without memory, or where it needs some, without values."""
+    """The state_dict of the model as it is built with `given`, without memory where that is possible."""
     zoo, _, name = source.partition(":")
     if name in ("googlenet", "inception_v3") and zoo == "torchvision":
         given = {**given, "init_weights": False}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,10 +28,11 @@ def load_bare(path: Path, content: Any, options: Options) -> Source:
     Raises:
         UsageError: it is not known, or several would fit.
     """
-    told = _config_beside(path).get("architecture")
-    found = recognise(content, path.name, f"timm:{told}")
+    config = _config_beside(path)
+    found = recognise(content, path.name, f"timm:{config.get('architecture')}")
     if found is None:
-        known = [sentence for sentence in (_first_weights(content), nearest(content)) if sentence]
+        sentences = (_first_weights(content), nearest(content), _of_transformers(config))
+        known = [sentence for sentence in sentences if sentence]
         raise UsageError(
             " ".join([f"{path.name} holds weights only; the model they belong to is not in it.", *known]),
             hint=f"Give the model as package.module:factory, torchvision:NAME or timm:NAME with --checkpoint {path}.",
@@ -42,13 +44,25 @@ def load_bare(path: Path, content: Any, options: Options) -> Source:
 
 def load_saved_pretrained(path: Path, options: Options) -> Source | None:
     """The model that transformers saved in the folder of `path`; None where it did not."""
-    architectures = _config_beside(path).get("architectures")
-    if path.name != "model.safetensors" or not isinstance(architectures, list) or not architectures:
+    name = _class_of(_config_beside(path))
+    if name is None or path.name != "model.safetensors":
         return None
     folder = path.parent
     loaded = load_built(f"transformers:{folder}", options)
-    note = f"config.json beside {path.name} says {architectures[0]}: it was read as transformers:{folder}."
+    note = f"config.json beside {path.name} says {name}: it was read as transformers:{folder}."
     return replace(loaded, notes=[note, *loaded.notes])
+
+
+def _class_of(config: Mapping[str, Any]) -> str | None:
+    """The class of transformers that a config.json names."""
+    names = config.get("architectures")
+    return str(names[0]) if isinstance(names, list) and names else None
+
+
+def _of_transformers(config: Mapping[str, Any]) -> str | None:
+    name = _class_of(config)
+    wanted = "transformers:FOLDER takes what save_pretrained writes, model.safetensors"
+    return None if name is None else f"config.json beside it says {name}: {wanted}."
 
 
 def _config_beside(path: Path) -> dict[str, Any]:

@@ -78,6 +78,9 @@ def test_a_model_that_transformers_saved(tmp_path: Path) -> None:
     transformers.BertModel(config).save_pretrained(tmp_path)
     source = load(tmp_path / "model.safetensors")
     assert source.kind == "transformers"
+    (tmp_path / "model.safetensors").rename(tmp_path / "other.safetensors")
+    with pytest.raises(UsageError, match="beside it says BertModel: transformers:FOLDER takes"):
+        load(tmp_path / "other.safetensors")
     assert source.notes[0].startswith(
         "config.json beside model.safetensors says BertModel: it was read as transformers:"
     )

@@ -37,7 +37,7 @@ def recognised(content: Any) -> Recognised:
     [
         ("torchvision:resnet18", {"num_classes": 10}),
         ("torchvision:resnet18", {"num_classes": 1}),
-        ("torchvision:mobilenet_v2", {"num_classes": 10}),
+        ("torchvision:mnasnet0_5", {"num_classes": 10}),
         ("torchvision:mobilenet_v3_small", {"num_classes": 1000}),
         ("torchvision:squeezenet1_1", {"num_classes": 5}),
         ("torchvision:densenet121", {"num_classes": 64}),
@@ -106,8 +106,20 @@ def test_what_is_not_all_of_it_is_not_recognised(part: str) -> None:
     assert recognise(PARTS[part](state_of("torchvision:resnet18", num_classes=10)), "w.pth") is None
 
 
-def test_what_weights_do_not_show_is_not_chosen() -> None:
-    """Pads of the two differ, and nothing else."""
+@pytest.mark.parametrize(
+    "sources",
+    [
+        ["timm:test_efficientnet_gn", "timm:test_efficientnet_ln"],
+        ["torchvision:mobilenet_v2", "torchvision:quantized_mobilenet_v2"],
+    ],
+)
+def test_norms_and_activations_are_not_chosen(sources: list[str]) -> None:
+    for source in sources:
+        with pytest.raises(UsageError, match=" and ".join(sources)):
+            recognise(state_of(source, num_classes=10), "w.pth")
+
+
+def test_pads_are_not_chosen() -> None:
     state = state_of("timm:tf_efficientnet_b0", num_classes=10)
     with pytest.raises(UsageError, match=r"w\.pth has the names and shapes of .*timm:tf_efficientnet_b0") as error:
         recognise(state, "w.pth")
