@@ -42,11 +42,11 @@ Outputs = list[torch.Tensor]
 class Uninitialised(TorchDispatchMode):
     """No random numbers for weights that are replaced anyway: that is most of the time that a builder takes."""
 
-    DRAWS = ("normal_", "uniform_", "erfinv_", "bernoulli_")
+    DRAWS = ("normal_", "uniform_", "erfinv_")
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func.overloadpacket.__name__ in self.DRAWS:
-            return args[0]
+            return args[0].zero_()  # within the bounds of who draws again until all is within
         return func(*args, **(kwargs or {}))
 
 

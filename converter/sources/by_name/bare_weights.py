@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +20,8 @@ from passes.errors import UsageError
 
 MOST_SHOWN = 5
 
+_PUBLISHED = re.compile(r"(?P<name>\w+)-(?P<digest>[0-9a-f]{8,64})\.pth")
+
 MAX_CONFIG = 1_000_000
 """Bytes of a config.json that is looked into."""
 
@@ -29,7 +33,7 @@ def load_bare(path: Path, content: Any, options: Options) -> Source:
         UsageError: it is not known, or several would fit.
     """
     config = _config_beside(path)
-    found = recognise(content, path.name, f"timm:{config.get('architecture')}")
+    found = recognise(content, path.name, {**_published_as(path), f"timm:{config.get('architecture')}": "config.json"})
     if found is None:
         sentences = (_first_weights(content), nearest(content), _of_transformers(config))
         known = [sentence for sentence in sentences if sentence]
@@ -51,6 +55,20 @@ def load_saved_pretrained(path: Path, options: Options) -> Source | None:
     loaded = load_built(f"transformers:{folder}", options)
     note = f"config.json beside {path.name} says {name}: it was read as transformers:{folder}."
     return replace(loaded, notes=[note, *loaded.notes])
+
+
+def _published_as(path: Path) -> dict[str, str]:
+    """The sources that the name of a file says, where it is as torch.hub has it: with the hash of the content in it."""
+    match = _PUBLISHED.fullmatch(path.name)
+    if match is None:
+        return {}
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if not digest.startswith(match["digest"]):
+        return {}
+    return dict.fromkeys(
+        (f"{zoo}:{match['name']}" for zoo in ("torchvision", "timm")), "the name of the published file"
+    )
 
 
 def _class_of(config: Mapping[str, Any]) -> str | None:

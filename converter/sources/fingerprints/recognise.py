@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from converter.sources.fingerprints.fingerprint import Free, fingerprinted, names_digest
@@ -35,13 +36,13 @@ class _Match:
         return self.architecture.source if kin is None else kin
 
 
-def recognise(content: Any, file: str, told: str | None = None) -> Recognised | None:
+def recognise(content: Any, file: str, told: Mapping[str, str] = MappingProxyType({})) -> Recognised | None:
     """The architecture whose names and shapes are all those in `content`; None where there is none.
 
     Args:
         content: of the checkpoint.
         file: its name.
-        told: the architecture that another file says it is, which decides among those that would fit.
+        told: sources that something else says it is, each with what says so: that decides among those that would fit.
 
     Raises:
         UsageError: several would fit that do not compute the same, or it holds several models.
@@ -70,28 +71,30 @@ def _matches(state: Mapping[str, Any]) -> list[_Match]:
     return [_Match(architecture, arguments, own) for architecture, arguments in found if arguments is not None]
 
 
-def _decided(matches: Sequence[_Match], file: str, told: str | None) -> Recognised:
-    said = [match for match in matches if match.architecture.source == told]
+def _decided(matches: Sequence[_Match], file: str, told: Mapping[str, str]) -> Recognised:
+    said = [match for match in matches if match.architecture.source in told]
     chosen = (said or matches)[0]
-    if not said and len({match.kin for match in matches}) > 1:
+    if len({match.kin for match in said or matches}) > 1:
         given = "".join(f" --model-arg {name}={value}" for name, value in chosen.arguments.items())
         raise UsageError(
             f"{file} has the names and shapes of {_listed(_sources(matches))}; it is not known which.",
             hint=f"Give the one that it is: {chosen.architecture.source} --checkpoint {file}{given}.",
         )
-    kin = [source for source in _sources(matches) if source != chosen.architecture.source]
-    return Recognised(chosen.architecture.source, chosen.arguments, _note(chosen, kin, told if said else None))
+    others = [match for match in matches if match is not chosen]
+    source = chosen.architecture.source
+    return Recognised(source, chosen.arguments, _note(chosen, others, told.get(source)))
 
 
-def _note(match: _Match, kin: Sequence[str], told: str | None) -> str:
+def _note(match: _Match, others: Sequence[_Match], told: str | None) -> str:
     why = f"Recognised as {match.architecture.source} by all of its {len(match.state)} names and shapes"
     free = {"num_classes": match.architecture.classes, "in_chans": match.architecture.channels}
     for argument, value in match.arguments.items():
         seen = f" from {_seen_in(free[argument], match.state)}" if free[argument] else ", it has no classifier"
         why += f"; {argument}={value}{seen}"
-    if told is not None and kin:
-        return f"{why}. {_listed(kin)} would fit too; config.json decided."
-    return f"{why}. {_listed(kin)} would compute the same." if kin else f"{why}."
+    kin = _sources([other for other in others if other.kin == match.kin])
+    strangers = _sources([other for other in others if other.kin != match.kin])
+    same = f" {_listed(kin)} would compute the same." if kin else ""
+    return f"{why}.{same}" + (f" {_listed(strangers)} would fit too; {told} decided." if strangers else "")
 
 
 def _seen_in(free: Sequence[Free], state: Mapping[str, Any]) -> str:

@@ -128,11 +128,11 @@ def test_pads_are_not_chosen() -> None:
 
 
 def test_another_file_may_decide() -> None:
-    found = recognise(state_of("timm:tf_efficientnet_b0"), "w.pth", "timm:tf_efficientnet_b0")
+    found = recognise(state_of("timm:tf_efficientnet_b0"), "w.pth", {"timm:tf_efficientnet_b0": "config.json"})
     assert found is not None and found.source == "timm:tf_efficientnet_b0"
     assert found.note.endswith("would fit too; config.json decided.")
     with pytest.raises(UsageError, match="names and shapes"):
-        recognise(state_of("timm:tf_efficientnet_b0"), "w.pth", "timm:resnet18")
+        recognise(state_of("timm:tf_efficientnet_b0"), "w.pth", {"timm:resnet18": "config.json"})
 
 
 def test_several_models_in_one_file() -> None:
