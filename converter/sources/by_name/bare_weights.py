@@ -66,9 +66,7 @@ def _published_as(path: Path) -> dict[str, str]:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     if not digest.startswith(match["digest"]):
         return {}
-    return dict.fromkeys(
-        (f"{zoo}:{match['name']}" for zoo in ("torchvision", "timm")), "the name of the published file"
-    )
+    return dict.fromkeys((f"{zoo}:{match['name']}" for zoo in ("torchvision", "timm")), "the file's name and hash")
 
 
 def _class_of(config: Mapping[str, Any]) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -25,15 +26,31 @@ def build(source: str, **given: Any) -> torch.nn.Module:
 
 
 def test_as_the_named_architecture_with_the_checkpoint(tmp_path: Path) -> None:
-    module = build("torchvision:resnet18", num_classes=10)
+    module = build("torchvision:mobilenet_v3_small", num_classes=10)
     path = tmp_path / "w.pth"
     torch.save({"state_dict": {f"module.{key}": value for key, value in module.state_dict().items()}}, path)
     source = load(path, inputs=["x=float32[batch,3,64,64]"])
-    assert source.description == "torchvision:resnet18, weights from w.pth" and source.kind == "torchvision"
-    assert source.notes[0].startswith("Recognised as torchvision:resnet18 by all of its 102 names and shapes")
+    assert source.description == "torchvision:mobilenet_v3_small, weights from w.pth" and source.kind == "torchvision"
+    assert source.notes[0].startswith("Recognised as torchvision:mobilenet_v3_small by all of its 210 names and shapes")
     assert [str(spec) for spec in source.inputs] == ["x=float32[batch,3,64,64]"]
     assert source.torch_module is not None
-    assert torch.equal(source.torch_module.state_dict()["fc.weight"], module.state_dict()["fc.weight"])
+    key = "classifier.3.weight"
+    assert torch.equal(source.torch_module.state_dict()[key], module.state_dict()[key])
+
+
+def test_the_name_of_a_published_file_decides_where_its_hash_is_true(tmp_path: Path) -> None:
+    """torch.hub's names: timm's resnetblur18 has the same weights otherwise."""
+    path = tmp_path / "w.pth"
+    torch.save(build("torchvision:resnet18", num_classes=10).state_dict(), path)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()[:8]
+    for name in ("w", f"resnet19-{digest}", "resnet18-01234567", "resnet18"):
+        path = path.rename(tmp_path / f"{name}.pth")
+        with pytest.raises(UsageError, match=r"names and shapes of torchvision:resnet18, .*timm:resnetblur18"):
+            load(path)
+    path = path.rename(tmp_path / f"resnet18-{digest}.pth")
+    source = load(path, inputs=["x=float32[batch,3,64,64]"])
+    assert source.description == f"torchvision:resnet18, weights from {path.name}"
+    assert source.notes[0].endswith("timm:resnetblur18 would fit too; the file's name and hash decided.")
 
 
 def test_as_many_channels_as_the_stem_has(tmp_path: Path) -> None:

@@ -35,8 +35,8 @@ def recognised(content: Any) -> Recognised:
 @pytest.mark.parametrize(
     ("source", "given"),
     [
-        ("torchvision:resnet18", {"num_classes": 10}),
-        ("torchvision:resnet18", {"num_classes": 1}),
+        ("torchvision:mobilenet_v3_small", {"num_classes": 10}),
+        ("torchvision:shufflenet_v2_x0_5", {"num_classes": 1}),
         ("torchvision:mnasnet0_5", {"num_classes": 10}),
         ("torchvision:mobilenet_v3_small", {"num_classes": 1000}),
         ("torchvision:squeezenet1_1", {"num_classes": 5}),
@@ -45,7 +45,7 @@ def recognised(content: Any) -> Recognised:
         ("timm:test_byobnet", {"num_classes": 3, "in_chans": 1}),
         ("timm:test_vit", {"num_classes": 3, "in_chans": 4}),
         ("timm:test_convnext", {"num_classes": 0}),
-        ("timm:resnet18", {"num_classes": 10, "in_chans": 1}),
+        ("timm:densenet121", {"num_classes": 10, "in_chans": 1}),
     ],
 )
 def test_the_chosen_numbers_are_found(source: str, given: dict[str, int]) -> None:
@@ -54,9 +54,10 @@ def test_the_chosen_numbers_are_found(source: str, given: dict[str, int]) -> Non
 
 
 def test_it_says_how_sure_it_is() -> None:
-    state = state_of("torchvision:resnet18", num_classes=10)
-    assert recognised(state).note.startswith(
-        "Recognised as torchvision:resnet18 by all of its 102 names and shapes; num_classes=10 from fc.weight."
+    state = state_of("torchvision:densenet121", num_classes=10)
+    assert recognised(state).note == (
+        "Recognised as torchvision:densenet121 by all of its 606 names and shapes; num_classes=10 from "
+        "classifier.weight. timm:densenet121 would compute the same."
     )
     bare = state_of("timm:test_convnext", num_classes=0)
     assert "; num_classes=0, it has no classifier." in recognised(bare).note
@@ -117,6 +118,19 @@ def test_norms_and_activations_are_not_chosen(sources: list[str]) -> None:
     for source in sources:
         with pytest.raises(UsageError, match=" and ".join(sources)):
             recognise(state_of(source, num_classes=10), "w.pth")
+
+
+def test_a_blur_is_not_chosen() -> None:
+    """It has no weights."""
+    with pytest.raises(UsageError, match="torchvision:resnet18, .*timm:resnet18 and timm:resnetblur18"):
+        recognise(state_of("torchvision:resnet18", num_classes=10), "w.pth")
+    assert recognise(state_of("torchvision:resnet18"), "w.pth", {"timm:resnet18": "it"}) == Recognised(
+        "timm:resnet18",
+        {"num_classes": 1000},
+        "Recognised as timm:resnet18 by all of its 102 names and shapes; num_classes=1000 from fc.weight. "
+        "torchvision:resnet18 and torchvision:quantized_resnet18 would compute the same. "
+        "timm:resnetblur18 would fit too; it decided.",
+    )
 
 
 def test_pads_are_not_chosen() -> None:
