@@ -19,7 +19,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from converter.sources.by_name.libraries import find
 
-LARGEST = 100_000_000
+LARGEST = 50_000_000
 """Parameters. Models above stay unproven, and so ambiguous."""
 
 CLOSE = 1e-9

@@ -4,7 +4,7 @@ python -m scripts.fingerprints
 
 Each is built without memory for its weights, with two numbers of classes and of channels, and without a classifier:
 what differs is what users choose. Of those that have all names and shapes in common, the small ones are run with the
-same random weights (scripts/fingerprint_kin.py). An hour on two cores.
+same random weights (scripts/fingerprint_kin.py). Three quarters of an hour on two busy cores.
 """
 
 from __future__ import annotations

@@ -122,7 +122,7 @@ def test_norms_and_activations_are_not_chosen(sources: list[str]) -> None:
 
 def test_a_blur_is_not_chosen() -> None:
     """It has no weights."""
-    with pytest.raises(UsageError, match="torchvision:resnet18, .*timm:resnet18 and timm:resnetblur18"):
+    with pytest.raises(UsageError, match=r"torchvision:resnet18, .*timm:resnet18 and timm:resnetblur18"):
         recognise(state_of("torchvision:resnet18", num_classes=10), "w.pth")
     assert recognise(state_of("torchvision:resnet18"), "w.pth", {"timm:resnet18": "it"}) == Recognised(
         "timm:resnet18",
