@@ -39,6 +39,9 @@ else:
     setup(
         packages=[*FACE, *(f"keraport.{name}" for name in ours)],
         package_dir={f"keraport.{name}": name for name in INSIDE},
-        package_data={"keraport.converter.report": ["templates/*.html"]},
+        package_data={
+            "keraport.converter.report": ["templates/*.html"],
+            "keraport.converter.sources.fingerprints": ["*.json.gz"],
+        },
         cmdclass={"build_py": BuildInside},
     )

@@ -16,8 +16,8 @@ FLOORS = {
     "converter": """errors ports versions temporary atomic_output input_spec model_args processes.exclusive
         example_files /
         options sources.memory_budget sources.quiet sources.source sources.torchvision_kernels /
-        sources.torchvision_import / proof.oracle / sources.checkpoints sources.onnx / sources.torch.call
-        sources.torch.operators / sources.torch / sources.by_name / sources / prepare weights /
+        sources.torchvision_import / proof.oracle / sources.checkpoints sources.onnx / sources.fingerprints
+        sources.torch.call sources.torch.operators / sources.torch / sources.by_name / sources / prepare weights /
         backends.keras.surgery backends.keras.differentiate /
         backends.keras.build / backends.keras.nesting / backends.keras.ops / backends / destinations.code /
         processes destinations /

@@ -89,7 +89,7 @@ def _timm(name: str, given: dict[str, Any]) -> Recipe:
     config = timm.get_pretrained_cfg(name)
     size = config.input_size if config is not None else (3, 224, 224)
     build = _built(lambda: timm.create_model(name, pretrained=False, **given), given, f"timm's {name}")
-    return Recipe(build, _image(size))
+    return Recipe(build, _image((given.get("in_chans", size[0]), *size[1:])))
 
 
 def _built(make: Callable[[], torch.nn.Module], given: Mapping[str, Any], what: str) -> Callable[[], torch.nn.Module]:

@@ -22,7 +22,7 @@ def strip_prefixes(state: Mapping[str, Any], expected: Mapping[str, Any]) -> dic
     torch.compile's `_orig_mod.` goes from within names as well, where a submodule was compiled.
     """
     stripped = {key.replace("._orig_mod.", "."): value for key, value in state.items()}
-    while prefix := _common_prefix(stripped, expected):
+    while prefix := _foreign_prefix(stripped, expected):
         stripped = {key.removeprefix(prefix): value for key, value in stripped.items()}
     return stripped
 
@@ -52,6 +52,12 @@ def check_fit(expected: Mapping[str, Any], state: Mapping[str, Any], what: str, 
         )
 
 
+def common_prefix(state: Mapping[str, Any]) -> str | None:
+    """The one of PREFIXES that all names begin with; counters may be without."""
+    keys = [key for key in state if not key.endswith(COUNTERS)]
+    return next((prefix for prefix in PREFIXES if keys and all(key.startswith(prefix) for key in keys)), None)
+
+
 def without_counters(state: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in state.items() if not key.endswith(COUNTERS)}
 
@@ -70,13 +76,9 @@ def _head_hint(expected: Mapping[str, Any], state: Mapping[str, Any]) -> str | N
     return f"It was saved with {classes} classes: add --model-arg num_classes={classes}."
 
 
-def _common_prefix(state: Mapping[str, Any], expected: Mapping[str, Any]) -> str | None:
-    keys = [key for key in state if not key.endswith(COUNTERS)]
-    for prefix in PREFIXES:
-        if keys and all(key.startswith(prefix) for key in keys):
-            own = [key for key in expected if key.startswith(prefix)]
-            return None if len(own) == len(expected) else prefix
-    return None
+def _foreign_prefix(state: Mapping[str, Any], expected: Mapping[str, Any]) -> str | None:
+    prefix = common_prefix(state)
+    return None if prefix is None or all(key.startswith(prefix) for key in expected) else prefix
 
 
 def _shape(tensor: Any) -> str:

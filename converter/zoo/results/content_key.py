@@ -14,6 +14,7 @@ from pathlib import Path
 import converter
 import passes
 from converter.report import versions
+from converter.sources import CHECKPOINT_SUFFIXES
 from converter.zoo.records.entry import KERAS, Entry, Limits
 from converter.zoo.records.kinds import TRANSFORMERS, Kind, is_url, kind_of
 
@@ -54,9 +55,10 @@ def content_key(entry: Entry, limits: Limits) -> str:
 
 @cache
 def code_key() -> str:
-    """Of keraport's own sources, so that a change that has no version number yet counts, too."""
+    """Of keraport's own sources and data, so that a change that has no version number yet counts, too."""
     folders = [Path(str(package.__file__)).parent for package in (converter, passes)]
-    return "".join(_hash_of(tuple(sorted(folder.rglob("*.py"))), folder) for folder in folders)
+    ours = [(sorted([*folder.rglob("*.py"), *folder.rglob("*.json.gz")]), folder) for folder in folders]
+    return "".join(_hash_of(tuple(files), folder) for files, folder in ours)
 
 
 def _file_key(text: str | None, folder: str) -> str | None:
@@ -73,7 +75,9 @@ def _file_key(text: str | None, folder: str) -> str | None:
         return _hash_of(tuple(sorted(file for file in path.rglob("*") if file.is_file())), path)
     if not path.is_file():
         return None
-    beside = (file for file in path.parent.glob(f"{glob.escape(path.stem)}*") if _DATA.search(file.name))
+    beside = [file for file in path.parent.glob(f"{glob.escape(path.stem)}*") if _DATA.search(file.name)]
+    if path.suffix.lower() in CHECKPOINT_SUFFIXES:
+        beside += path.parent.glob("config.json")  # which may say whose weights they are
     return _hash_of((path, *sorted(beside)), path.parent)
 
 

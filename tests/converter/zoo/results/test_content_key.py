@@ -76,6 +76,12 @@ def test_external_data_counts_under_each_of_its_names(folder: Path, name: str) -
     assert key(entry(folder)) != before
 
 
+def test_what_says_whose_weights_they_are_counts(folder: Path) -> None:
+    before = key(entry(folder, "w.safetensors"))
+    (folder / "config.json").write_text('{"architecture": "resnet18"}')
+    assert key(entry(folder, "w.safetensors")) != before
+
+
 def test_external_data_is_found_where_a_name_has_brackets(folder: Path) -> None:
     (folder / "e[1].onnx").write_text("graph")
     before = key(entry(folder, "e[1].onnx"))
