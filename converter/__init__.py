@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from converter.backends.keras.surgery import features, find
-    from converter.conversion import Conversion, convert
+    from converter.conversion import convert
+    from converter.converted import Conversion
     from converter.errors import BadSource, ConversionError, LimitExceeded, NotEquivalent, Unsupported, UsageError
 
 __all__ = [
@@ -20,7 +21,7 @@ __all__ = [
 ]  # fmt: skip
 
 _PLACES = {
-    "Conversion": "conversion",
+    "Conversion": "converted",
     "convert": "conversion",
     "features": "backends.keras.surgery",
     "find": "backends.keras.surgery",

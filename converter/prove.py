@@ -16,7 +16,7 @@ from converter.options import DTYPE_POLICIES, Options
 from converter.prepare import Prepared
 from converter.report import Report
 from converter.sources import Source
-from passes.errors import NotEquivalent
+from passes.errors import ConversionError, NotEquivalent
 
 if TYPE_CHECKING:
     from converter.backends.keras.emit import Emission
@@ -163,12 +163,22 @@ class Proof:
         """How much of the signal a file with fewer bits has kept.
 
         Raises:
-            NotEquivalent: less than it was to keep.
+            NotEquivalent: less than it was to keep, or LiteRT does not run it.
         """
         from converter.proof.quantised import refuse_faint, sampled, signals
 
         trials = sampled(self.loaded, self._oracle, smaller.samples)
-        found = signals(file, trials, **self._ports, backend=WRITER)
+        try:
+            found = signals(file, trials, **self._ports, backend=WRITER)
+        except NotEquivalent:
+            raise
+        except ConversionError as error:  # of some files LiteRT ends the process
+            raise NotEquivalent(
+                f"LiteRT does not run the {smaller.kind} file: {error.message}",
+                hint="Calibrate it with inputs of its kind: a layer that they only give zeros has no range."
+                if smaller.kind == "int8"
+                else error.hint,
+            ) from error
         hint = "Calibrate it with more inputs of its kind, or ask for less: --min-signal DB."
         refuse_faint(found, smaller.least, smaller.kind, hint)
         return {"passed": True, "least_signal": smaller.least, "outputs": [signal.to_dict() for signal in found]}

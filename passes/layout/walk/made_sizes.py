@@ -27,6 +27,15 @@ def anchor_for(writer: Writer, size: Product) -> tuple[ir.Value, int] | None:
 
     None where the size follows from nothing.
     """
+    found = plain_anchor_for(writer, size)
+    if found is not None or size.is_static:
+        return found
+    made = expand_to(writer, writer.constant(np.zeros(1, np.int64)), [size])
+    return None if made is None else _kept(writer, size, made)
+
+
+def plain_anchor_for(writer: Writer, size: Product) -> tuple[ir.Value, int] | None:
+    """The same, of what plain Keras has."""
     found = writer.anchored(size)
     if found is not None or size.is_static:
         return found
@@ -34,10 +43,10 @@ def anchor_for(writer: Writer, size: Product) -> tuple[ir.Value, int] | None:
     if (whole := unclamped(wanted)) != wanted and (found := writer.anchored(as_product(str(whole)))) is not None:
         return found
     made = _made(writer, wanted)
-    if made is None:
-        made = expand_to(writer, writer.constant(np.zeros(1, np.int64)), [size])
-    if made is None:
-        return None
+    return None if made is None else _kept(writer, size, made)
+
+
+def _kept(writer: Writer, size: Product, made: ir.Value) -> tuple[ir.Value, int]:
     writer.anchors[str(size.as_shape())] = (made, 0)
     return made, 0
 

@@ -13,11 +13,12 @@ import numpy as np
 import onnx_ir as ir
 
 from passes.dims.product import ONE, Dim
+from passes.layout.walk.made_sizes import plain_anchor_for
 from passes.layout.walk.writer import Writer
 
 
 def places(writer: Writer, sizes: Sequence[Dim]) -> ir.Value | None:
-    """[sizes] int64: 0, 1, 2, … in their order; None where no live tensor has one of them."""
+    """[sizes] int64: 0, 1, 2, … in their order; None where no tensor tells one of them."""
     found = [_positions(writer, size) for size in sizes]
     result: ir.Value | None = None
     for count, position in enumerate(found, start=1):
@@ -38,7 +39,7 @@ def _positions(writer: Writer, size: Dim) -> ir.Value | None:
     """[size]: 0, 1, 2, …"""
     if size.is_static:
         return writer.constant(np.arange(size.coefficient))
-    anchor = writer.anchored(size)
+    anchor = plain_anchor_for(writer, size)
     if anchor is None:
         return None
     like, axis = anchor

@@ -64,7 +64,7 @@ MODELS = {
 }
 
 
-def converted(name: str, policy: str, output: Path | None = None, **told: Any) -> converter.conversion.Conversion:
+def converted(name: str, policy: str, output: Path | None = None, **told: Any) -> converter.Conversion:
     torch.manual_seed(0)
     kind, inputs = MODELS[name]
     return converter.convert(kind().eval(), output, example_inputs=inputs, dtype_policy=policy, **told)
