@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from converter.backends.keras.surgery import features, find
     from converter.conversion import convert
-    from converter.converted import Conversion
     from converter.errors import BadSource, ConversionError, LimitExceeded, NotEquivalent, Unsupported, UsageError
+    from converter.report.converted import Conversion
 
 __all__ = [
     "BadSource", "Conversion", "ConversionError", "LimitExceeded", "NotEquivalent", "Unsupported", "UsageError",
@@ -21,7 +21,7 @@ __all__ = [
 ]  # fmt: skip
 
 _PLACES = {
-    "Conversion": "converted",
+    "Conversion": "report.converted",
     "convert": "conversion",
     "features": "backends.keras.surgery",
     "find": "backends.keras.surgery",

@@ -13,7 +13,6 @@ import onnx_ir as ir
 from converter.atomic_output import Output
 from converter.backends.emission import emit_model
 from converter.backends.onnx2tf.conversion import check_call, convert_by_onnx2tf
-from converter.converted import Conversion
 from converter.destinations.kinds import Destination, refuse_noise, split_outputs
 from converter.destinations.quantise import Quantisation, quantisation
 from converter.destinations.write import described, placed, write
@@ -27,6 +26,7 @@ from converter.proof.guilt.broken_files import broken_files_told
 from converter.proof.index_bounds import length_limits
 from converter.prove import Proof, written
 from converter.report import OnStage, Report
+from converter.report.converted import Conversion
 from converter.report.training import describe_training
 from converter.sources import InputSpec, Source, load
 from converter.temporary import temporary_folder

@@ -10,7 +10,6 @@ from pathlib import Path
 import onnx_ir as ir
 from onnx_ir.passes.common import NameFixPass
 
-from passes.errors import operator
 from passes.fold.constants import FoldConstants
 from passes.fuse.activations import FuseActivations
 from passes.fuse.attention import FuseAttention
@@ -188,14 +187,18 @@ def run_pipeline(
 
 
 def _prepare_bodies(model: ir.Model, *, fold_batchnorm: bool, dropout: bool) -> None:
-    """The body of each loop that was kept goes the same way, as a model of its own whose inputs stay as they are."""
-    for node in model.graph:
-        if operator(node) != "keraport::Loop":
-            continue
-        body = ir.Model(node.attributes["body"].as_graph(), ir_version=model.ir_version)
+    """The body of what was kept goes the same way, as a model of its own whose inputs stay as they are."""
+    held = [
+        (node, name)
+        for node in model.graph
+        for name, attribute in node.attributes.items()
+        if attribute.type == ir.AttributeType.GRAPH
+    ]
+    for node, name in held:
+        body = ir.Model(node.attributes[name].as_graph(), ir_version=model.ir_version)
         body.metadata_props.update({MARKED_KEY: model.metadata_props.get(MARKED_KEY, "")})
         body.opset_imports.update(model.opset_imports)
         for _, make in pipeline(layout="source", fold_batchnorm=fold_batchnorm, dropout=dropout, of_body=True):
             body = make()(body).model
         _prepare_bodies(body, fold_batchnorm=fold_batchnorm, dropout=dropout)
-        node.attributes["body"] = ir.AttrGraph("body", body.graph)
+        node.attributes[name] = ir.AttrGraph(name, body.graph)

@@ -130,9 +130,9 @@ PARTS = {
         y, i = MaxPool<kernel_shape=[2,2], strides=[2,2]>(x) }""",
     "computed axes": "g (float[batch,4] x, int64[1] a) => (float[m] y) { y = ReduceSum<keepdims=0>(x, a) }",
     "computed sizes": "g (int64[2] s) => (float[a,b] y) { y = ConstantOfShape(s) }",
-    "computed condition": """g (float[2,4] x, bool c) => (float[2,4] y) { y = If(c) <
+    "computed condition": """g (float[2,4] x, bool c) => (float[2,4] y) <int64[1] zero = {0}> { y = If(c) <
         then_branch = a () => (float[2,4] p) { p = Relu(x) },
-        else_branch = b () => (float[4,2] q) { q = Transpose<perm=[1,0]>(x) }> }""",
+        else_branch = b () => (float[4] q) { q = ReduceMax<keepdims=0>(x, zero) }> }""",
     "computed turns": """g (float[2] x, int64 n) => (float[m] y) <bool c = {1}> { y = Loop(n, c, x) <
         body = b (int64 i, bool ci, float[k] v) => (bool co, float[l] vo) {
         co = Identity(ci) vo = Concat<axis=0>(v, x) }> }""",

@@ -21,7 +21,7 @@ FLOORS = {
         backends.keras.surgery backends.keras.differentiate /
         backends.keras.build / backends.keras.nesting / backends.keras.ops / backends / destinations.code /
         processes destinations /
-        proof / proof.guilt / report / prove backends.onnx2tf converted / golden conversion inspect_source / terminal /
+        proof / proof.guilt / report / prove backends.onnx2tf / golden conversion inspect_source / terminal /
         weights.port zoo.records backends.cli /
         zoo.manifests / zoo.results / zoo.running golden.cli weights.cli commands.files / zoo commands / cli /
         __main__""",

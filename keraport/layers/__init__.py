@@ -7,9 +7,10 @@ when a model is loaded; safe mode stays on.
 
 from __future__ import annotations
 
+from keraport.layers.branches import If
 from keraport.layers.computed_sizes import ComputedExpand, ComputedReshape
 from keraport.layers.loop import Loop
 from keraport.layers.noise import Noise
 from keraport.layers.non_max_suppression import NonMaxSuppression
 
-__all__ = ["ComputedExpand", "ComputedReshape", "Loop", "Noise", "NonMaxSuppression"]
+__all__ = ["ComputedExpand", "ComputedReshape", "If", "Loop", "Noise", "NonMaxSuppression"]

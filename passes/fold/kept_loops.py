@@ -11,7 +11,7 @@ axis: other axes are moved before and behind. private_operators.py has the meani
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import onnx_ir as ir
@@ -19,8 +19,9 @@ import onnx_ir as ir
 from passes.dims.polynomial import Dim
 from passes.errors import BadSource, Unsupported, describe
 from passes.fold.body import graph_of
+from passes.fold.closed_body import add_constant, close, declare
 from passes.fold.loops import Numbers, Shapes, goes_on
-from passes.graph.builder import Names, as_attribute, shape_of, sizes_of
+from passes.graph.builder import Names, as_attribute, sizes_of
 
 ENDLESS = 2**31 - 1
 """As many turns, or more, are no bound."""
@@ -96,7 +97,7 @@ class LoopKeeper:
         out_axes = list(attributes.get_ints("scan_output_axes", ()) or [0] * results)
         back = list(attributes.get_ints("scan_input_directions", ()) or [0] * count)
         out_back = list(attributes.get_ints("scan_output_directions", ()) or [0] * results)
-        turn = self._input("turn", (), ir.DataType.INT64)
+        turn = ir.Value(name=self._names.fresh("turn"))
         self._body.inputs.insert(0, turn)
         moved = [self._moved(value, axis) for value, axis in zip(scanned, axes, strict=True)]
         self._write(states, states, moved, {"backwards": back, "gathered_backwards": out_back}, out_axes)
@@ -108,7 +109,7 @@ class LoopKeeper:
     def _drop_condition(self, *, keep_output: bool) -> None:
         """In a turn the condition is true; where nothing computes another one it is no output, either."""
         condition = self._body.inputs.pop(1)
-        true = self._constant(np.array(True), "goes_on")
+        true = add_constant(self._body, self._names, np.array(True), "goes_on")
         condition.replace_all_uses_with(true, replace_graph_outputs=True)
         if not keep_output:
             self._body.outputs.pop(0)
@@ -137,11 +138,11 @@ class LoopKeeper:
         for value, state in zip(self._body.inputs[1:], states, strict=False):
             if state is None:
                 raise self._misfit()
-            self._declare(value, self._shape(state), state.dtype)
+            declare(value, self._shape(state), state.dtype)
         for value, (whole, sizes) in zip(rows, scanned, strict=True):
-            self._declare(value, sizes, whole.dtype)
-        self._declare(self._body.inputs[0], (), ir.DataType.INT64)
-        captured = self._capture()
+            declare(value, sizes, whole.dtype)
+        declare(self._body.inputs[0], (), ir.DataType.INT64)
+        captured = close([self._body], self._names, self._numbers, self._shape)
         self._infer(self._body)
         self._check_states(states)
         inputs = [*given, *(value for value, _ in scanned), *captured]
@@ -180,45 +181,6 @@ class LoopKeeper:
         new.shape = old.shape
         old.replace_all_uses_with(new, replace_graph_outputs=True)
 
-    def _capture(self) -> list[ir.Value]:
-        """Make an input of the body of everything live that it takes from outside, and copy what is constant."""
-        inside: dict[ir.Value, ir.Value] = {}
-        live: list[ir.Value] = []
-        for value in _taken_from_outside(self._body):
-            numbers = value.const_value if value.const_value is not None else self._numbers(value)
-            if numbers is not None:
-                inside[value] = self._constant(numbers, value.name or "constant", value)
-                continue
-            inside[value] = self._input(value.name or "given", self._shape(value), value.dtype)
-            self._body.inputs.append(inside[value])
-            live.append(value)
-        for node in self._body.all_nodes():
-            for place, taken in enumerate(node.inputs):
-                if taken is not None and taken in inside:
-                    node.replace_input_with(place, inside[taken])
-        self._body.outputs[:] = [inside.get(value, value) for value in self._body.outputs]
-        return live
-
-    def _input(self, name: str, sizes: Sequence[Dim] | None, dtype: ir.DataType | None) -> ir.Value:
-        value = ir.Value(name=self._names.fresh(name))
-        self._declare(value, sizes, dtype)
-        return value
-
-    def _declare(self, value: ir.Value, sizes: Sequence[Dim] | None, dtype: ir.DataType | None) -> None:
-        if sizes is None or dtype is None:
-            raise Unsupported("What a loop takes has no known shape.", node=describe(self._node))
-        value.shape, value.dtype = shape_of(sizes), dtype
-
-    def _constant(self, numbers: np.ndarray | ir.TensorProtocol, label: str, like: ir.Value | None = None) -> ir.Value:
-        name = self._names.fresh(label)
-        tensor = ir.tensor(numbers, name=name) if isinstance(numbers, np.ndarray) else numbers
-        value = ir.Value(
-            name=name, const_value=tensor, shape=ir.Shape(tensor.shape.numpy()), type=ir.TensorType(tensor.dtype)
-        )
-        value.metadata_props.update({} if like is None else like.metadata_props)
-        self._body.register_initializer(value)
-        return value
-
     def _insert(
         self, op_type: str, inputs: Sequence[ir.Value | None], told: dict[str, object], count: int, domain: str = ""
     ) -> Sequence[ir.Value]:
@@ -239,12 +201,3 @@ class LoopKeeper:
 
     def _misfit(self) -> BadSource:
         return BadSource("The body has other inputs or outputs than the node.", node=describe(self._node))
-
-
-def _taken_from_outside(body: ir.Graph) -> Iterable[ir.Value]:
-    """The values that nodes of the body, or of bodies in it, read and that are none of theirs: each once, in order."""
-    own: set[ir.Value] = set()
-    for graph in (body, *body.subgraphs()):
-        own.update(graph.inputs, graph.initializers.values(), (value for node in graph for value in node.outputs))
-    read = [value for node in body.all_nodes() for value in node.inputs if value is not None]
-    return dict.fromkeys(value for value in (*read, *body.outputs) if value not in own)

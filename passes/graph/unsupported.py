@@ -60,7 +60,7 @@ BY_PASSES: Mapping[str, str] = {
         _names("Bernoulli Multinomial RandomNormal RandomNormalLike RandomUniform RandomUniformLike"),
         "become arithmetic on noise, which a layer draws",
     ),
-    "If": "the branch that is known to be taken, or both and a choice",
+    "If": "the branch that is known to be taken, both and a choice, or, of other sizes, a layer of `keraport.layers`",
     **dict.fromkeys(
         _names("Loop Scan"),
         "are written out, turn by turn, where these are few and their number known; else a layer of `keraport.layers`",
@@ -124,8 +124,8 @@ PARTS: Mapping[str, Part] = {
         "give an input that holds sizes with --constant NAME=VALUE",
     ),
     "computed condition": Part(
-        "If with a condition on numbers, and branches that give outputs of different shapes",
-        "a Keras graph of layers has no control flow",
+        "If with a condition on numbers, and branches that give outputs of different ranks",
+        "a tensor of Keras has one number of axes",
     ),
     "computed turns": Part(
         "Loop or Scan with a state that changes its size, or a Loop that gathers rows without a bound on its turns",

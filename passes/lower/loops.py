@@ -1,4 +1,4 @@
-"""keraport::Loop in standard operators: a Loop that takes its rows by the turn, and reads what is outside of it."""
+"""keraport::Loop and keraport::If in standard operators: their bodies read what is outside of them."""
 
 from __future__ import annotations
 
@@ -37,6 +37,22 @@ def loop(node: ir.Node, names: Names) -> None:
     at.graph.insert_before(node, made)
     turned = list(told.get_ints("gathered_backwards", ()) or [0] * (len(outputs) - states))
     at.replace(*outputs[:states], *(_turned(at, *each) for each in zip(outputs[states:], turned, strict=True)))
+
+
+def branches(node: ir.Node, names: Names) -> None:
+    """[condition, taken …] → what the branch gives that is taken."""
+    at = Builder(node, names)
+    graphs = {name: node.attributes[name].as_graph() for name in ("then_branch", "else_branch")}
+    for graph in graphs.values():
+        _rename(graph, names)
+        for inner, outer in zip(graph.inputs, node.inputs, strict=True):
+            inner.replace_all_uses_with(outer, replace_graph_outputs=True)  # type: ignore[arg-type]
+        graph.inputs.clear()
+        graph.outputs[:] = [_own(graph, value, names) for value in graph.outputs]
+    outputs = [ir.Value(name=names.fresh(f"{at.stem}_if"), type=old.type, shape=old.shape) for old in node.outputs]
+    made = ir.node("If", node.inputs[:1], graphs, outputs=outputs, name=node.name)
+    at.graph.insert_before(node, made)
+    at.replace(*outputs)
 
 
 def _rename(body: ir.Graph, names: Names) -> None:

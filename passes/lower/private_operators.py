@@ -15,7 +15,7 @@ import onnx_ir as ir
 from passes.errors import describe, operator
 from passes.graph.builder import Names
 from passes.lower import meanings
-from passes.lower.loops import loop
+from passes.lower.loops import branches, loop
 from passes.lower.recurrent import recurrent
 from passes.lower.run_time_pads import lower_centre_crop, lower_pad_same
 from passes.opset import OPSET
@@ -75,6 +75,7 @@ PRIVATE: dict[str, PrivateOperator] = {
     "keraport::Embedding": _own(meanings.embedding, 2, 2),
     "keraport::Expand": _own(meanings.expand, 1, 2, "shape", "axis"),
     "keraport::ExpandTo": PrivateOperator(1, None, frozenset({"sizes"}), meanings.sized),
+    "keraport::If": PrivateOperator(1, None, frozenset({"else_branch", "then_branch"}), branches),
     "keraport::Loop": PrivateOperator(
         0,
         None,

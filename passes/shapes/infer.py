@@ -23,6 +23,7 @@ from passes.dims.polynomial import Dim, product
 from passes.errors import Unsupported, describe, operator
 from passes.fold.constants import ConstantFolder
 from passes.fold.if_branch import inline_branch, merge_branches
+from passes.fold.kept_branches import keep_branches
 from passes.fold.kept_loops import LoopKeeper
 from passes.fold.loops import Unroller
 from passes.fold.reference import MALFORMED
@@ -94,6 +95,9 @@ class _Walk:
             merge_branches(node, self.names())  # the walk goes on with the nodes of both
             self.modified = True
             return
+        if is_if:
+            self._keep(node)
+            return
         self._follow(node)
 
     def _take_branch(self, node: ir.Node) -> bool:
@@ -115,6 +119,13 @@ class _Walk:
         except Unsupported:  # before anything is written
             LoopKeeper(node, self.names(), self._constant, self.shapes.of, self._body).keep()
         return True
+
+    def _keep(self, node: ir.Node) -> None:
+        """An If of which it is not known before the model runs what it gives is one node."""
+        kept = keep_branches(node, self.names(), self._constant, self.shapes.of)
+        for old, new in zip(node.outputs, kept.outputs, strict=True):
+            self.shapes.take_over(old, new)
+        self.modified = True
 
     def _body(self, graph: ir.Graph) -> None:
         for value in graph.inputs:
@@ -224,7 +235,7 @@ def _dtype(node: ir.Node, index: int) -> ir.DataType | None:
         return ir.DataType.FLOAT if fill is None else fill.as_tensor().dtype
     if node.op_type in _ASK_ONNX:
         return None
-    if node.domain == "keraport" and node.op_type == "Loop":
+    if node.domain == "keraport" and node.op_type in ("If", "Loop"):
         return node.outputs[index].dtype
     source = node.inputs[1 if node.op_type in ("CastLike", "Where") else 0] if node.inputs else None
     return DTYPES.get(node.op_type, None if source is None else source.dtype)

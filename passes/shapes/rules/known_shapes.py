@@ -105,6 +105,10 @@ class KnownShapes:
         if symbols(one) == symbols(simpler) <= self._of_inputs and not is_symbol(one):
             self._same[one] = simpler
 
+    def take_over(self, old: ir.Value, new: ir.Value) -> None:
+        """What is known of a value holds for the one in its place."""
+        self._shapes[new] = self._shapes.pop(old)
+
     def finish(self) -> None:
         """Put what symbols turned out to be where they were recorded before that was known."""
         replaced: dict[Dim, Dim] = {}

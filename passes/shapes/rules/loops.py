@@ -1,4 +1,4 @@
-"""A loop that is kept: states keep their sizes, and there is a row of each result for each turn."""
+"""Loops and branches that are kept: states keep their sizes, and there is a row of each result for each turn."""
 
 from __future__ import annotations
 
@@ -35,3 +35,15 @@ def _turns(node: ir.Node, site: Site, scanned: int) -> Dim | None:
         return site.value(0)[0]
     except NoRule:
         return None
+
+
+@rule("keraport::If")
+def _if(node: ir.Node, site: Site) -> Shapes:
+    """The sizes in which both branches agree."""
+    graphs = [node.attributes[name].as_graph() for name in ("then_branch", "else_branch")]
+    pairs = zip(*(graph.outputs for graph in graphs), strict=True)
+    found: list[Any] = []
+    for one, other in pairs:
+        sizes = zip(sizes_of(one), sizes_of(other), strict=True)
+        found.append(tuple(a if a == b else None for a, b in sizes))
+    return found

@@ -10,6 +10,7 @@ import keraport.layers
 REASONS: Mapping[str, str] = {
     "ComputedExpand": "a size that no tensor of the model has, and that joining and cutting does not make",
     "ComputedReshape": "more than one size follows from arithmetic, and Keras' Reshape leaves one open",
+    "If": "Keras has no layer that computes one of two models, of other sizes, as a number says",
     "Loop": "Keras has no layer that takes as many turns as numbers, or open sizes, say",
     "Noise": "random numbers, which Keras' own layers draw in training only",
     "NonMaxSuppression": "Keras has no operation that keeps the best of overlapping boxes",

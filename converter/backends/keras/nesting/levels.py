@@ -12,7 +12,7 @@ import numpy as np
 import onnx_ir as ir
 
 from converter.backends.keras.nesting.groups import Again
-from keraport.layers import Loop, Noise
+from keraport.layers import If, Loop, Noise
 from passes.errors import MODULE_KEY, describe
 
 
@@ -84,8 +84,8 @@ def count_transposes(model: keras.Model) -> int:
     """Permute layers and transposing operations, in every nested model once per call."""
     count = 0
     for call in (node for nodes in model._nodes_by_depth.values() for node in nodes):
-        if (inner := inner_model(call.operation)) is not None:
-            count += count_transposes(inner)
+        if inner := inner_models(call.operation):
+            count += sum(map(count_transposes, inner))
         elif type(call.operation).__name__ in ("Permute", "Transpose", "Swapaxes", "Moveaxis"):
             count += 1
     return count
@@ -96,16 +96,18 @@ def operations(model: keras.Model) -> dict[str, keras.Operation]:
     found: dict[str, keras.Operation] = {}
     for operation in model.operations:
         found[operation.name] = operation
-        if (inner := inner_model(operation)) is not None:
+        for inner in inner_models(operation):
             found |= operations(inner)
     return found
 
 
-def inner_model(operation: Any) -> keras.Model | None:
-    """The model that it is, or whose turns it takes."""
+def inner_models(operation: Any) -> list[keras.Model]:
+    """The model that it is, or whose turns it takes, or those of which it takes one."""
     if isinstance(operation, Loop):
-        return operation.body
-    return operation if isinstance(operation, keras.Model) else None
+        return [operation.body]
+    if isinstance(operation, If):
+        return [operation.then_branch, operation.else_branch]
+    return [operation] if isinstance(operation, keras.Model) else []
 
 
 def one_or_all(tensors: list[Any]) -> Any:

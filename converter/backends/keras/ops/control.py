@@ -1,4 +1,4 @@
-"""Loops that are kept: the body is a model of its own, in a layer of `keraport.layers`."""
+"""Loops and branches that are kept: their bodies are models of their own, in a layer of `keraport.layers`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import keras
 from converter.backends.keras.build.live_constants import live_constant
 from converter.backends.keras.build.registry import op
 from converter.backends.keras.build.weights import Weight
+from keraport.layers.branches import If
 from keraport.layers.loop import Loop
 
 
@@ -41,8 +42,18 @@ def loop(
         [bool(back) for back in gathered_backwards],
         name=name,
     )
-    given = [
+    return layer(_live(inputs, live, name))
+
+
+@op("keraport::If")
+def branches(condition: Any, *inputs: Any, then_branch: keras.Model, else_branch: keras.Model, name: str) -> Any:
+    """[condition, taken …] → what one of two models makes of them."""
+    return If(then_branch, else_branch, name=name)(_live((condition, *inputs), condition, name))
+
+
+def _live(inputs: Sequence[Any], live: Any, name: str) -> list[Any]:
+    """The inputs as tensors, constants among them made of a live one."""
+    return [
         live_constant(value, live, name=f"{name}.{place}") if isinstance(value, Weight) else value
         for place, value in enumerate(inputs)
     ]
-    return layer(given)

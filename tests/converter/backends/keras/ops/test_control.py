@@ -19,7 +19,11 @@ def body(text: str) -> onnx.GraphProto:
     return onnx.parser.parse_graph(text)
 
 
+ONE = "a () => (float[1,2] t) { t = Constant<value = float[1,2] {1, 2}>() }"
+TWO = "b () => (float[2,2] u) { u = Constant<value = float[2,2] {1, 2, 3, 4}>() }"
+
 CASES = {
+    "keraport::If": [case("If", x(dtype="bool"), then_branch=body(ONE), else_branch=body(TWO), _contexts="plain")],
     "keraport::Loop": [
         case("Loop", c(100), c(True, "bool"), x(2, 3), body=body(HALVING), _outputs=2, _contexts="plain"),
         case("Scan", x(2, 3), x("t", 2, 3), num_scan_inputs=1, body=body(SUMMING), _outputs=2, _sizes={"t": (1, 6)}, _contexts="plain"),
@@ -44,3 +48,13 @@ def test_no_turn_at_all() -> None:
 def test_a_hostile_config_is_a_clear_error(config: dict[str, object]) -> None:
     with pytest.raises((ValueError, TypeError), match=r"body|config|Dense|deserialize"):
         keraport.layers.Loop.from_config(config)
+    branches = {"then_branch": config.get("body"), "else_branch": config.get("body")}
+    with pytest.raises((ValueError, TypeError), match=r"branch|config|Dense|deserialize"):
+        keraport.layers.If.from_config(branches)
+
+
+def test_branches_of_another_number_of_outputs() -> None:
+    inputs = keras.Input(batch_shape=())
+    one, two = keras.Model(inputs, inputs + 1.0), keras.Model(inputs, [inputs, inputs * 2.0])
+    with pytest.raises(ValueError, match="as many outputs"):
+        keraport.layers.If(one, two)
