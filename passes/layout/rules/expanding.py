@@ -29,6 +29,10 @@ def expand(walk: Walk, node: ir.Node) -> None:
     if walk.view(x).dims == target:
         walk.views[node.outputs[0]] = walk.view(x)
         return
+    beside = _beside(walk, walk.view(x), target)
+    if beside is not None:
+        walk.views[node.outputs[0]] = beside
+        return
     value = walk.materialise(walk.view(x))
     sizes = (*(ONE,) * (len(target) - len(dims_of(value))), *dims_of(value))
     parts = [_copies(wanted) if size.is_one else [(size, wanted)] for size, wanted in zip(sizes, target, strict=True)]
@@ -40,6 +44,28 @@ def expand(walk: Walk, node: ir.Node) -> None:
             hint="Give fixed sizes with --input for all dimensions but the batch.",
         )
     walk.views[node.outputs[0]] = expanded
+
+
+def _beside(walk: Walk, view: View, target: Sequence[Dim]) -> View | None:
+    """[b, h, 1, t, d] repeated to [b, h, 2, t, d] on a base [b, t, h, d]: [b, t, h, 2, d], beside the axis before it.
+
+    So no axis changes places, and the heads that share keys lie together. None where the base lies as the value does,
+    or an open number is wanted.
+    """
+    grown = [i for i, (size, wanted) in enumerate(zip(view.dims, target, strict=False)) if size != wanted]
+    known = all(view.dims[i].is_one and target[i].is_static and i > 0 and view.axes[i - 1] for i in grown)
+    if not view.is_moved or view.rank != len(target) or not known or not walk.is_live(view):
+        return None
+    sizes, axes = list(dims_of(view.base)), list(view.axes)
+    wanted = list(sizes)
+    for i in grown:
+        place = max(axes[i - 1]) + 1
+        axes = [tuple(a + (a >= place) for a in group) for group in axes]
+        axes[i] = (place,)
+        sizes.insert(place, ONE)
+        wanted.insert(place, target[i])
+    expanded = _expanded(walk, walk.reshape(view.base, sizes), wanted)
+    return None if expanded is None else View(expanded, tuple(axes))
 
 
 @rule("ConstantOfShape")

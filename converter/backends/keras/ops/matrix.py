@@ -118,7 +118,11 @@ def _zero_where_nothing_is_seen(y: Any, mask: Any) -> Any:
     if isinstance(mask, np.ndarray):
         seen = np.transpose(mask.any(axis=-1, keepdims=True), (0, 2, 1, 3))
         return y if seen.all() else ops.multiply(y, seen.astype(y.dtype))
-    seen = ops.transpose(ops.any(mask, axis=-1, keepdims=True), (0, 2, 1, 3))
+    seen = ops.any(mask, axis=-1, keepdims=True)
+    if mask.shape[1] == 1:  # the same for all heads: nothing changes places
+        seen = ops.expand_dims(ops.squeeze(seen, 1), -1)
+    else:
+        seen = ops.transpose(seen, (0, 2, 1, 3))
     return ops.multiply(y, ops.cast(seen, y.dtype))
 
 
