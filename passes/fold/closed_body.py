@@ -12,15 +12,16 @@ import numpy as np
 import onnx_ir as ir
 
 from passes.dims.polynomial import Dim
-from passes.errors import Unsupported
+from passes.errors import Unsupported, describe
 from passes.fold.loops import Numbers, Shapes
 from passes.graph.builder import Names, shape_of
 
 
-def close(bodies: Sequence[ir.Graph], names: Names, numbers: Numbers, shape: Shapes) -> list[ir.Value]:
+def close(bodies: Sequence[ir.Graph], node: ir.Node, names: Names, numbers: Numbers, shape: Shapes) -> list[ir.Value]:
     """Add to each body, behind its own, an input for every live value that any of them takes: these, in that order.
 
     Args:
+        node: whose bodies they are.
         numbers: the constant contents of a value, or None.
         shape: the inferred shape of a value, or None.
 
@@ -29,6 +30,12 @@ def close(bodies: Sequence[ir.Graph], names: Names, numbers: Numbers, shape: Sha
     """
     taken = dict.fromkeys(value for body in bodies for value in _taken_from_outside(body))
     live = [value for value in taken if value.const_value is None and numbers(value) is None]
+    faceless = next((value for value in live if shape(value) is None), None)
+    if faceless is not None:
+        raise Unsupported(
+            f"{faceless.name!r}, which a body takes from outside, is a list, or has no known number of axes.",
+            node=describe(node),
+        )
     for body in bodies:
         inside = {value: add_input(body, names, value.name or "given", shape(value), value.dtype) for value in live}
         for value in _taken_from_outside(body):
@@ -49,9 +56,9 @@ def add_input(
 
 def declare(value: ir.Value, sizes: Sequence[Dim] | None, dtype: ir.DataType | None) -> None:
     """Raises:
-    Unsupported: the sizes or the element type are not known."""
+    ValueError: the sizes or the element type are not known."""
     if sizes is None or dtype is None:
-        raise Unsupported(f"What {value.name!r} takes from outside of a loop or a branch has no known shape.")
+        raise ValueError(f"The shape of {value.name!r} is not known.")
     value.shape, value.dtype = shape_of(sizes), dtype
 
 

@@ -29,7 +29,7 @@ def keep_branches(node: ir.Node, names: Names, numbers: Numbers, shape: Shapes) 
     bodies = [node.attributes[name].as_graph() for name in BRANCHES]
     for body in bodies:
         add_input(body, names, "condition", shape(condition), condition.dtype)
-    taken = close(bodies, names, numbers, shape)
+    taken = close(bodies, node, names, numbers, shape)
     attributes = [as_attribute(name, body) for name, body in zip(BRANCHES, bodies, strict=True)]
     kept = ir.Node("keraport", "If", [condition, *taken], attributes, num_outputs=len(node.outputs), name=node.name)
     kept.metadata_props.update(node.metadata_props)

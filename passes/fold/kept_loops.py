@@ -138,11 +138,17 @@ class LoopKeeper:
         for value, state in zip(self._body.inputs[1:], states, strict=False):
             if state is None:
                 raise self._misfit()
+            if self._shape(state) is None:
+                raise Unsupported(
+                    f"A {self._node.op_type} that carries a list from turn to turn, or a tensor of no known number of "
+                    "axes, is not converted: a Keras loop holds tensors of one size.",
+                    node=describe(self._node),
+                )
             declare(value, self._shape(state), state.dtype)
         for value, (whole, sizes) in zip(rows, scanned, strict=True):
             declare(value, sizes, whole.dtype)
         declare(self._body.inputs[0], (), ir.DataType.INT64)
-        captured = close([self._body], self._names, self._numbers, self._shape)
+        captured = close([self._body], self._node, self._names, self._numbers, self._shape)
         self._infer(self._body)
         self._check_states(states)
         inputs = [*given, *(value for value, _ in scanned), *captured]
