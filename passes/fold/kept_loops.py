@@ -26,6 +26,9 @@ from passes.graph.builder import Names, as_attribute, sizes_of
 ENDLESS = 2**31 - 1
 """As many turns, or more, are no bound."""
 
+MOST_KEPT = 1_000_000
+"""Turns, where their number is known."""
+
 
 class LoopKeeper:
     """Writes what takes the place of one Loop or Scan behind it.
@@ -71,6 +74,9 @@ class LoopKeeper:
         is_conditional = not goes_on(self._body, condition, self._numbers)
         first = condition if is_conditional and condition is not None else None
         is_bounded = is_live or (bound is not None and bound < ENDLESS)
+        if not is_conditional and not is_live and (bound is None or bound > MOST_KEPT):
+            often = "for ever" if bound is None or bound >= ENDLESS else f"{bound:,} times"
+            raise Unsupported(f"A Loop that turns {often} is not converted.", node=describe(self._node))
         if not is_bounded and len(self._body.outputs) > len(states) + 1:
             raise Unsupported(
                 "A Loop that gathers a row of each turn, and ends when numbers say so, is not converted.",

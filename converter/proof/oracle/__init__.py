@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import onnxruntime as ort
 
 from converter.proof.oracle.faults import known_fault
 from converter.proof.oracle.float32 import BFLOAT16, DOUBLE, has, in_float32
+from converter.proof.oracle.running import first_line, has_loops, run
 from converter.temporary import temporary_folder
 from passes.errors import BadSource
 from passes.facts.onnxruntime import has_small_mask
@@ -62,6 +63,7 @@ class Oracle:
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._fallback: ir.Model | Oracle | None = None
         self._unoptimised: Oracle | None = None
+        self._loops = isinstance(model, ir.Model) and has_loops(model)
         if isinstance(model, ir.Model):
             self._output_types = [_numpy_type(value) for value in model.graph.outputs]
             self._session = self._open(_runnable(model))
@@ -96,6 +98,7 @@ class Oracle:
                     return cls._in_float32(searched, threads)
             else:
                 oracle._fallback = normalised
+                oracle._loops = searched is not None and has_loops(searched)
                 if searched is not None and has(searched, BFLOAT16):
                     oracle.description = "the source as loaded, its bfloat16 computed in float32"
                 return oracle
@@ -141,7 +144,7 @@ class Oracle:
             BadSource: onnxruntime stops, for example because the source is not valid at this size.
         """
         try:
-            return Answer(self._typed(_run(self._session, feeds)), self.description)
+            return Answer(self._typed(run(self._session, feeds, loops=self._loops)), self.description)
         except BadSource as error:
             if self._fallback is None:
                 raise
@@ -173,7 +176,7 @@ class Oracle:
                     graph.outputs.append(value)
                     present.add(value.name)
         session, folder = _session(graph_model, self._options(optimise=False))
-        outputs = _run(session, feeds)
+        outputs = run(session, feeds, loops=self._loops)
         found = dict(zip([value.name for value in session.get_outputs()], outputs, strict=True))
         if folder is not None:
             folder.cleanup()
@@ -239,27 +242,8 @@ def _load(model: bytes | str, options: ort.SessionOptions) -> ort.InferenceSessi
             model, options, providers=["CPUExecutionProvider"], disabled_optimizers=UNSOUND_OPTIMISERS
         )
     except Exception as error:  # onnxruntime raises a dozen unrelated types, and RuntimeError for anything else
-        raise BadSource(f"onnxruntime cannot load the graph: {_first_line(error)}") from error
-
-
-def _run(session: ort.InferenceSession, feeds: Mapping[str, Array]) -> list[Array]:
-    given: dict[str, Array] = {}
-    for value in session.get_inputs():
-        if value.name not in feeds:
-            raise BadSource(f"The input {value.name!r} is missing. Received: {', '.join(sorted(feeds))}.")
-        array = np.asarray(feeds[value.name])
-        is_wanted = value.type == "tensor(float)" and array.dtype.name in ("bfloat16", "float64")
-        given[value.name] = array.astype(np.float32) if is_wanted else array
-    try:
-        outputs: Sequence[Array] = session.run(None, given)
-    except Exception as error:  # as above
-        raise BadSource(f"onnxruntime cannot run the graph: {_first_line(error)}") from error
-    return list(outputs)
+        raise BadSource(f"onnxruntime cannot load the graph: {first_line(error)}") from error
 
 
 def _numpy_type(value: ir.Value) -> np.dtype[Any] | None:
     return value.dtype.numpy() if value.dtype is not None and value.dtype != ir.DataType.STRING else None
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -11,7 +11,7 @@ import onnx_ir as ir
 import pytest
 
 from converter.proof import oracle as oracle_module
-from converter.proof.oracle import Oracle
+from converter.proof.oracle import Oracle, running
 from converter.proof.oracle.faults import known_fault
 from converter.proof.oracle.float32 import BFLOAT16, has, in_float32
 from passes.errors import BadSource
@@ -200,3 +200,11 @@ def test_the_graph_to_fall_back_on_is_no_other_after_a_renaming(monkeypatch: pyt
     with pytest.raises(ValueError, match="no pass 'Renamed'"):
         prepare.prepare(model)
     prepare.prepare(model, keep_normalised=False)
+
+
+def test_a_loop_that_does_not_end_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running, "MOST_SECONDS", 0.5)
+    endless = graph("""g (float[2] x) => (float[2] y) <bool t = {1}> { y = Loop(, t, x) <
+        body = b (int64 i, bool c, float[2] v) => (bool d, float[2] w) { w = Sin(v) d = Identity(c) }> }""")
+    with pytest.raises(BadSource, match="a Loop of the graph did not end"):
+        Oracle(endless).run({"x": np.ones(2, np.float32)})
