@@ -18,9 +18,8 @@ import onnx_ir as ir
 
 from passes.dims.polynomial import Dim
 from passes.errors import BadSource, Unsupported, describe
-from passes.fold.body import graph_of
 from passes.fold.closed_body import add_constant, close, declare
-from passes.fold.loops import Numbers, Shapes, goes_on
+from passes.fold.loops import LoopRewrite, Numbers, Shapes, goes_on
 from passes.graph.builder import Names, as_attribute, sizes_of
 
 ENDLESS = 2**31 - 1
@@ -30,26 +29,18 @@ MOST_KEPT = 1_000_000
 """Turns, where their number is known."""
 
 
-class LoopKeeper:
-    """Writes what takes the place of one Loop or Scan behind it.
+class LoopKeeper(LoopRewrite):
+    """Writes the one node behind it.
 
     Args:
-        numbers: the constant contents of a value, or None.
-        shape: the inferred shape of a value, or None.
         infer: gives every value of a graph a shape whose inputs have theirs.
     """
 
     def __init__(
         self, node: ir.Node, names: Names, numbers: Numbers, shape: Shapes, infer: Callable[[ir.Graph], None]
     ) -> None:
-        self._node = node
-        self._graph = graph_of(node)
-        self._body = node.attributes["body"].as_graph()
-        self._names = names
-        self._numbers = numbers
-        self._shape = shape
+        super().__init__(node, names, numbers, shape)
         self._infer = infer
-        self._at = node
 
     def keep(self) -> None:
         """Put the new nodes behind the node, which goes. A walk that stands at the node comes to them next.

@@ -27,8 +27,8 @@ Numbers = Callable[[ir.Value | None], np.ndarray | None]
 Shapes = Callable[[ir.Value | None], Sequence[Dim] | None]
 
 
-class Unroller:
-    """Writes the turns of one node behind it.
+class LoopRewrite:
+    """One Loop or Scan, and the place behind it where something is written instead.
 
     Args:
         numbers: the constant contents of a value, or None.
@@ -43,6 +43,10 @@ class Unroller:
         self._numbers = numbers
         self._shape = shape
         self._at = node
+
+
+class Unroller(LoopRewrite):
+    """Writes the turns of one node behind it."""
 
     def unroll(self) -> None:
         """Put the turns in the place of the node.
