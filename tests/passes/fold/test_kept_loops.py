@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 import converter
@@ -39,10 +40,6 @@ LOOPS = {
     ),
     "numbers": loop(turns="", body=GROWS),
     "numbers-rows": loop(**ROWS, body=f"{GROWS} r = Sin(v)"),
-    "condition": loop(body=f"{GROWS}")
-    .replace("100, t, x", "100, e, x")
-    .replace("many, t, x", "many, e, x")
-    .replace("    \n", "m = ReduceMax<keepdims=0>(x) e = Less(m, most)\n", 1),
     "outside": loop(before="e = Exp(x) q = Softmax(e)", body="w = Add(v, q) go = Identity(c)"),
     "branches": loop(
         before="two = Constant<value_int=2>()",
@@ -64,6 +61,14 @@ LOOPS = {
 def test_loop(name: str) -> None:
     checked = check_onnx(LOOPS[name], sizes={"n": (1, 3)})
     assert [type(layer).__name__ for layer in checked.model.layers].count("Loop") == 1
+
+
+@pytest.mark.parametrize("scale", [1, 100])
+def test_a_first_condition(scale: int) -> None:
+    """Where it does not hold there is no turn at all."""
+    text = loop(before="m = ReduceMax<keepdims=0>(x) e = Less(m, most)", body=GROWS).replace("many, t, x", "many, e, x")
+    rows = np.abs(np.random.default_rng(0).standard_normal((3, 4), np.float32)) + 1
+    check_onnx(text, feeds=[{"x": scale * rows}])
 
 
 def test_scan_over_open_time() -> None:
