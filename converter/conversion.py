@@ -234,7 +234,9 @@ def _lowered(emission: Emission, report: Report, policy: str | None) -> keras.Mo
 def _save(
     model: keras.Model, place: Output, loaded: Source, emission: Emission, unused: Mapping[str, np.ndarray]
 ) -> None:
-    model.save(place.temporary)
+    from converter.backends.keras.save import save
+
+    save(model, place.temporary)
     attach(place.temporary, loaded, emission.origins, unused)
 
 

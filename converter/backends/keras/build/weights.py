@@ -17,6 +17,7 @@ import keras
 import numpy as np
 import onnx_ir as ir
 
+from converter.backends.keras.build.mapped import let_go
 from converter.backends.keras.build.names import Names
 from converter.sources.source import Noise
 from passes.graph.view_steps import View, apply_view
@@ -190,9 +191,18 @@ def _placing(
             variable = create(*args, **kwargs)
         if source is not None:
             placed[id(variable)] = name
+            _let_go(source)
         return variable
 
     return add_weight
+
+
+def _let_go(source: Source) -> None:
+    """Its variable has the numbers: what was read of it need not stay in memory."""
+    weight = _weight(source)
+    tensor = None if weight is None else weight.tensor.base if isinstance(weight.tensor, Look) else weight.tensor
+    if isinstance(tensor, ir.Tensor) and isinstance(tensor.raw, np.ndarray):
+        let_go(tensor.raw)
 
 
 def _set_trainable(
