@@ -19,8 +19,8 @@ def shipped_table(results: Result) -> str:
         (
             model["name"],
             *(_file(model["formats"][kind]) for kind in FORMATS),
-            _plain(model["training"]),
-            _plain(model["back"]),
+            model["training"].removesuffix(" equal"),
+            model["back"].removesuffix(" equal"),
         )
         for model in models
     ]
@@ -60,7 +60,3 @@ def _kept(told: Result) -> str:
     agreement = worst["agreement"]
     same = "" if agreement is None else f", {agreement:.0%}"
     return f"{told['bytes'] / 1e6:.1f}, {worst['snr_db']:.0f} dB{same}"
-
-
-def _plain(told: str) -> str:
-    return told.removesuffix(" equal") if told.endswith(" equal") else told

@@ -74,7 +74,8 @@ class Source:
     def asked(self) -> list[ir.Value]:
         """The inputs of the graph that a caller must give: old files list their weights as inputs as well."""
         graph = self.model.graph
-        return [value for value in graph.inputs if value.name not in (*graph.initializers, *self.noise)]
+        known = graph.initializers.keys() | self.noise.keys()
+        return [value for value in graph.inputs if value.name not in known]
 
     @property
     def trainable(self) -> dict[str, bool] | None:

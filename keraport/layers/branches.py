@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import keras
 from keras import ops
+
+from keraport.layers.tensors import as_list, called, read_model
 
 
 @keras.saving.register_keras_serializable(package="keraport")
@@ -27,16 +30,12 @@ class If(keras.layers.Layer):
         self.built = True
 
     def call(self, inputs: Any) -> list[Any]:
-        values = list(inputs) if isinstance(inputs, (list, tuple)) else [inputs]
+        values = as_list(inputs)
         condition = ops.reshape(ops.cast(values[0], "bool"), ())
-
-        def of(branch: keras.Model) -> list[Any]:
-            results = branch(values if len(values) > 1 else values[0])
-            return list(results) if isinstance(results, (list, tuple)) else [results]
-
         if keras.backend.backend() == "jax":  # whose own needs equal sizes
-            return of(self.then_branch if bool(condition) else self.else_branch)
-        return list(ops.cond(condition, lambda: of(self.then_branch), lambda: of(self.else_branch)))
+            return called(self.then_branch if bool(condition) else self.else_branch, values)
+        branches = (partial(called, branch, values) for branch in (self.then_branch, self.else_branch))
+        return list(ops.cond(condition, *branches))
 
     def compute_output_spec(self, inputs: Any) -> list[keras.KerasTensor]:
         pairs = zip(self.then_branch.outputs, self.else_branch.outputs, strict=True)
@@ -54,9 +53,5 @@ class If(keras.layers.Layer):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> If:
-        branches = {name: config.get(name) for name in ("then_branch", "else_branch")}
-        read = {
-            name: keras.saving.deserialize_keras_object(branch) if isinstance(branch, dict) else branch
-            for name, branch in branches.items()
-        }
-        return cls(**{**config, **read})
+        branches = {name: read_model(config.get(name)) for name in ("then_branch", "else_branch")}
+        return cls(**{**config, **branches})

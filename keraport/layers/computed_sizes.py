@@ -8,6 +8,7 @@ import keras
 from keras import ops
 
 from keraport.layers.size_arithmetic import checked, computed, known
+from keraport.layers.tensors import as_list
 
 
 class _Computed(keras.layers.Layer):
@@ -22,12 +23,12 @@ class _Computed(keras.layers.Layer):
         self.sizes = checked(sizes)
 
     def _targets(self, inputs: Any) -> tuple[Any, tuple[Any, ...]]:
-        tensors = inputs if isinstance(inputs, (list, tuple)) else [inputs]
+        tensors = as_list(inputs)
         shapes = [ops.shape(tensor) for tensor in tensors]
         return tensors[0], tuple(computed(size, shapes) for size in self.sizes)
 
     def compute_output_spec(self, inputs: Any) -> keras.KerasTensor:
-        tensors = inputs if isinstance(inputs, (list, tuple)) else [inputs]
+        tensors = as_list(inputs)
         shapes = [tuple(tensor.shape) for tensor in tensors]
         sizes = tuple(known(size, shapes) for size in self.sizes)
         return keras.KerasTensor(sizes, dtype=tensors[0].dtype)

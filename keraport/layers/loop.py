@@ -8,6 +8,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from keraport.layers.tensors import as_list, called, read_model
+
 
 @keras.saving.register_keras_serializable(package="keraport")
 class Loop(keras.layers.Layer):
@@ -61,7 +63,7 @@ class Loop(keras.layers.Layer):
         self.built = True
 
     def call(self, inputs: Any) -> list[Any]:
-        values = list(inputs) if isinstance(inputs, (list, tuple)) else [inputs]
+        values = as_list(inputs)
         most: Any = ops.reshape(values.pop(0), ()) if self.has_most else self.turns
         goes_on = _flag(values.pop(0) if self.has_condition else True)
         states, wholes = values[: self.states], values[self.states : self.states + self.scanned]
@@ -93,9 +95,7 @@ class Loop(keras.layers.Layer):
         return [*held[: self.states], *rows]
 
     def _turn(self, turn: Any, states: Sequence[Any], rows: Sequence[Any], given: Sequence[Any]) -> list[Any]:
-        taken = [ops.cast(turn, self.body.inputs[0].dtype), *states, *rows, *given]
-        results = self.body(taken if len(taken) > 1 else taken[0])
-        return list(results) if isinstance(results, (list, tuple)) else [results]
+        return called(self.body, [ops.cast(turn, self.body.inputs[0].dtype), *states, *rows, *given])
 
     def _rows(self, wholes: Sequence[Any], turn: Any, most: Any) -> list[Any]:
         places = (most - 1 - turn if back else turn for back in self.backwards)
@@ -115,7 +115,7 @@ class Loop(keras.layers.Layer):
         return [ops.zeros((most, *shape), row.dtype) for shape, row in zip(shapes, rows, strict=True)]
 
     def compute_output_spec(self, inputs: Any) -> list[keras.KerasTensor]:
-        values = list(inputs) if isinstance(inputs, (list, tuple)) else [inputs]
+        values = as_list(inputs)
         first = self.has_most + self.has_condition
         states = values[first : first + self.states]
         count = values[first + self.states].shape[0] if self.scanned else self.turns
@@ -143,9 +143,7 @@ class Loop(keras.layers.Layer):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Loop:
-        body = config.get("body")
-        model = keras.saving.deserialize_keras_object(body) if isinstance(body, dict) else body
-        return cls(**{**config, "body": model})
+        return cls(**{**config, "body": read_model(config.get("body"))})
 
 
 def _flag(value: Any) -> Any:

@@ -8,6 +8,7 @@ import keras
 from keras import ops
 
 from keraport.layers.size_arithmetic import checked, computed, known
+from keraport.layers.tensors import as_list
 
 DISTRIBUTIONS = ("normal", "uniform")
 MOST_SEED = 0x7FFF_FFFF
@@ -39,7 +40,7 @@ class Noise(keras.layers.Layer):
         self._given: Any = None
 
     def call(self, inputs: Any) -> Any:
-        shapes = [ops.shape(tensor) for tensor in _listed(inputs)]
+        shapes = [ops.shape(tensor) for tensor in as_list(inputs)]
         sizes = tuple(computed(size, shapes) for size in self.sizes)
         if self._given is None:
             return self.draw(sizes)
@@ -58,12 +59,8 @@ class Noise(keras.layers.Layer):
         return draw(sizes, dtype=self.compute_dtype, seed=self.seed_generator)
 
     def compute_output_spec(self, inputs: Any) -> keras.KerasTensor:
-        shapes = [tuple(tensor.shape) for tensor in _listed(inputs)]
+        shapes = [tuple(tensor.shape) for tensor in as_list(inputs)]
         return keras.KerasTensor(tuple(known(size, shapes) for size in self.sizes), dtype=self.compute_dtype)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "distribution": self.distribution, "sizes": self.sizes, "seed": self.seed}
-
-
-def _listed(inputs: Any) -> list[Any]:
-    return list(inputs) if isinstance(inputs, (list, tuple)) else [inputs]

@@ -28,7 +28,8 @@ def close(bodies: Sequence[ir.Graph], node: ir.Node, names: Names, numbers: Numb
     Raises:
         Unsupported: one has no known shape.
     """
-    taken = dict.fromkeys(value for body in bodies for value in _taken_from_outside(body))
+    each = [_taken_from_outside(body) for body in bodies]
+    taken = dict.fromkeys(value for values in each for value in values)
     live = [value for value in taken if value.const_value is None and numbers(value) is None]
     faceless = next((value for value in live if shape(value) is None), None)
     if faceless is not None:
@@ -36,9 +37,9 @@ def close(bodies: Sequence[ir.Graph], node: ir.Node, names: Names, numbers: Numb
             f"{faceless.name!r}, which a body takes from outside, is a list, or has no known number of axes.",
             node=describe(node),
         )
-    for body in bodies:
+    for body, values in zip(bodies, each, strict=True):
         inside = {value: add_input(body, names, value.name or "given", shape(value), value.dtype) for value in live}
-        for value in _taken_from_outside(body):
+        for value in values:
             if value not in inside:
                 inside[value] = _copied(body, names, value, numbers)
         _rewire(body, inside)

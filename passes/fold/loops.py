@@ -15,7 +15,7 @@ import numpy as np
 import onnx_ir as ir
 
 from passes.dims.polynomial import Dim
-from passes.errors import BadSource, Unsupported, describe
+from passes.errors import BadSource, describe
 from passes.fold.body import graph_of, move_body
 from passes.fold.sliding_windows import as_slices, asked_length, moved_by
 from passes.graph.builder import Names
@@ -48,17 +48,18 @@ class LoopRewrite:
 class Unroller(LoopRewrite):
     """Writes the turns of one node behind it."""
 
-    def unroll(self) -> None:
-        """Put the turns in the place of the node.
+    def unroll(self) -> bool:
+        """Put the turns in the place of the node; False where their number is not known, or above MOST_TURNS.
 
         Raises:
-            Unsupported: how often it turns is not known, or is more than MOST_TURNS.
             BadSource: the body has other inputs or outputs than the node.
         """
         if self._node.op_type == "Loop":
             results = self._loop()
         else:
             results = self._scan()
+        if results is None:
+            return False
         if len(results) != len(self._node.outputs):
             raise BadSource("The body has other outputs than the node.", node=describe(self._node))
         for output, result in zip(self._node.outputs, results, strict=True):
@@ -68,25 +69,26 @@ class Unroller(LoopRewrite):
                 result.shape, result.type = output.shape, output.type
             output.replace_all_uses_with(result, replace_graph_outputs=True)
         self._graph.remove(self._node, safe=True)
+        return True
 
-    def _loop(self) -> list[ir.Value]:
+    def _loop(self) -> list[ir.Value] | None:
         most, condition, *states = self._node.inputs
-        turns = self._numbers(most)
-        if turns is None or not goes_on(self._body, condition, self._numbers):
-            raise self._refusal("ends when numbers that it computes say so")
-        self._check(int(turns.item()))
+        known = self._numbers(most)
+        turns = 0 if known is None else int(known.item())
+        if not self._are_few(turns) or not goes_on(self._body, condition, self._numbers):
+            return None
         if len(self._body.inputs) != len(states) + 2 or any(state is None for state in states):
             raise BadSource("The body has other inputs than the node.", node=describe(self._node))
         held = [state for state in states if state is not None]
         gathered: list[list[ir.Value]] = []
         true = self._constant(np.array(True), "goes_on")
-        for turn in range(int(turns.item())):
+        for turn in range(turns):
             _, *results = self._turn([self._constant(np.array(turn, np.int64), "turn"), true, *held])
             held, rows = results[: len(held)], results[len(held) :]
             gathered.append(rows)
         return [*held, *(self._stacked(rows, 0) for rows in zip(*gathered, strict=True))]
 
-    def _scan(self) -> list[ir.Value]:
+    def _scan(self) -> list[ir.Value] | None:
         attributes = self._node.attributes
         count = attributes["num_scan_inputs"].as_int()
         inputs = [value for value in self._node.inputs if value is not None]
@@ -98,6 +100,8 @@ class Unroller(LoopRewrite):
         if (windows := self._windows(states, scanned, axes, backwards)) is not None:
             return windows
         turns = self._length(scanned[0], axes[0])
+        if not self._are_few(turns):
+            return None
         gathered: list[list[ir.Value]] = []
         for turn in range(turns):
             places = [turns - 1 - turn if back else turn for back in backwards]
@@ -129,24 +133,13 @@ class Unroller(LoopRewrite):
         return as_slices(states[0], scanned[0], length, hop, self._write, self._constant) if length > 0 else None
 
     def _length(self, value: ir.Value, axis: int) -> int:
+        """0 where it is open."""
         shape = self._shape(value)
         size = None if shape is None or not -len(shape) <= axis < len(shape) else shape[axis]
-        if not isinstance(size, int):
-            raise self._refusal("goes along an axis whose size is open")
-        self._check(size)
-        return size
+        return size if isinstance(size, int) else 0
 
-    def _check(self, turns: int) -> None:
-        if not 0 < turns <= MOST_TURNS or turns * len(self._body) > MOST_NODES:
-            nodes = len(self._body)
-            raise self._refusal(f"takes {turns} turns of {nodes} nodes (written out are up to {MOST_TURNS} turns)")
-
-    def _refusal(self, reason: str) -> Unsupported:
-        return Unsupported(
-            f"A {self._node.op_type} that {reason} is not converted: a Keras graph of layers has no loops.",
-            node=describe(self._node),
-            hint="Where sizes decide, fix them: --input NAME=float32[batch,16,8].",
-        )
+    def _are_few(self, turns: int) -> bool:
+        return 0 < turns <= MOST_TURNS and turns * len(self._body) <= MOST_NODES
 
     def _turn(self, given: Sequence[ir.Value]) -> list[ir.Value]:
         """One copy of the body on these inputs, and its results."""

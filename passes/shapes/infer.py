@@ -114,9 +114,7 @@ class _Walk:
         """A loop is its turns, where they are few and known, or one node; the walk goes on with what it is."""
         if node.op_type not in ("Loop", "Scan") or node.domain != "":
             return False
-        try:
-            Unroller(node, self.names(), self._constant, self.shapes.of).unroll()
-        except Unsupported:  # before anything is written
+        if not Unroller(node, self.names(), self._constant, self.shapes.of).unroll():
             LoopKeeper(node, self.names(), self._constant, self.shapes.of, self._body).keep()
         return True
 

@@ -17,7 +17,7 @@ from converter.backends.keras import ops  # noqa: F401 - fills the registry
 from converter.backends.keras.build.custom_layers import custom_layer, is_custom
 from converter.backends.keras.build.dtypes import check_integers, input_dtype
 from converter.backends.keras.build.live_constants import live_constant, live_numbers
-from converter.backends.keras.build.names import layer_name, safe_name
+from converter.backends.keras.build.names import layer_name, module_path, safe_name
 from converter.backends.keras.build.noise import noise_tensors
 from converter.backends.keras.build.outputs import name_outputs
 from converter.backends.keras.build.registry import OPERATORS, attributes_of
@@ -36,7 +36,7 @@ from converter.backends.keras.nesting.levels import (
 )
 from converter.backends.keras.nesting.structure import group_by_module, one_group
 from converter.sources.source import Noise
-from passes.errors import MODULE_KEY, ConversionError, NotEquivalent, Unsupported, describe, operator
+from passes.errors import ConversionError, NotEquivalent, Unsupported, describe, operator
 from passes.graph.unsupported import refusal
 
 REFUSING = frozenset({"keras", "tensorflow", "jax", "jaxlib", "torch"})
@@ -255,7 +255,7 @@ def _emit_node(node: ir.Node, tensors: dict[ir.Value, Any], known: set[int], var
         raise Unsupported(f"Keras refuses it: {_first_line(error)}", node=describe(node)) from error
     results = [_as_tensor(result, live) for result in as_list(results)]
     check_integers(node, results)
-    module = node.metadata_props.get(MODULE_KEY) or None
+    module = module_path(node) or None
     variables.custom.extend((made, node.name, module) for made in _name_operations(results, known, name))
     for value, result in zip(node.outputs, results, strict=False):
         tensors[value] = result

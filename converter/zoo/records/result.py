@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from converter.zoo.records.entry import KERAS
+from converter.zoo.records.entry import KERAS, Entry
 
 VERIFIED = "verified"
 MISMATCH = "mismatch"
@@ -78,6 +78,17 @@ class Result:
     def line(self) -> dict[str, Any]:
         """What is written down."""
         return {name: value for name, value in vars(self).items() if name != "backend" or value != KERAS}
+
+    @classmethod
+    def of(cls, entry: Entry, status: str, detail: Mapping[str, Any], **more: Any) -> Result:
+        """The result of an entry, which says what the model is; `more` are the attributes that the run says."""
+        about: dict[str, Any] = {
+            "source": entry.source,
+            "tags": entry.tags,
+            "expected": entry.expected,
+            "backend": entry.backend,
+        }
+        return cls(entry.name, status, detail, **about, **more)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Result:

@@ -64,18 +64,14 @@ def run_entry(
     status, detail = judge(ending)
     (folder / "output.txt").write_text(ending.output, encoding="utf-8")
     files = {"model": child.MODELS[entry.backend], "report": child.REPORT, "page": child.PAGE, "output": "output.txt"}
-    return Result(
-        name=entry.name,
-        status=status,
-        detail=detail,
-        source=entry.source,
-        tags=entry.tags,
-        expected=entry.expected,
+    return Result.of(
+        entry,
+        status,
+        detail,
         seconds=time.monotonic() - watch.start,
         peak_memory_bytes=watch.peak,
         files={kind: name for kind, name in files.items() if (folder / name).exists()},
         report=(ending.result or {}).get("report"),
-        backend=entry.backend,
     )
 
 

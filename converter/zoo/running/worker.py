@@ -65,16 +65,7 @@ def perform(task: Task) -> Result:
             result = _perform(task, Path(scratch), send, stopped)
         except ConversionError as error:  # of the storage
             status, detail = error_detail(error)
-            entry = task.entry
-            result = Result(
-                entry.name,
-                status,
-                detail,
-                source=entry.source,
-                tags=entry.tags,
-                expected=entry.expected,
-                backend=entry.backend,
-            )
+            result = Result.of(task.entry, status, detail)
     return replace(result, key=task.key, attempts=task.attempt, worker=where)
 
 
@@ -113,17 +104,6 @@ def _sender(attempt: int, where: str) -> Callable[[dict[str, Any]], None]:
 
 def crashed(task: Task, error: BaseException) -> Result:
     """The result of a task that did not come back."""
-    entry = task.entry
     lines = traceback.format_exception(error)
     status, detail = error_detail(error, "".join(lines))
-    return Result(
-        entry.name,
-        status,
-        detail,
-        key=task.key,
-        source=entry.source,
-        tags=entry.tags,
-        expected=entry.expected,
-        attempts=task.attempt,
-        backend=entry.backend,
-    )
+    return Result.of(task.entry, status, detail, key=task.key, attempts=task.attempt)
