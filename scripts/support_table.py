@@ -1,10 +1,10 @@
-"""Write the generated parts of README.md and docs/ship.md anew: verified models, the bench, operators, limits, files.
+"""Write the generated parts of README.md, docs/ship.md and docs/zoos.md anew: models, bench, operators, limits, files.
 
 python -m scripts.support_table [--check]
 
 They are made of docs/verified.json (scripts/verify_models.py), docs/bench.json (scripts/bench.py --json),
-docs/shipped.json (scripts/ship_models.py), the registry of operators and passes/graph/unsupported.py. `--check` writes
-nothing and ends with 1 where one is stale.
+docs/shipped.json (scripts/ship_models.py), docs/zoos/ (scripts/zoos.py), the registry of operators and
+passes/graph/unsupported.py. `--check` writes nothing and ends with 1 where one is stale.
 """
 
 from __future__ import annotations
@@ -21,9 +21,11 @@ from scripts.children import ROOT
 from scripts.markdown import markdown
 from scripts.operator_table import classify
 from scripts.shipped_table import shipped_table
+from scripts.zoos_table import zoos_table
 
 README = ROOT / "README.md"
 SHIP = ROOT / "docs" / "ship.md"
+ZOOS = ROOT / "docs" / "zoos.md"
 SHIPPED = ROOT / "docs" / "shipped.json"
 VERIFIED = ROOT / "docs" / "verified.json"
 BENCH = ROOT / "docs" / "bench.json"
@@ -35,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--check", action="store_true")
     check = parser.parse_args(arguments).check
     stale = False
-    for path, tables in ((README, readme_tables()), (SHIP, ship_tables())):
+    for path, tables in ((README, readme_tables()), (SHIP, ship_tables()), (ZOOS, zoos_tables())):
         old = path.read_text()
         new = refreshed(old, tables)
         stale |= old != new
@@ -61,6 +63,10 @@ def refreshed(text: str, tables: Mapping[str, str]) -> str:
 
 def ship_tables() -> dict[str, str]:
     return {"shipped": shipped_table(json.loads(SHIPPED.read_text()))}
+
+
+def zoos_tables() -> dict[str, str]:
+    return {"zoos": zoos_table(ZOOS.with_suffix(""))}
 
 
 def readme_tables() -> dict[str, str]:
