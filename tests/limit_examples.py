@@ -145,7 +145,7 @@ PARTS = {
         then_branch = a () => (float[2,4] p) { p = Relu(x) },
         else_branch = b () => (float[2,4] q) { q = RandomNormalLike(x) }> }""",
     "samples by size": """g (float[1,3,8,8] x, float[2,4] r, int64[2] b) => (float[2,3,2,2] y) {
-        y = RoiAlign<output_height=2, output_width=2>(x, r, b) }""",
+        y = RoiAlign<output_height=2, output_width=2, mode="max">(x, r, b) }""",
     "rows": "g (float[4,3] x) => (float[n,3] y) { y = Unique<axis=0>(x) }",
     "far reflections": """g (float[1,3,4,4] x) => (float[1,3,14,4] y) <int64[8] p = {0, 0, 5, 0, 0, 0, 5, 0}> {
         y = Pad<mode="reflect">(x, p) }""",

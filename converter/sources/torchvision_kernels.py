@@ -5,6 +5,8 @@ Arithmetic of torchvision 0.28: boxes are (x1, y1, x2, y2), places outside of an
 
 from __future__ import annotations
 
+import sys
+
 import torch
 
 SCHEMAS = (
@@ -30,10 +32,10 @@ def define(library: torch.library.Library) -> None:
 
 
 def say_that_they_are_there() -> None:
-    """torchvision asks before it calls them; once it is imported."""
-    from torchvision import extension
-
-    extension._has_ops = lambda: True
+    """torchvision asks before it calls them; once it is imported. Its modules have the question by name."""
+    for name, module in list(sys.modules.items()):
+        if name.partition(".")[0] == "torchvision" and hasattr(module, "_has_ops"):
+            module._has_ops = lambda: True  # type: ignore[attr-defined]
 
 
 def nms(boxes: torch.Tensor, scores: torch.Tensor, iou_threshold: float) -> torch.Tensor:
@@ -52,11 +54,31 @@ def nms(boxes: torch.Tensor, scores: torch.Tensor, iou_threshold: float) -> torc
 def roi_align(
     x: torch.Tensor, rois: torch.Tensor, scale: float, rows: int, columns: int, sampling_ratio: int, aligned: bool
 ) -> torch.Tensor:
-    """torchvision has this one in Python."""
-    from torchvision.ops.roi_align import _roi_align
+    """Regions (image, x1, y1, x2, y2) of x [N, C, H, W] → [R, C, rows, columns], as the compiled operator has it.
 
-    plain = getattr(_roi_align, "__wrapped__", _roi_align)
-    return plain(x, rois, scale, rows, columns, sampling_ratio, aligned)  # type: ignore[no-any-return]
+    torchvision's own form in Python takes the border for what lies outside of the image; the operator takes 0.
+    """
+    images, corners = rois[:, 0].to(torch.int64), rois[:, 1:] * scale - (0.5 if aligned else 0.0)
+    down = _weights_of_pixels(corners[:, 1], corners[:, 3], rows, sampling_ratio, x.shape[2], aligned)
+    across = _weights_of_pixels(corners[:, 0], corners[:, 2], columns, sampling_ratio, x.shape[3], aligned)
+    cells = x.new_empty(len(rois), x.shape[1], rows, columns)
+    for image in images.unique():
+        of_it = images == image
+        cells[of_it] = torch.einsum("rph,chw,rqw->rcpq", down[of_it], x[image], across[of_it])
+    return cells
+
+
+def _weights_of_pixels(
+    start: torch.Tensor, end: torch.Tensor, cells: int, sampling_ratio: int, size: int, aligned: bool
+) -> torch.Tensor:
+    """What each pixel along an axis weighs in each cell of each region: [R, cells, pixels]."""
+    length = (end - start if aligned else (end - start).clamp(min=1.0))[:, None, None] / cells
+    count = torch.full_like(length, sampling_ratio) if sampling_ratio > 0 else length.ceil().clamp(min=0.0)
+    sample = torch.arange(int(count.max()) if len(count) else 0)
+    place = start[:, None, None] + length * (torch.arange(cells)[:, None] + (sample + 0.5) / count.clamp(min=1.0))
+    is_there = (sample < count) & (place >= -1.0) & (place <= size)
+    near = 1.0 - (place.clamp(0.0, size - 1.0)[..., None] - torch.arange(size)).abs()
+    return (near.clamp(min=0.0) * is_there[..., None]).sum(2) / count.clamp(min=1.0)
 
 
 def deform_conv2d(

@@ -147,7 +147,7 @@ PARTS: Mapping[str, Part] = {
         "fix the sizes that decide with --input",
     ),
     "samples by size": Part(
-        "RoiAlign with as many samples as a region is large (sampling_ratio=0)",
+        "RoiAlign that takes the greatest of as many samples as a region is large (sampling_ratio=0, mode='max')",
         "each region would have another number of them",
         "export with sampling_ratio=2, as torchvision's detectors have it",
     ),

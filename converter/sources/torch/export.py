@@ -28,6 +28,7 @@ from converter.sources.torch.operators.decompositions import (
     splits_to_slices,
     types_of_counts,
 )
+from converter.sources.torch.operators.indices import wide_indices
 from converter.sources.torch.operators.pools import rewrite_pools
 from converter.sources.torch.operators.translations import translations
 from converter.sources.torch.tracing import trace
@@ -114,6 +115,7 @@ def to_onnx(
     differences_from_numbers(program)
     splits_to_slices(program)
     types_of_counts(program)
+    wide_indices(program)
     has_dropout = keep_dropout(program)
     try:
         with quiet(), recurrent.whole():

@@ -14,6 +14,7 @@ from converter.backends.keras.build.operands import index_operand, operand
 from converter.backends.keras.build.registry import op
 from converter.backends.keras.build.sums import add
 from converter.backends.keras.ops.axes import known_size
+from converter.backends.keras.ops.spatial.roi_averages import mean_over_places, weights
 from passes.errors import Unsupported
 
 
@@ -33,16 +34,22 @@ def roi_align(
 ) -> Any:
     """x [N, H, W, C], regions [R, 4] as (x1, y1, x2, y2), and the image of each [R] → [R, rows, columns, C].
 
-    Each cell is the mean, or the maximum, of `sampling_ratio`² places within, between pixels by linear interpolation.
+    Each cell is the mean, or the maximum, of `sampling_ratio`² places within, between pixels by linear interpolation;
+    of one for each pixel of a cell's size where it is 0.
     """
-    if sampling_ratio < 1:
+    if sampling_ratio < 1 and mode == "max":
         raise Unsupported(
-            "RoiAlign with a number of samples that follows from the regions (sampling_ratio=0) is not converted.",
-            hint="torchvision's detectors have sampling_ratio=2.",
+            "RoiAlign that takes the greatest of as many samples as a region is large (sampling_ratio=0, mode='max') "
+            "is not converted.",
+            hint="Say how many: torchvision's detectors have sampling_ratio=2.",
         )
     rois, images = operand(rois, x, name=name), index_operand(batch_indices, x, name=name)
     is_half_pixel = coordinate_transformation_mode == "half_pixel"
     rois = ops.cast(rois, "float32") * spatial_scale - (0.5 if is_half_pixel else 0.0)
+    if sampling_ratio < 1:
+        rows = weights(x, 1, rois[:, 1], rois[:, 3], output_height, is_half_pixel)
+        columns = weights(x, 2, rois[:, 0], rois[:, 2], output_width, is_half_pixel)
+        return mean_over_places(x, images, rows, columns)
     height, width = size_of(x, 1), size_of(x, 2)
     down = _taps(rois[:, 1], rois[:, 3], output_height, sampling_ratio, height, is_half_pixel)
     across = _taps(rois[:, 0], rois[:, 2], output_width, sampling_ratio, width, is_half_pixel)

@@ -36,6 +36,34 @@ CASES = {
             for where in ("half_pixel", "output_half_pixel")
             for mode in ("avg", "max")
         ),
+        *(  # as many samples as a region is large
+            case(
+                "RoiAlign",
+                x(2, 3, 7, 9),
+                ROIS,
+                c([0, 1, 1, 0, 1]),
+                output_height=2,
+                output_width=3,
+                _opset=16,
+                spatial_scale=scale,
+                coordinate_transformation_mode=where,
+            )
+            for scale in (1.0, 0.5, 2.5)
+            for where in ("half_pixel", "output_half_pixel")
+        ),
+        case(
+            "RoiAlign",
+            x(2, 3, "h", 9),
+            x("r", 4),
+            x("r", dtype="int64", draw="below:2"),
+            _opset=16,
+            output_height=3,
+            output_width=2,
+            spatial_scale=4.0,
+            coordinate_transformation_mode="output_half_pixel",  # else onnxruntime fails where a region is negative
+            _sizes={"r": (1, 4), "h": (5, 8)},
+            _contexts="plain",
+        ),
         case(
             "RoiAlign",
             x(2, 3, 7, 9),

@@ -184,14 +184,33 @@ def test_boxes() -> None:
 
 
 @pytest.mark.parametrize("aligned", [True, False])
-def test_regions(aligned: bool) -> None:
+@pytest.mark.parametrize("samples", [2, -1])
+def test_regions(aligned: bool, samples: int) -> None:
+    """Some lie outside of the image, where torchvision's form in Python takes the border, unlike the operator."""
+
     def cut(x: torch.Tensor) -> torch.Tensor:
         from torchvision.ops import roi_align
 
-        rois = torch.tensor([[0, 1.0, 2.0, 9.0, 8.0], [1, 0.0, 0.0, 4.0, 4.5]])
-        return roi_align(x, rois, (3, 2), 0.5, 2, aligned)
+        rois = torch.tensor([[0, 1.0, 2.0, 9.0, 8.0], [1, 0.0, 0.0, 4.0, 4.5], [1, -9.0, 4.0, 20.0, 30.0]])
+        return roi_align(x, rois, (3, 2), 0.5, samples, aligned)
 
-    assert converter.convert(Applies(cut), inputs=["x=float32[2,4,6,7]"]).verified
+    conversion = converter.convert(Applies(cut), inputs=["x=float32[2,4,6,7]"])
+    assert conversion.verified
+    assert "nhwc::RoiAlign" in conversion.report.operators
+
+
+@pytest.mark.parametrize("dtype", [torch.int32, torch.int64])
+def test_reading_and_writing_at_indices(dtype: torch.dtype) -> None:
+    """ONNX has indices of 64 bits alone where several axes are meant."""
+
+    class Moves(nn.Module):
+        def forward(self, x: torch.Tensor, i: torch.Tensor, j: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            written = x.clone()
+            written[i, j] = 1.0
+            return x[i[:, None], j[None]], written
+
+    example = (torch.randn(4, 5, 3), torch.tensor([1, 3], dtype=dtype), torch.tensor([2, 0], dtype=dtype))
+    assert converter.convert(Moves(), example_inputs=example).verified
 
 
 @pytest.mark.parametrize("masked", [True, False])
