@@ -3,7 +3,7 @@ graph of ours must not have it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import onnx_ir as ir
 
@@ -15,6 +15,9 @@ INTEGER_PRODUCTS = frozenset(
     }
 )  # fmt: skip
 """On x86 without VNNI they add two products of uint8 and int8 in 16 bits, and saturate."""
+
+NEWEST_KERNELS: Mapping[str, int] = {"RoiAlign": 21}
+"""The newest opset at which it has an operator that newer ones have as well, for more types."""
 
 AXES_NAME = "axis_list"
 """How a list of axes may be called: GatherSliceToSplitFusion makes an initializer "squeeze_axes", without looking

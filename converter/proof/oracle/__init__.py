@@ -14,6 +14,7 @@ import onnxruntime as ort
 
 from converter.proof.oracle.faults import known_fault
 from converter.proof.oracle.float32 import BFLOAT16, DOUBLE, has, in_float32
+from converter.proof.oracle.older_opset import with_kernels
 from converter.proof.oracle.running import first_line, has_loops, run
 from converter.temporary import temporary_folder
 from passes.errors import BadSource
@@ -210,6 +211,7 @@ def _runnable(model: ir.Model, *, copy: bool = False) -> ir.Model:
     result = to_standard(model) if any(map(_is_lowered, model.graph.all_nodes())) else model
     if has(result, BFLOAT16):
         result = in_float32(result, BFLOAT16)
+    result = with_kernels(result)
     return result.clone() if copy and result is model else result
 
 

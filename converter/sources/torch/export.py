@@ -35,8 +35,6 @@ from converter.sources.torch.tracing import trace
 from passes.errors import ConversionError, ExportFailed, NotExportable
 from passes.opset import OPSET
 
-OPSET_OF_ROI_ALIGN = 20
-
 _SYMBOL = re.compile(r"[A-Za-z_]\w*")
 
 
@@ -123,7 +121,7 @@ def to_onnx(
                 program,
                 dynamo=True,
                 optimize=False,
-                opset_version=_opset(program),
+                opset_version=OPSET,
                 verbose=False,
                 input_names=input_names,
                 output_names=output_names,
@@ -143,12 +141,6 @@ def to_onnx(
     _name_tied_weights(result.model, program.state_dict)
     _separate_outputs(result.model, output_names)
     return result.model
-
-
-def _opset(program: torch.export.ExportedProgram) -> int:
-    """onnxruntime (1.31) has no RoiAlign of opset 22, and the export is what the model is compared with."""
-    names = {str(node.target) for node in program.graph.nodes if node.op == "call_function"}
-    return OPSET_OF_ROI_ALIGN if any("torchvision.roi_align" in name for name in names) else OPSET
 
 
 def _separate_outputs(model: ir.Model, names: Sequence[str] | None) -> None:

@@ -208,3 +208,23 @@ def test_a_loop_that_does_not_end_is_stopped(monkeypatch: pytest.MonkeyPatch) ->
         body = b (int64 i, bool c, float[2] v) => (bool d, float[2] w) { w = Sin(v) d = Identity(c) }> }""")
     with pytest.raises(BadSource, match="a Loop of the graph did not end"):
         Oracle(endless).run({"x": np.ones(2, np.float32)})
+
+
+REGIONS = """
+<ir_version: 10, opset_import: ["" : {opset}]>
+g (float[1,1,4,4] x, float[2,4] r, int64[2] b) => (float[2,1,1,1] y) {{
+  doubled = Add(x, x)  pooled = RoiAlign<sampling_ratio=2>(doubled, r, b)  y = {operator}(pooled) }}
+"""
+
+
+def test_an_operator_without_a_kernel_is_run_at_an_older_opset() -> None:
+    """RoiAlign of opset 22 takes more types, and onnxruntime has none; one that is new at 24 forbids to go back."""
+    feeds = {"x": np.ones((1, 1, 4, 4), np.float32), "r": np.full((2, 4), [0, 0, 2, 2], np.float32)}
+    feeds["b"] = np.zeros(2, np.int64)
+    model = graph(REGIONS.format(opset=23, operator="Relu"))
+    oracle = Oracle(model)
+    assert model.opset_imports[""] == 23
+    assert oracle.run(feeds)[0].ravel().tolist() == [2, 2]
+    assert oracle.values(feeds)["pooled"].ravel().tolist() == [2, 2]
+    with pytest.raises(BadSource, match=r"RoiAlign\(22\)"):
+        Oracle(graph(REGIONS.format(opset=24, operator="Swish")))

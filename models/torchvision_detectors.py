@@ -1,0 +1,88 @@
+"""torchvision's detectors without what torch cannot export: the choice of boxes, which goes the way the numbers say.
+
+What a detector computes for an image comes out as it is: scores and corrections for every anchor; of a two-stage
+detector, also what its second stage says of regions that are an input here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import nn
+
+from converter.sources.torchvision_import import import_torchvision
+
+
+class OneStage(nn.Module):
+    """Image [N, 3, H, W] → what the head says of every anchor, by name."""
+
+    def __init__(self, detector: Any) -> None:
+        super().__init__()
+        self.backbone, self.head = detector.backbone, detector.head
+
+    def forward(self, image: torch.Tensor) -> Mapping[str, torch.Tensor]:
+        return self.head(list(self.backbone(image).values()))  # type: ignore[no-any-return]
+
+
+class TwoStages(nn.Module):
+    """Image [1, 3, H, W] and regions [R, 4] in pixels → the proposals' scores and corrections, and the regions'."""
+
+    def __init__(self, detector: Any) -> None:
+        super().__init__()
+        self.backbone, self.proposals, self.regions = detector.backbone, detector.rpn.head, detector.roi_heads
+
+    def forward(self, image: torch.Tensor, regions: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        features = self.backbone(image)
+        scores, corrections = self.proposals(list(features.values()))
+        sizes = [(image.shape[2], image.shape[3])]
+        said = self.regions.box_predictor(self.regions.box_head(self.regions.box_roi_pool(features, [regions], sizes)))
+        return (*scores, *corrections, *said, *self._of_parts(features, regions, sizes))
+
+    def _of_parts(self, features: Mapping[str, torch.Tensor], regions: torch.Tensor, sizes: Any) -> list[torch.Tensor]:
+        """Masks or keypoints, where the detector has them."""
+        heads = self.regions
+        found = []
+        if heads.has_mask():
+            found.append(heads.mask_predictor(heads.mask_head(heads.mask_roi_pool(features, [regions], sizes))))
+        if heads.has_keypoint():
+            pooled = heads.keypoint_roi_pool(features, [regions], sizes)
+            found.append(heads.keypoint_predictor(heads.keypoint_head(pooled)))
+        return found
+
+
+def _detector(name: str) -> Any:
+    return import_torchvision().models.get_model(name, weights=None, weights_backbone=None)
+
+
+def fasterrcnn_mobilenet_v3_large_320_fpn() -> nn.Module:
+    return TwoStages(_detector("fasterrcnn_mobilenet_v3_large_320_fpn"))
+
+
+def fasterrcnn_resnet50_fpn() -> nn.Module:
+    return TwoStages(_detector("fasterrcnn_resnet50_fpn"))
+
+
+def maskrcnn_resnet50_fpn() -> nn.Module:
+    return TwoStages(_detector("maskrcnn_resnet50_fpn"))
+
+
+def keypointrcnn_resnet50_fpn() -> nn.Module:
+    return TwoStages(_detector("keypointrcnn_resnet50_fpn"))
+
+
+def retinanet_resnet50_fpn() -> nn.Module:
+    return OneStage(_detector("retinanet_resnet50_fpn"))
+
+
+def fcos_resnet50_fpn() -> nn.Module:
+    return OneStage(_detector("fcos_resnet50_fpn"))
+
+
+def ssd300_vgg16() -> nn.Module:
+    return OneStage(_detector("ssd300_vgg16"))
+
+
+def ssdlite320_mobilenet_v3_large() -> nn.Module:
+    return OneStage(_detector("ssdlite320_mobilenet_v3_large"))
