@@ -137,7 +137,8 @@ def floor_divide(a: Dim, b: Dim) -> Dim:
     if exact is not None:
         return exact
     if not isinstance(b, int):
-        return call("floor", (a, b))
+        p, q = _without_common_factor(a, b)
+        return call("floor", (a, b)) if q == b else floor_divide(p, q)
     if b < 0:
         return floor_divide(-a, -b)
     whole = from_terms({monomial: factor // b for monomial, factor in terms_of(a).items()})
@@ -154,6 +155,25 @@ def floor_divide(a: Dim, b: Dim) -> Dim:
         reduced = {monomial: factor // common for monomial, factor in rest.terms.items()}
         return whole + floor_divide(from_terms(reduced), b // common)
     return whole + call("floor", (rest, b))
+
+
+def _without_common_factor(a: Dim, b: Expr) -> tuple[Dim, Dim]:
+    """p and q of m·p and m·q, where m is a product of sizes that all their terms have: ⌊m·p / (m·q)⌋ = ⌊p / q⌋."""
+    terms = [*terms_of(a), *b.terms]
+    common = [atom for atom in dict.fromkeys(terms[0]) if all(atom in monomial for monomial in terms)]
+    if not common:
+        return a, b
+
+    def without(dim: Dim) -> Dim:
+        reduced: dict[Monomial, int] = {}
+        for monomial, factor in terms_of(dim).items():
+            atoms = list(monomial)
+            for atom in common:
+                atoms.remove(atom)
+            reduced[tuple(atoms)] = factor
+        return from_terms(reduced)
+
+    return without(a), without(b)
 
 
 def ceil_divide(a: Dim, b: Dim) -> Dim:

@@ -30,6 +30,7 @@ from passes.layout.rules import (
     quantisation,
     renaming,
     resizing,
+    scattering,
     spatial,
 )
 from passes.layout.walk.axes_view import View, channels_first_axes, channels_last
@@ -53,6 +54,7 @@ RULE_FILES = (
     quantisation,
     renaming,
     resizing,
+    scattering,
     spatial,
 )
 

@@ -13,7 +13,7 @@ import onnx_ir as ir
 from passes.dims.product import ONE, Dim, dims_of
 from passes.errors import Unsupported, describe
 from passes.layout.rules.along_axes import default
-from passes.layout.walk.axes_view import View, plain
+from passes.layout.walk.axes_view import View
 from passes.layout.walk.made_sizes import anchor_for
 from passes.layout.walk.registry import rule
 from passes.layout.walk.walk import Walk, constant_of, operand
@@ -70,18 +70,23 @@ def _beside(walk: Walk, view: View, target: Sequence[Dim]) -> View | None:
 
 @rule("ConstantOfShape")
 def constant_of_shape(walk: Walk, node: ir.Node) -> None:
-    """A constant, expanded. Where it cannot be, it is shape arithmetic, as a rule, of which nothing will be left."""
+    """A constant, expanded; the parts of a product of sizes are axes of their own, as they are of what it is used with.
+
+    Where it cannot be, it is shape arithmetic, as a rule, of which nothing will be left.
+    """
     target = dims_of(node.outputs[0])
     if not target or all(d.is_static for d in target):
         default(walk, node)
         return
     value = node.attributes.get_tensor("value", None)
     number = np.zeros(1, np.float32) if value is None else value.numpy()
-    expanded = _expanded(walk, walk.constant(number.reshape((1,) * len(target)), number.dtype), target)
+    parts = [_copies(size) for size in target]
+    one = walk.constant(number.reshape((1,) * sum(map(len, parts))), number.dtype)
+    expanded = _in_parts(walk, one, parts)
     if expanded is None:
         default(walk, node)
     else:
-        walk.views[node.outputs[0]] = plain(expanded)
+        walk.views[node.outputs[0]] = expanded
 
 
 def _expanded(walk: Walk, value: ir.Value, target: Sequence[Dim]) -> ir.Value | None:

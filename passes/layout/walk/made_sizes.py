@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
+from passes.dims.bounds import minimum
 from passes.dims.parse import parse
 from passes.dims.polynomial import Atom, Dim, Expr, Monomial, floor_divide, is_symbol, only_atom
 from passes.dims.product import Dim as Product
@@ -89,7 +90,7 @@ def _made(writer: Writer, size: Dim) -> ir.Value | None:
 
 
 def _without_differences(size: Expr) -> Dim:
-    """4·h - 4·⌊3h / 4⌋ as 4·⌊(h + 3) / 4⌋: -⌊p / d⌋ = ⌈-p / d⌉."""
+    """4·h - 4·⌊3h / 4⌋ as 4·⌊(h + 3) / 4⌋, since -⌊p / d⌋ = ⌈-p / d⌉; and a + b - Max(a, b) as Min(a, b)."""
     result: Dim = 0
     for monomial, factor in size.terms.items():
         term: Dim = factor
@@ -98,6 +99,10 @@ def _without_differences(size: Expr) -> Dim:
             if isinstance(d, int):
                 result = result + -factor * floor_divide(d - 1 - p, d)
                 continue
+        if factor < 0 and len(monomial) == 1 and monomial[0].function == "Max":
+            a, b = monomial[0].arguments
+            result = result + -factor * (minimum(a, b) - a - b)
+            continue
         for atom in monomial:
             term = term * Expr({(atom,): 1})
         result = result + term

@@ -45,6 +45,8 @@ BINDINGS = [{"h": a, "w": b, "batch": c} for a, b, c in ((1, 1, 1), (2, 5, 3), (
         ((4 * h + 2) // 6, "floor(2*h/3 + 1/3)"),
         (h % 32, "h - 32*floor(h/32)"),
         (h // w, "floor(h/w)"),
+        (batch * h // (8 * batch), "floor(h/8)"),
+        ((batch * h * w + batch * h) // (batch * h * h), "floor((w + 1)/h)"),
         (12 * batch // batch, "12"),
         (maximum(h, h + 1), "h + 1"),
         (minimum(h, 3), "Min(3, h)"),
