@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from torch import nn
+from functools import partial
 
 from models.transformers_types.small import Speech, Wave, build
 
@@ -19,30 +19,35 @@ WAVES = {
     "num_conv_pos_embedding_groups": 4,
 }
 """Of the models that begin with convolutions over samples."""
-
-
-def audio_spectrogram_transformer() -> nn.Module:
-    return build(
-        Wave, "ASTForAudioClassification", hidden_size=32, num_hidden_layers=2, num_attention_heads=4,
-        intermediate_size=64, max_length=96, num_mel_bins=32,
-    )  # fmt: skip
-
-
-def hubert() -> nn.Module:
-    return build(Wave, "HubertModel", **WAVES)
-
-
-def wav2vec2() -> nn.Module:
-    return build(Wave, "Wav2Vec2ForCTC", **WAVES)
-
-
-def wavlm() -> nn.Module:
-    return build(Wave, "WavLMModel", **WAVES)
-
-
-def whisper() -> nn.Module:
-    return build(
-        Speech, "WhisperForConditionalGeneration", vocab_size=256, num_mel_bins=32, d_model=32, encoder_layers=2,
-        decoder_layers=2, encoder_attention_heads=4, decoder_attention_heads=4, encoder_ffn_dim=64, decoder_ffn_dim=64,
-        max_source_positions=64, max_target_positions=128, pad_token_id=0, decoder_start_token_id=1,
-    )  # fmt: skip
+audio_spectrogram_transformer = partial(
+    build,
+    Wave,
+    "ASTForAudioClassification",
+    hidden_size=32,
+    num_hidden_layers=2,
+    num_attention_heads=4,
+    intermediate_size=64,
+    max_length=96,
+    num_mel_bins=32,
+)
+hubert = partial(build, Wave, "HubertModel", **WAVES)
+wav2vec2 = partial(build, Wave, "Wav2Vec2ForCTC", **WAVES)
+wavlm = partial(build, Wave, "WavLMModel", **WAVES)
+whisper = partial(
+    build,
+    Speech,
+    "WhisperForConditionalGeneration",
+    vocab_size=256,
+    num_mel_bins=32,
+    d_model=32,
+    encoder_layers=2,
+    decoder_layers=2,
+    encoder_attention_heads=4,
+    decoder_attention_heads=4,
+    encoder_ffn_dim=64,
+    decoder_ffn_dim=64,
+    max_source_positions=64,
+    max_target_positions=128,
+    pad_token_id=0,
+    decoder_start_token_id=1,
+)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from torch import nn
+from functools import partial
 
 from models.transformers_types.small import TEXT, VISION, ImageAndText, build
 
@@ -11,19 +11,7 @@ TWO = {
     "vision_config": {**VISION, "projection_dim": 32},
 }
 """A model for each, side by side."""
-
-
-def blip() -> nn.Module:
-    return build(ImageAndText, "BlipForImageTextRetrieval", **TWO, image_text_hidden_size=32)
-
-
-def clip() -> nn.Module:
-    return build(ImageAndText, "CLIPModel", **TWO, projection_dim=32)
-
-
-def siglip() -> nn.Module:
-    return build(ImageAndText, "SiglipModel", **TWO)
-
-
-def vilt() -> nn.Module:
-    return build(ImageAndText, "ViltModel", **TEXT, image_size=64, patch_size=16)
+blip = partial(build, ImageAndText, "BlipForImageTextRetrieval", **TWO, image_text_hidden_size=32)
+clip = partial(build, ImageAndText, "CLIPModel", **TWO, projection_dim=32)
+siglip = partial(build, ImageAndText, "SiglipModel", **TWO)
+vilt = partial(build, ImageAndText, "ViltModel", **TEXT, image_size=64, patch_size=16)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from torch import nn
+from functools import partial
 
 from models.transformers_types.small import Translation, build
 
@@ -18,28 +18,17 @@ BART = {
     "max_position_embeddings": 512,
 }
 """The names that BART's configuration has, and those of its descendants."""
-
-
-def bart() -> nn.Module:
-    return build(Translation, "BartForConditionalGeneration", **BART)
-
-
-def m2m_100() -> nn.Module:
-    return build(Translation, "M2M100ForConditionalGeneration", **BART)
-
-
-def marian() -> nn.Module:
-    return build(Translation, "MarianMTModel", **BART, pad_token_id=0, decoder_start_token_id=0)
-
-
-def t5() -> nn.Module:
-    return build(
-        Translation,
-        "T5ForConditionalGeneration",
-        vocab_size=256,
-        d_model=32,
-        d_kv=8,
-        d_ff=64,
-        num_layers=2,
-        num_heads=4,
-    )
+bart = partial(build, Translation, "BartForConditionalGeneration", **BART)
+m2m_100 = partial(build, Translation, "M2M100ForConditionalGeneration", **BART)
+marian = partial(build, Translation, "MarianMTModel", **BART, pad_token_id=0, decoder_start_token_id=0)
+t5 = partial(
+    build,
+    Translation,
+    "T5ForConditionalGeneration",
+    vocab_size=256,
+    d_model=32,
+    d_kv=8,
+    d_ff=64,
+    num_layers=2,
+    num_heads=4,
+)

@@ -1,4 +1,4 @@
-"""The sixty types of transformers: each is built, is small, and takes what its manifest says."""
+"""Types of transformers: each is built, is small, and takes what its manifest says."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ MAX_PARAMETERS = 500_000
 ENTRIES = read([ROOT / "models" / "transformers.toml"])
 
 
-def test_there_are_sixty() -> None:
-    assert len(ENTRIES) == 60
+def test_there_are_as_many_as_are_promised() -> None:
+    assert len(ENTRIES) >= 150
     assert {entry.folder for entry in ENTRIES} == {str(ROOT)}
 
 
 def test_every_type_is_in_the_manifest() -> None:
-    """A builder is a function of a file of its own kind; small.py builds none."""
+    """A builder is a line of a file of its own kind; small.py has none."""
     folder = Path(transformers_types.__file__).parent
     files = {path.stem: path.read_text() for path in folder.glob("*.py")}
     defined = [
-        f"models.transformers_types.{stem}:{line[4:].partition('(')[0]}"
+        f"models.transformers_types.{stem}:{line.partition(' ')[0]}"
         for stem, text in files.items()
         if stem != Path(small.__file__).stem
         for line in text.splitlines()
-        if line.startswith("def ")
+        if " = partial(" in line
     ]
     assert sorted(defined) == sorted(entry.source for entry in ENTRIES)
 
