@@ -17,6 +17,9 @@ class RemoveNoOps(ir.passes.InPlacePass):
     Given    y = Cast<to=FLOAT>(x);  z = Relu(y)      x: float
     Result   z = Relu(x)
 
+    Given    y = Concat<axis=1>(x, nothing)           nothing: [batch, 0, 8, 8], x: [batch, 4, 8, 8]
+    Result   x
+
     Not when the output is one of the graph's, and the input is a graph's input, an initializer or an output itself: a
     graph needs a node between the two, and keeps an Identity there.
     """
@@ -25,6 +28,7 @@ class RemoveNoOps(ir.passes.InPlacePass):
         modified = False
         for graph in model.graphs():
             for node in graph:
+                modified |= _leave_out_nothing(node)
                 if node.domain != "" or not node.outputs or not _does_nothing(node):
                     continue
                 if node.inputs[0] is not None:
@@ -87,6 +91,26 @@ def _does_nothing(node: ir.Node) -> bool:
     if node.op_type in _REDUCTIONS:
         return len(node.inputs) < 2 and node.attributes.get_int("noop_with_empty_axes", 0) == 1
     return node.op_type in _SHAPE_ONLY or node.op_type == "Split"
+
+
+def _leave_out_nothing(node: ir.Node) -> bool:
+    """Join without what has size 0 along the axis, where something is left. What a graph takes stays read."""
+    if node.op_type != "Concat" or node.domain != "":
+        return False
+    axis = node.attributes.get_int("axis", 0)
+    kept = [value for value in node.inputs if not _is_empty(value, axis)]
+    if not kept or len(kept) == len(node.inputs):
+        return False
+    for place, value in enumerate(kept):
+        node.replace_input_with(place, value)
+    node.resize_inputs(len(kept))
+    return True
+
+
+def _is_empty(value: ir.Value | None, axis: int) -> bool:
+    if value is None or value.shape is None or value.is_graph_input():
+        return False
+    return -len(value.shape) <= axis < len(value.shape) and value.shape[axis] == 0
 
 
 def _same_shape(x: ir.Value, y: ir.Value) -> bool:

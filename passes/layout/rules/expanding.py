@@ -81,7 +81,8 @@ def constant_of_shape(walk: Walk, node: ir.Node) -> None:
     value = node.attributes.get_tensor("value", None)
     number = np.zeros(1, np.float32) if value is None else value.numpy()
     parts = [_copies(size) for size in target]
-    one = walk.constant(number.reshape((1,) * sum(map(len, parts))), number.dtype)
+    sizes = [min(wanted.coefficient, 1) for axis in parts for _, wanted in axis]
+    one = walk.constant(np.broadcast_to(number.reshape(-1)[:1], sizes), number.dtype)  # 0 where it has nothing
     expanded = _in_parts(walk, one, parts)
     if expanded is None:
         default(walk, node)

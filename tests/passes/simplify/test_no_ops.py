@@ -92,6 +92,17 @@ def test_a_dropout_whose_mask_is_read_stays() -> None:
     check_pass(RemoveNoOps(), model, modified=False)
 
 
+@pytest.mark.parametrize(("parts", "left"), [("e, r, e", []), ("e, r, r", ["Concat"]), ("e, e", ["Concat"])])
+def test_what_is_empty_is_not_joined(parts: str, left: list[str]) -> None:
+    """As some backbones give a picture without channels for the first level of a pyramid."""
+    body = f"""r = Relu(x)  two = Shape<start=0, end=1>(x)  s = Concat<axis=0>(two, rest)
+        e = ConstantOfShape(s)  j = Concat<axis=1>({parts})  y = Neg(j)"""
+    model = graph(f"g ({X}) => (float[a, b, c] y) <int64[2] rest = {{0, 6}}> {{ {body} }}")
+    InferShapes()(model)
+    found = check_pass(RemoveNoOps(), model, sizes={"batch": (1, 3)})
+    assert [op for op in operators(found) if op not in ("Relu", "Shape", "ConstantOfShape")][1:-1] == left
+
+
 def test_an_output_keeps_its_name() -> None:
     model = check_pass(RemoveNoOps(), inferred("r = Relu(x)  y = Identity(r)"), modified=True)
     assert operators(model) == ["Relu"] and model.graph.outputs[0].name == "y"
