@@ -23,6 +23,9 @@ TEXT: dict[str, Any] = {
 }
 """The names that most configurations of text models have, or map to their own."""
 
+GROUPED: dict[str, Any] = {**TEXT, "num_key_value_heads": 2}
+"""Two heads of queries share one of keys and values."""
+
 VISION: dict[str, Any] = {
     "hidden_size": 32,
     "num_hidden_layers": 2,
