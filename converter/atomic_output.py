@@ -17,6 +17,9 @@ WEIGHTS = ".weights.h5"
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
+_NO_ROOM = (*_FULL, errno.EFBIG)
+"""Beside a full disk: a file larger than this user's may be."""
+
 
 class Output:
     """The place of a file that is being made. Leaving the block without `commit` or `keep_unverified` removes it.
@@ -56,7 +59,8 @@ class Output:
     ) -> None:
         with contextlib.suppress(FileNotFoundError):
             self.temporary.unlink()
-        if isinstance(error, Exception) and (problem := _disk_problem(error)) is not None:
+        told = isinstance(error, UsageError)  # of another place, by one who knows it
+        if isinstance(error, Exception) and not told and (problem := disk_problem(error)) is not None:
             raise self._failure(problem) from error
 
     def commit(self) -> Path:
@@ -100,14 +104,15 @@ def write_text(target: str | Path, text: str) -> Path:
         return output.commit()
 
 
-def _disk_problem(error: BaseException) -> OSError | None:
+def disk_problem(error: BaseException) -> OSError | None:
     """The full disk behind an error: HDF5 and zip writers wrap it in errors of their own."""
     seen: BaseException | None = error
     while seen is not None:
-        if isinstance(seen, OSError) and seen.errno in _FULL:
+        if isinstance(seen, OSError) and seen.errno in _NO_ROOM:
             return seen
-        if "No space left on device" in str(seen):
-            return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        told = next((number for number in _NO_ROOM if os.strerror(number) in str(seen)), None)
+        if told is not None:
+            return OSError(told, os.strerror(told))
         seen = seen.__cause__ or seen.__context__
     return None
 

@@ -227,7 +227,7 @@ def _lowered(emission: Emission, report: Report, policy: str | None) -> keras.Mo
 
     if policy is None:
         return emission.model
-    report.dtype_policy = {"name": policy, "least_signal": None, "measured": []}
+    report.dtype_policy = {"name": policy, "least_signal": None, "measured": [], "proven_without": False}
     return lowered(emission.model, policy)
 
 

@@ -21,6 +21,7 @@ from passes.errors import ConversionError, NotEquivalent
 if TYPE_CHECKING:
     from converter.backends.keras.emit import Emission
     from converter.destinations.quantise import Quantisation
+    from converter.proof.fewer_bits.measure import Signal
     from converter.proof.trials import Trial
     from converter.proof.verdict import Verification
 
@@ -102,17 +103,16 @@ class Proof:
         Raises:
             NotEquivalent: less than it was to keep.
         """
-        from converter.proof.quantised import refuse_faint, signals
+        from converter.proof.fewer_bits.measure import HINT, FewerBits, refuse_faint, told_of_policy, told_of_signals
         from converter.proof.verify import default_backend
 
         least = DTYPE_POLICIES[policy] if self.options.least_signal is None else self.options.least_signal
-        told: dict[str, Any] = {"name": policy, "least_signal": least, "measured": []}
-        self.report.dtype_policy = told
+        told = self.report.dtype_policy = told_of_policy(FewerBits(policy, least), is_proven_without=True)
         try:
             for backend in self.options.verify_on or (default_backend(),):
-                found = signals(place.temporary, self._equal, **self._ports, backend=backend)
-                told["measured"].append({"backend": backend, "outputs": [signal.to_dict() for signal in found]})
-                refuse_faint(found, least, policy, "Take a policy of more bits, or ask for less: --min-signal DB.")
+                found = self._signals(place.temporary, self._equal, backend)
+                told["measured"].append(told_of_signals(backend, found))
+                refuse_faint(found, least, policy, HINT)
         except NotEquivalent:
             if kept:
                 written(self.report, place.keep_unverified())
@@ -165,11 +165,11 @@ class Proof:
         Raises:
             NotEquivalent: less than it was to keep, or LiteRT does not run it.
         """
-        from converter.proof.quantised import refuse_faint, sampled, signals
+        from converter.proof.fewer_bits.measure import refuse_faint, sampled
 
         trials = sampled(self.loaded, self._oracle, smaller.samples)
         try:
-            found = signals(file, trials, **self._ports, backend=WRITER)
+            found = self._signals(file, trials, WRITER)
         except NotEquivalent:
             raise
         except ConversionError as error:  # of some files LiteRT ends the process
@@ -182,6 +182,18 @@ class Proof:
         hint = "Calibrate it with more inputs of its kind, or ask for less: --min-signal DB."
         refuse_faint(found, smaller.least, smaller.kind, hint)
         return {"passed": True, "least_signal": smaller.least, "outputs": [signal.to_dict() for signal in found]}
+
+    def _signals(self, file: Path, trials: Sequence[Trial], backend: str) -> list[Signal]:
+        """What is left in each output.
+
+        Raises:
+            NotEquivalent: the file does not run.
+        """
+        from converter.proof.fewer_bits.measure import signals
+        from converter.proof.verify import replaying
+
+        with replaying(file, **self._ports, backend=backend) as answer:
+            return signals(trials, answer(trials), self.report.outputs)
 
 
 def written(report: Report, path: Path) -> None:

@@ -15,6 +15,7 @@ from converter.terminal.arguments import (
     Examples,
     HtmlFile,
     Inputs,
+    LeastSignal,
     MaxBytes,
     ModelArgs,
     Normalise,
@@ -52,6 +53,7 @@ def verify(
     trust: Trust = False,
     max_bytes: MaxBytes = None,
     state: State = "refuse",
+    least_signal: LeastSignal = None,
     gradients: Annotated[
         bool, typer.Option("--gradients", help="Compare the gradients of all weights with the module's as well.")
     ] = False,
@@ -60,12 +62,13 @@ def verify(
     screen = Screen()
     check_outputs(report_file, html_file)
     from converter.options import backend_names
+    from converter.proof.fewer_bits.measure import HINT
     from converter.proof.guilt.saved_diff import guilty_layer
     from converter.proof.saved_model import verify_saved
     from converter.proof.verify import example_arrays
     from converter.report import Report
     from converter.terminal.quiet_tensorflow import import_backend
-    from passes.errors import NotEquivalent
+    from passes.errors import NotEquivalent, UsageError
 
     check_model(model)
     report = Report(source=reference, on_stage=screen.stage)
@@ -86,14 +89,26 @@ def verify(
         with report.stage("verify"):
             given = example_arrays(loaded, example_files(examples, normalise))
             verification, (report.inputs, report.outputs) = verify_saved(
-                model, loaded, examples=given, backends=backend_names(verify_on), trust=trust
+                model,
+                loaded,
+                examples=given,
+                backends=backend_names(verify_on),
+                least_signal=least_signal,
+                trust=trust,
             )
-            if not verification.passed and model.suffix == ".keras":
+            report.dtype_policy = verification.dtype_policy()
+            # Where fewer bits are allowed to differ everywhere, no layer can be told to be guilty.
+            if not verification.passed and model.suffix == ".keras" and verification.fewer is None:
                 import_backend()
                 verification.first_difference = guilty_layer(model, loaded, examples=given, trust=trust)
             report.verification = verification.to_dict()
             if not verification.passed:
-                raise NotEquivalent(verification.reason)
+                raise NotEquivalent(verification.reason, hint=HINT if verification.signals else None)
+        if gradients and verification.fewer is not None:
+            raise UsageError(
+                "Gradients are compared in float32, and the layers of this file compute with fewer bits.",
+                hint="Compare those of a file that was converted without --dtype-policy.",
+            )
         if gradients:
             with report.stage("gradients"):
                 _compare_gradients(model, loaded, report)

@@ -46,6 +46,7 @@ class Replayed:
         cases: the outputs of each case, or the message with which Keras stopped.
         seconds: what a call with the first case takes, where that was asked.
         draws: by noise layer, what it draws by itself: see replay_child.py.
+        policies: the dtype policies of its layers.
     """
 
     inputs: list[Named]
@@ -53,6 +54,7 @@ class Replayed:
     cases: list[list[Array] | str]
     seconds: float | None = None
     draws: dict[str, dict[str, Any]] = field(default_factory=dict)
+    policies: Sequence[str] = ()
 
 
 class Replay:
@@ -180,7 +182,8 @@ class Replay:
             taken, made = (
                 [(port["name"], tuple(port["shape"])) for port in answer[side]] for side in ("inputs", "outputs")
             )
-            return Replayed(taken, made, outcomes, answer.get("seconds"), answer.get("draws", {}))
+            draws, policies = answer.get("draws", {}), answer.get("policies", ())
+            return Replayed(taken, made, outcomes, answer.get("seconds"), draws, policies)
 
     def close(self) -> None:
         """End the process. Safe to call twice."""

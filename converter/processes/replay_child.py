@@ -9,7 +9,8 @@ Protocol: one JSON object per line. Once ready the child says {"ready": true, "b
 
     → {"model": "a.keras", "inputs": ["x", ...], "outputs": ["y", ...], "layers": "folder of keraport.layers",
        "cases": [{"inputs": "in0.npz", "outputs": "out0.npz"}, ...]}
-    ← {"ok": true, "inputs": [{"name": "x", "shape": [null, 224, 224, 3]}], "outputs": [...], "cases": [CASE, ...]}
+    ← {"ok": true, "inputs": [{"name": "x", "shape": [null, 224, 224, 3]}], "outputs": [...], "policies": ["float32"],
+       "cases": [CASE, ...]}
     ← {"ok": false, "message": ...}                            when the model does not load
 
 "outputs" is the order of a dictionary that the model returns; one without these names keeps Keras' own. A model that
@@ -114,6 +115,7 @@ def _answered(request: dict[str, Any], opened: _Opened) -> dict[str, Any]:
         return {"ok": True}
     model = opened.model(request)
     told: dict[str, Any] = {"inputs": _named(model.inputs), "outputs": _named(model.outputs)}
+    told["policies"] = _policies(model)
     noise = [model.get_layer(name) for name in request.get("noise", ())]
     if noise:
         told["draws"] = {layer.name: _measured(layer) for layer in noise}
@@ -170,6 +172,12 @@ def _module(path: str) -> Any:
 
 def _named(tensors: Iterable[Any]) -> list[dict[str, Any]]:
     return [{"name": tensor.name, "shape": list(tensor.shape)} for tensor in tensors]
+
+
+def _policies(model: Any) -> list[str]:
+    """The dtype policies of the layers; of what is no Keras model there are none."""
+    layers = model._flatten_layers(include_self=False) if hasattr(model, "_flatten_layers") else ()
+    return sorted({layer.dtype_policy.name for layer in layers})
 
 
 def _has_custom_layers(path: str) -> bool:

@@ -46,7 +46,7 @@ class Comparison:
         max_rel: max_abs over the greatest magnitude in the reference, the ratio that `rtol` bounds.
         rtol, atol, allowed: the tolerance, and what it comes to for this reference.
         by: what the verdict rests on: "tolerance", the output's own "spread" where that is small, the oracle's
-            "uncertainty", or steps of "quantisation".
+            "uncertainty", steps of "quantisation", or the "signal" that fewer bits have kept in all cases together.
         uncertainty: how far the oracle's own answers are apart; None where nobody had to ask.
         ill_conditioned: rounding alone does as much: this case says nothing about the output.
         spread: greatest minus smallest number of the reference, None for what is no float.

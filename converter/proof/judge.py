@@ -56,6 +56,14 @@ class Judge:
         """Whether each output moves by enough to be compared."""
         return not any(map(_is_still, trial.expected))
 
+    def is_decided_by_rounding(self, trial: Trial) -> bool:
+        """Whether rounding alone moves an output by so much that a difference would say nothing."""
+        noise = uncertainty(self.oracle, trial.feeds, trial.expected)
+        return any(
+            weighed(compare(array, array), array, own, self._most(name)).ill_conditioned
+            for name, array, own in zip(self._names, trial.expected, noise, strict=True)
+        )
+
     def unproven(self, trials: Sequence[Trial]) -> dict[str, str]:
         """The outputs that no trial moves, and by how much they do move."""
         found: dict[str, str] = {}

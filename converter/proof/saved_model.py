@@ -19,6 +19,8 @@ from converter.processes.exclusive import exclusive
 from converter.processes.replay import Named, Replay
 from converter.proof.cases import graph_inputs
 from converter.proof.compare import Tolerance
+from converter.proof.fewer_bits.measure import fewer_bits
+from converter.proof.fewer_bits.saved import verify_signal_on_all
 from converter.proof.oracle_for import oracle_for
 from converter.proof.random_numbers.drawn import noise_ports
 from converter.proof.verdict import Verification
@@ -41,13 +43,17 @@ def verify_saved(
     examples: Mapping[str, Array] | None = None,
     backends: Sequence[str] = (),
     tolerance: Tolerance | None = None,
+    least_signal: float | None = None,
     trust: bool = False,
 ) -> tuple[Verification, Ports]:
     """Verify a saved model, in the layout that its input shapes allow; where they allow both, in the one that passes.
 
+    A `.keras` file whose layers have a dtype policy of fewer bits is judged by the signal that it keeps.
+
     Args:
         backends: Keras backends, by default the one in KERAS_BACKEND.
         tolerance: for floating-point outputs, instead of the one of their dtype.
+        least_signal: what a file of fewer bits has to keep, in decibels, instead of what goes with its policy.
         trust: open the model with a Keras that has known holes.
 
     Returns:
@@ -56,6 +62,7 @@ def verify_saved(
     Raises:
         BadSource: this Keras must not open a file from elsewhere.
         NotEquivalent: the model takes other inputs than the reference.
+        UsageError: a least signal for a file of the source's bits, or none for one of which only the user knows it.
         ConversionError: the reference cannot be brought through the passes.
     """
     if not trust and saved.suffix == ".keras":
@@ -66,6 +73,7 @@ def verify_saved(
     turned = _ports(prepared.final, source)
     as_in_source: Ports = ([_unturned(p) for p in turned[0]], [_unturned(p) for p in turned[1]])
     opened = Replay.warm(backends[0]).replay(saved, [])
+    fewer = fewer_bits(opened.policies, least_signal)
     shapes = [shape for _, shape in opened.inputs]
     if saved.suffix != ".keras":  # they are called by names, and have them in any order
         named = dict(opened.inputs)
@@ -82,17 +90,18 @@ def verify_saved(
         )
     tried: list[tuple[Verification, Ports]] = []
     for ports in possible:
-        found = verify_on_all(
-            backends,
-            saved,
-            source=source,
-            oracle=oracle,
-            inputs=[*ports[0], *noise_ports(prepared.final, source.noise)],
-            outputs=ports[1],
-            examples=examples,
-            tolerance=tolerance,
-            normalised=prepared.normalised,
-        )
+        told: dict[str, Any] = {
+            "source": source,
+            "oracle": oracle,
+            "inputs": [*ports[0], *noise_ports(prepared.final, source.noise)],
+            "outputs": ports[1],
+            "examples": examples,
+            "normalised": prepared.normalised,
+        }
+        if fewer is None:
+            found = verify_on_all(backends, saved, **told, tolerance=tolerance)
+        else:
+            found = verify_signal_on_all(backends, saved, fewer, **told)
         tried.append((found, ports))
         if found.passed or ports == possible[-1]:
             break

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from converter.proof.compare import Comparison
+from converter.proof.fewer_bits.measure import FewerBits, Signal, told_of_policy, told_of_signals
 from converter.proof.random_numbers.drawn import Draw
 
 if TYPE_CHECKING:
@@ -123,6 +124,8 @@ class Verification:
         others: the same on other Keras backends.
         is_quick: one case only, without float64.
         draws: of a model that draws random numbers, what each layer draws by itself: in the cases they were inputs.
+        fewer: of a file with a dtype policy of fewer bits: what it has to keep, by which it is judged.
+        signals: what it keeps of each output that has a signal; not part of the report's verification.
     """
 
     oracle: str
@@ -140,6 +143,8 @@ class Verification:
     first: Mapping[str, Array] = field(default_factory=dict, repr=False)
     is_quick: bool = False
     draws: list[Draw] = field(default_factory=list)
+    fewer: FewerBits | None = None
+    signals: Sequence[Signal] = field(default=(), repr=False)
 
     @property
     def passed(self) -> bool:
@@ -209,6 +214,13 @@ class Verification:
         """Whether enough cases say something."""
         sound = sum(case.passed for case in self.cases)
         return sound >= min(ENOUGH, sum(not case.ill_conditioned for case in self.cases) or 1)
+
+    def dtype_policy(self) -> dict[str, Any] | None:
+        """What the report has of it; None where the file computes with the source's bits."""
+        if self.fewer is None:
+            return None
+        measured = [told_of_signals(each.backend, each.signals) for each in (self, *self.others) if each.signals]
+        return {**told_of_policy(self.fewer, is_proven_without=False), "measured": measured}
 
     def to_dict(self) -> dict[str, Any]:
         return {

@@ -102,7 +102,7 @@ def verify(
     with asking as answers:
         trials = make_trials(making, examples or {}, result.notes, proving=judge.proves)
         result.first = trials[0].feeds
-        result.oracle = _oracles([trial.by for trial in trials])
+        result.oracle = oracles([trial.by for trial in trials])
         outcomes = answers(trials)
         judged = [(trial, judge.case(trial, outcome)) for trial, outcome in zip(trials, outcomes, strict=True)]
         for again in making.redrawn([trial for trial, case in judged if case.ill_conditioned]):
@@ -152,7 +152,7 @@ def _counterexample(judged: Sequence[tuple[Trial, CaseResult]], inner: Inner | N
     return next(wrong, None)
 
 
-def _oracles(answers: Sequence[str]) -> str:
+def oracles(answers: Sequence[str]) -> str:
     """Who was asked, the most frequent first; with numbers where that differs from case to case."""
     counts = Counter(answers).most_common()
     if len(counts) == 1:

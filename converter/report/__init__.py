@@ -51,8 +51,9 @@ class Report:
         trainable_parameters: how many of these training changes: not running statistics, buffers and what is frozen.
         source_trainable_parameters: how many the source's module has; None where it is no module.
         peak_memory_bytes: the most that this process has held so far.
-        dtype_policy: its name, the least signal to noise in decibels, and what is left in each output on each backend,
-            which is empty where nothing was verified; None for the source's own bits.
+        dtype_policy: its name, the least signal to noise in decibels, what is left in each output on each backend,
+            which is empty where nothing was verified, and whether the model without it was proven; None for the
+            source's own bits.
         verification: `Verification.to_dict()`, or None where none took place.
         output: the file that was written.
         output_bytes: its size.

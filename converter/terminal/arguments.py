@@ -57,6 +57,10 @@ VerifyOn = Annotated[
     str | None,
     typer.Option("--verify-on", metavar="BACKENDS", help="Keras backends to verify on: tensorflow,jax,torch."),
 ]
+LeastSignal = Annotated[
+    float | None,
+    typer.Option("--min-signal", metavar="DB", help="What a file of fewer bits keeps. Default: 10 to 40 dB."),
+]
 FoldBatchnorm = Annotated[bool, typer.Option("--fold-batchnorm", help="Fold BatchNorm into the layer before it.")]
 Portable = Annotated[
     bool, typer.Option("--portable", help="Refuse what plain Keras cannot say, instead of a layer of keraport.layers.")

@@ -60,7 +60,8 @@ class Screen:
         """The outcome of a conversion or of a verification."""
         rows = [("Source", report.source)]
         if report.verification is not None:
-            rows.append(("Verified", _verdict(report.verification)))
+            by_signal = report.dtype_policy is not None and not report.dtype_policy["proven_without"]
+            rows.append(("Verified", _verdict(report.verification, by_signal=by_signal)))
             rows.append(("Oracle", report.verification["oracle"]))
         else:
             rows.append(("Verified", "no"))
@@ -141,13 +142,14 @@ class Screen:
             self.results.print(f"[bold]{name:<13}[/] {escape(value)}")
 
 
-def _verdict(verification: Mapping[str, Any]) -> str:
+def _verdict(verification: Mapping[str, Any], *, by_signal: bool) -> str:
     if not verification["passed"]:
         return f"NOT EQUIVALENT. {verification['reason']}"
     worst, count = verification["max_abs"], len(verification["cases"])
     error = "outputs equal" if worst is None else f"greatest error {worst:.2e}"
     how = ", quickly" if verification["mode"] == "quick" else ""
-    return f"yes: {error} over {count} case{'s' if count != 1 else ''}, on {verification['backend']}{how}"
+    yes = "yes, by the signal that it keeps" if by_signal else "yes"
+    return f"{yes}: {error} over {count} case{'s' if count != 1 else ''}, on {verification['backend']}{how}"
 
 
 def _policy(told: Mapping[str, Any]) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import zipfile
+import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -16,8 +17,9 @@ from typing import Any
 
 import numpy as np
 
+from converter.atomic_output import disk_problem
 from converter.temporary import temporary_folder
-from passes.errors import BadSource
+from passes.errors import BadSource, UsageError
 
 WEIGHTS = "model.weights.h5"
 
@@ -27,6 +29,7 @@ def read_variables(model: Path, paths: Iterable[str]) -> dict[str, np.ndarray]:
 
     Raises:
         BadSource: the file is no Keras model, or does not hold them.
+        UsageError: there is no room for them where temporary files are.
     """
     with _opened(model) as (_, file):
         return {path: dataset[...] for path, dataset in _located(file, paths, model).items()}
@@ -64,7 +67,13 @@ def _opened(model: Path, *, writable: bool = False) -> Iterator[tuple[Path, Any]
             with zipfile.ZipFile(model) as archive, archive.open(WEIGHTS) as source, weights.open("wb") as copy:
                 shutil.copyfileobj(source, copy)
             file = h5py.File(weights, "r+" if writable else "r")
-        except (KeyError, ValueError, zipfile.BadZipFile, OSError) as error:
+        except (KeyError, ValueError, EOFError, zlib.error, zipfile.BadZipFile, OSError) as error:
+            if (problem := disk_problem(error)) is not None:
+                place = Path(folder).parent
+                raise UsageError(
+                    f"There is no room in {place} to unpack the weights of {model.name}: {problem.strerror}.",
+                    hint="Make room there, or name another folder: TMPDIR=FOLDER.",
+                ) from error
             raise BadSource(f"{model.name} is no Keras model that can be read: {error}") from error
         with file:
             yield weights, file

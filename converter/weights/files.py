@@ -21,8 +21,10 @@ def read_state(path: Path, expected: Mapping[str, Any], *, trust: bool = False) 
     """The state_dict in a checkpoint, with the prefixes of training frameworks off its names.
 
     Raises:
-        BadSource: the file cannot be read safely, or holds no state_dict.
+        BadSource: there is none, it cannot be read safely, or holds no state_dict.
     """
+    if not path.exists():
+        raise BadSource(f"There is no checkpoint {str(path)!r}.")  # at once, not after torch is imported
     if path.suffix == ".safetensors" and path.is_file() and not is_sharded(path):
         return strip_prefixes(_read_safetensors(path), expected)
     return _read_with_torch(path, expected, trust=trust)
@@ -73,5 +75,6 @@ def write_state(state: Mapping[str, np.ndarray], target: Path) -> Path:
         else:
             import torch
 
-            torch.save({name: torch.from_numpy(array.copy()) for name, array in state.items()}, output.temporary)
+            with output.temporary.open("wb") as file:  # by its name, torch forgets why a disk takes no more
+                torch.save({name: torch.from_numpy(array.copy()) for name, array in state.items()}, file)
         return output.commit()

@@ -169,7 +169,20 @@ def _checked(told: Any, kept: Mapping[str, np.ndarray], path: Path) -> Record:
         others = {str(name): _sizes(shape) for name, shape in told.get("others", {}).items()}
         return Record(str(told["source"]), places, computed, others, kept)
     except (AttributeError, KeyError, TypeError, ValueError, IndexError) as error:
-        raise BadSource(f"The record of {path.name} was changed, and says nothing any more: {error!r}") from error
+        raise BadSource(
+            f"The record of {path.name} was changed, and cannot be followed any more: {_told(error)}.",
+            hint="Give the file that `keraport convert` wrote, or its report: --record FILE.",
+        ) from error
+
+
+def _told(error: Exception) -> str:
+    """What is wrong, for one who has edited it."""
+    match error:
+        case KeyError():
+            return f"there is no {error}"
+        case ValueError():
+            return str(error)
+    return "it is not built as conversions write it"
 
 
 def _place(entry: Mapping[str, Any]) -> Place:
@@ -186,5 +199,5 @@ def _place(entry: Mapping[str, Any]) -> Place:
 
 def _sizes(numbers: Any) -> tuple[int, ...]:
     if not all(isinstance(number, int) and 0 <= number < 2**40 for number in numbers):
-        raise ValueError(f"no sizes: {numbers}")
+        raise ValueError(f"{numbers} are no sizes")
     return tuple(numbers)

@@ -172,9 +172,10 @@ def _with_output_names(
 
 
 def _entry(tensor: keras.KerasTensor) -> Tree:
-    batch, *sizes = tensor.shape
-    shape: Expression = group("tuple", [Literal(size) for size in (sizes if batch is None else tensor.shape)])
-    parts: dict[int | str, Expression] = {0: shape} if batch is None else {"batch_shape": shape}
+    sizes = list(tensor.shape)
+    is_open = sizes[:1] == [None]  # the batch; a scalar has none
+    shape = group("tuple", [Literal(size) for size in sizes[is_open:]])
+    parts: dict[int | str, Expression] = {0: shape} if is_open else {"batch_shape": shape}
     if tensor.dtype != keras.config.floatx():
         parts["dtype"] = Literal(tensor.dtype)
     return Tree("call", "keras.Input", {**parts, "name": Literal(tensor.name)})

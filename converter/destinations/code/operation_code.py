@@ -73,6 +73,8 @@ def _of_numbers(operands: Sequence[Expression]) -> bool:
 def _subscript(value: Expression, index: Expression) -> Tree:
     several = isinstance(index, Tree) and index.kind in ("tuple", "list") and index.parts
     indices = index.placed if isinstance(index, Tree) and several else [index]
+    if len(indices) == 1 and isinstance(indices[0], Tree) and indices[0].kind == "slice":
+        indices = [*indices, Literal(Ellipsis)]  # by a slice alone Keras does not index a symbolic tensor
     return Tree("subscript", "", dict(enumerate([value, *indices])))
 
 

@@ -72,12 +72,15 @@ def give(layer: Any, reading: Reading) -> None:
 
 
 def path_of(layer: Any) -> str:
-    """Of a layer with variables: the names of those around it and its own."""
+    """Of a layer with variables: the names of those around it and its own. Of a variable: its own too."""
+    if isinstance(layer, keras.Variable):
+        return str(layer.path)
     return str(next(iter(own_variables(layer).values())).path.rpartition("/")[0])
 
 
 def likeness(layer: Any, reading: Reading) -> float:
-    """How much the names say the same: of queries, keys and values the kind first."""
+    """How much the names of a layer or a variable and of the source say the same: of queries, keys and values the kind
+    first."""
     wanted = _kind(path_of(layer))
     if reading.part is not None and reading.part[1] == 3:
         found: int | None = reading.part[0]
@@ -115,8 +118,8 @@ def difference(a: Array | None, b: Array) -> float:
 def instead(layer: Any, reading: Reading, own: Any) -> Any:
     """What the source has at this place, as the layer would give it."""
     parts = keras.tree.flatten(own)
-    made = reading.made
-    if made.size == int(np.prod(parts[0].shape)):
-        made = made.reshape(tuple(parts[0].shape))
+    if reading.made.size != int(np.prod(parts[0].shape)):
+        return own  # nothing that could go on from here
+    made = reading.made.reshape(tuple(parts[0].shape))
     parts[0] = activated(layer, keras.ops.convert_to_tensor(made, keras.backend.standardize_dtype(parts[0].dtype)))
     return keras.tree.pack_sequence_as(own, parts)

@@ -55,16 +55,23 @@ class Reading:
         variables: by their names.
         part: (i, n) where it is one of n parts of the source's last axis.
         lost: tensors of the source's layer that this one has no place for.
+        beside: layers of the source that this one stands for as well.
     """
 
     source: SourceLayer
     variables: Mapping[str, Held | Filled]
     part: tuple[int, int] | None = None
     lost: tuple[str, ...] = ()
+    beside: tuple[SourceLayer, ...] = ()
 
     @property
     def key(self) -> tuple[int, tuple[int, int] | None]:
         return self.source.number, self.part
+
+    @property
+    def keys(self) -> set[tuple[int, tuple[int, int] | None]]:
+        """Of all that it uses."""
+        return {self.key, *((source.number, None) for source in self.beside)}
 
     @property
     def made(self) -> Array:
@@ -78,7 +85,7 @@ class Reading:
 
 def readings(wanted: Mapping[str, Shape], source: SourceLayer) -> Iterator[Reading]:
     """Every way, the plainest first."""
-    pairs = _paired(wanted, source.tensors)
+    pairs = _alone(wanted, source) or _paired(wanted, source.tensors)
     if pairs is None:
         return
     lost = tuple(name for name in source.tensors if name not in pairs.values())
@@ -110,6 +117,15 @@ def _parts(
                 found[name] = Held(tensor, (take, *rest))
             else:
                 yield Reading(source, {**found, **filled}, (place, count))
+
+
+def _alone(wanted: Mapping[str, Shape], source: SourceLayer) -> dict[str, str | None] | None:
+    """A parameter and the one variable that may hold it, whatever both are called: a scale is often a gamma."""
+    if not source.is_parameter or len(wanted) != 1 or len(source.tensors) != 1:
+        return None
+    ((name, shape),) = wanted.items()
+    ((other, tensor),) = source.tensors.items()
+    return {name: other} if tensor.array.size == prod(shape) else None
 
 
 def _paired(wanted: Mapping[str, Shape], tensors: Mapping[str, Tensor]) -> dict[str, str | None] | None:

@@ -62,9 +62,15 @@ def _saved(model: Any, path: Path, *, alone: bool) -> Any:
         return keras.models.load_model(path)
     except Exception as error:  # whatever the classes of somebody's raise
         raise UsageError(
-            f"Keras does not load the model again: {error}",
+            f"Keras does not load the model again: {_cause(error)}",
             hint="Write its weights alone, -o OUT.weights.h5, or register its classes with Keras.",
         ) from error
+
+
+def _cause(error: Exception) -> str:
+    """What Keras says of the object that it does not make, without the configurations around it."""
+    innermost = str(error).rpartition("Exception encountered: ")[2].strip() or type(error).__name__
+    return innermost.partition(" Full object config")[0].splitlines()[0]
 
 
 def _outcome(porting: Porting) -> list[tuple[str, str]]:

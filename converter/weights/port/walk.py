@@ -12,12 +12,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import keras
-
 from converter.weights.port.calls import Array, Run, feed, first_array, intercepting, own_variables
+from converter.weights.port.flattening import flattened_otherwise
 from converter.weights.port.partners import Called, Matched, difference, give, instead, likeness, path_of, same
 from converter.weights.port.readings import Held, Reading, readings
 from converter.weights.port.sources import SourceLayer
+from converter.weights.port.tables import table_of, tables_of
 
 SAME_INPUT = 1e-3
 """Of the largest number: rounding adds up on the way."""
@@ -76,7 +76,7 @@ class Walk:
         if found is None:
             self.alone.append(layer)
             return call.make()
-        self._used.add(found.reading.key)
+        self._used |= found.reading.keys
         self.matched.append(found)
         return call.make() if found.is_equal else instead(layer, found.reading, call.make())
 
@@ -84,6 +84,7 @@ class Walk:
         possible = self._possible(call.layer)
         alike = [reading for reading in possible if same(call.given, reading.source.given, SAME_INPUT)]
         alike = [reading for reading in alike if reading.part is None] or alike  # any part fits: it is the last resort
+        alike = alike or list(flattened_otherwise(call.given, possible, SAME_INPUT))
         equal: dict[Any, Matched] = {}
         for reading in alike or self._next(call, possible):
             if reading.key not in equal and (tried := self._tried(call, reading)).made_same:
@@ -100,16 +101,10 @@ class Walk:
         return [reading for reading in plain[:LOOK_AHEAD] if reading.source.made.ndim == call.given.ndim]
 
     def _table(self, call: Called, possible: Sequence[Reading]) -> Matched | None:
-        """A parameter that is a layer in one model and a table in the other: its shape says which, then the order."""
-        looked_up = isinstance(call.layer, keras.layers.Embedding)
-        tables = [
-            reading
-            for reading in possible
-            if reading.source.is_table and _is_whole(reading) and (reading.source.is_parameter or not looked_up)
-        ]
-        if not tables:
+        """A parameter that is a layer in one model and a table in the other."""
+        best = table_of(call.layer, possible) or tables_of(call.layer, self._free(), self.told)
+        if best is None:
             return None
-        best = min(tables, key=lambda reading: (-likeness(call.layer, reading), reading.source.number))
         give(call.layer, best)
         return Matched(call.layer, best, True, True, 0.0, call.before)
 
@@ -132,11 +127,14 @@ class Walk:
         told = {self.told[variable.path] for variable in variables.values() if variable.path in self.told}
         return [
             reading
-            for source in self.sources
-            if (source.number, None) not in self._used and told <= {each.source for each in source.tensors.values()}
+            for source in self._free()
+            if told <= {each.source for each in source.tensors.values()}
             for reading in readings(wanted, source)
             if reading.key not in self._used
         ]
+
+    def _free(self) -> list[SourceLayer]:
+        return [source for source in self.sources if (source.number, None) not in self._used]
 
     def _tried(self, call: Called, reading: Reading) -> Matched:
         give(call.layer, reading)
@@ -164,8 +162,3 @@ def _is_plain(reading: Reading) -> bool:
     """No guess: the tensors of one layer, none of them turned."""
     held = [told for told in reading.variables.values() if isinstance(told, Held)]
     return reading.part is None and all(kind == "reshape" for told in held for kind, _ in told.steps)
-
-
-def _is_whole(reading: Reading) -> bool:
-    """All that the layer has is in the table, and nothing was made up."""
-    return reading.part is None and all(isinstance(told, Held) for told in reading.variables.values())

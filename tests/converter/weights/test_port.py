@@ -14,9 +14,11 @@ import torch
 from keras import layers, ops
 from torch import nn
 
+from converter.errors import UsageError
 from converter.options import Options
 from converter.sources import load
 from converter.weights.port.porting import Porting, port_weights
+from converter.weights.port.saving import _saved
 from tests.conftest import Keraport
 
 IMAGE = "x=float32[batch,3,16,16]"
@@ -222,6 +224,78 @@ def test_what_is_tied_in_the_source(tied: bool) -> None:
     porting = ported(Tied(), WORDS, keras.Model(ids, y))
     assert porting.is_equal and not porting.alone and not porting.unused
     assert held(porting).get("scores/kernel", held(porting)["table/embeddings"]) in ("tokens.weight", "end.weight")
+
+
+class Flat(nn.Module):
+    """Its product is given channels, rows, columns; a Keras model's rows, columns, channels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3, 4, 1)
+        self.fc = nn.Linear(64, 6)
+        self.scale = nn.Parameter(torch.ones(6))
+        self.shift = nn.Parameter(torch.zeros(6))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.fc(self.conv(x).tanh().flatten(1)) * self.scale + self.shift
+
+
+@keras.saving.register_keras_serializable("test_port")
+class Affine(layers.Layer):
+    """Two parameters of the source in one layer, the later one first."""
+
+    def build(self, shape: Any) -> None:
+        self.shift = self.add_weight(shape=(shape[-1],), name="shift")
+        self.scale = self.add_weight(shape=(shape[-1],), name="scale")
+
+    def call(self, x: Any) -> Any:
+        return x * self.scale + self.shift
+
+
+def test_axes_joined_in_another_order_and_two_parameters_in_one_layer() -> None:
+    image = keras.Input((16, 16, 3))
+    x = layers.Conv2D(4, 3, 4, activation="tanh")(layers.ZeroPadding2D(1)(image))
+    y = Affine(name="affine")(layers.Dense(6, name="scores")(layers.Flatten()(x)))
+    porting = ported(Flat(), IMAGE, keras.Model(image, y))
+    assert porting.is_equal and not porting.alone and not porting.unused and not porting.partings
+    rows = held(porting)
+    assert rows["affine/shift"] == "shift" and rows["affine/scale"] == "scale" and rows["scores/kernel"] == "fc.weight"
+
+
+class Scaled(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Linear(4, 4), nn.Linear(4, 4)
+        self.a, self.b = nn.Parameter(torch.ones(4)), nn.Parameter(torch.ones(4))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.second(self.first(x) * self.a) * self.b
+
+
+class Gamma(layers.Layer):
+    """What Keras calls the scale of a norm, alone."""
+
+    def build(self, shape: Any) -> None:
+        self.gamma = self.add_weight(shape=(shape[-1],), name="gamma")
+
+    def call(self, x: Any) -> Any:
+        return x * self.gamma
+
+
+def test_a_scale_that_is_called_gamma() -> None:
+    x = keras.Input((4,))
+    y = Gamma(name="one")(layers.Dense(4, name="first")(x))
+    y = Gamma(name="two")(layers.Dense(4, name="second")(y))
+    porting = ported(Scaled(), "x=float32[batch,4]", keras.Model(x, y))
+    assert porting.is_equal and not porting.unused
+    assert held(porting)["one/gamma"] == "a" and held(porting)["two/gamma"] == "b"
+
+
+def test_a_class_that_keras_does_not_know_is_named(tmp_path: Path) -> None:
+    x = keras.Input((4,))
+    model = keras.Model(x, Gamma(name="one")(x))
+    with pytest.raises(UsageError, match=r"again: Could not locate class 'Gamma'[^{]*$"):
+        _saved(model, tmp_path / "m.keras", alone=False)
 
 
 WORKSHOP = """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,13 @@ import torch
 import converter
 from converter.cli import main
 from converter.errors import NotEquivalent, UsageError
-from converter.options import DTYPE_POLICIES
-from converter.proof.quantised import _signal
+from converter.options import DTYPE_POLICIES, Options
+from converter.proof.fewer_bits.measure import FewerBits, _signal, fewer_bits
+from converter.proof.saved_model import verify_saved
+from converter.sources import load
+from tests.conftest import Keraport
 
+MODELS_FOLDER = Path(__file__).parents[4] / "models"
 PURE = [name for name in DTYPE_POLICIES if not name.startswith("mixed")]
 
 
@@ -175,9 +180,96 @@ def test_onnx2tf_has_none(tmp_path: Path) -> None:
 
 
 def test_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path = Path(__file__).parents[4] / "models"
-    told = ["models.digits:build", "--checkpoint", str(path / "digits.safetensors"), "--dtype-policy", "mixed_bfloat16"]
+    told = ["models.digits:build", "--checkpoint", str(MODELS_FOLDER / "digits.safetensors")]
+    told += ["--dtype-policy", "mixed_bfloat16"]
     files = ["-o", str(tmp_path / "m.keras"), "--html", str(tmp_path / "m.html")]
     assert main(["convert", *told, "--input", "image=float32[batch,1,8,8]", *files]) == 0
     assert "dB of signal to noise in" in capsys.readouterr().out
     assert "Signal to noise" in (tmp_path / "m.html").read_text()
+
+
+DIGITS = ("models.digits:build", "--checkpoint", MODELS_FOLDER / "digits.safetensors")
+SPEC = ("--input", "image=float32[batch,1,8,8]")
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "float16"])
+def test_a_file_that_exists_is_judged_by_the_same_measure(policy: str, tmp_path: Path, keraport: Keraport) -> None:
+    told, reports = (*DIGITS, *SPEC), [tmp_path / "a.json", tmp_path / "b.json"]
+    files = ("-o", tmp_path / "m.keras", "--report", reports[0])
+    assert keraport("convert", *told, "--dtype-policy", policy, *files).code == 0
+    ran = keraport("verify", tmp_path / "m.keras", *told, "--report", reports[1], "--html", tmp_path / "b.html")
+    assert ran.code == 0, ran.err
+    assert "yes, by the signal that it keeps" in ran.out and f"{policy}: " in ran.out
+    first, again = (json.loads(each.read_text())["dtype_policy"] for each in reports)
+    assert (first.pop("proven_without"), again.pop("proven_without")) == (True, False)
+    (ours,), (theirs,) = (told.pop("measured")[0]["outputs"] for told in (first, again))
+    assert first == again == {"name": policy, "least_signal": DTYPE_POLICIES[policy]}
+    assert ours["snr_db"] == theirs["snr_db"]  # to the last decimal: the same cases, the same measure
+    verification = json.loads(reports[1].read_text())["verification"]
+    assert {output["by"] for case in verification["cases"] for output in case["outputs"]} == {"signal"}
+    assert verification["export"]["passed"] and not verification["precision"]
+    assert "judged by how much of the signal" in (tmp_path / "b.html").read_text()
+
+
+def test_a_file_that_exists_and_keeps_too_little(tmp_path: Path, keraport: Keraport) -> None:
+    path, told = tmp_path / "m.keras", (*DIGITS, *SPEC)
+    assert keraport("convert", *told, "--dtype-policy", "mixed_bfloat16", "-o", path, "--no-verify").code == 0
+    ran = keraport("verify", path, *told, "--min-signal", "90")
+    assert ran.code == 3 and "dB of signal to noise, 90 are asked for" in ran.err and "first difference" not in ran.err
+    other = keraport("verify", path, DIGITS[0], "--random-weights", "0", *SPEC)  # the weights of nobody
+    assert other.code == 3 and "dB of signal to noise, 10 are asked for" in other.err
+    ran = keraport("verify", path, *told, "--gradients")
+    assert ran.code == 1 and "Gradients are compared in float32" in ran.err
+
+
+def test_a_file_of_all_bits_has_to_be_equal(tmp_path: Path, keraport: Keraport) -> None:
+    path, told = tmp_path / "m.keras", (*DIGITS, *SPEC)
+    assert keraport("convert", *told, "-o", path, "--no-verify").code == 0
+    ran = keraport("verify", path, *told, "--min-signal", "10")
+    assert ran.code == 1 and "here none has" in ran.err
+    model = keras.models.load_model(path)
+    model.quantize("int8")
+    model.save(tmp_path / "int8.keras")
+    ran = keraport("verify", tmp_path / "int8.keras", *told)
+    assert ran.code == 0 and "int8_from_float32: " in ran.out, ran.err
+
+
+@pytest.mark.parametrize(
+    ("policies", "asked", "found"),
+    [
+        (["float32"], None, None),
+        (["float32", "int32", "mixed_float16"], None, FewerBits("mixed_float16", 25.0)),
+        (["bfloat16", "float16"], None, FewerBits("bfloat16, float16", 10.0)),
+        (["int8_from_mixed_bfloat16"], None, FewerBits("int8_from_mixed_bfloat16", 15.0)),
+        (["int4/128_from_float32"], 3.0, FewerBits("int4/128_from_float32", 3.0)),
+    ],
+)
+def test_what_policies_have_to_keep(policies: list[str], asked: float | None, found: FewerBits | None) -> None:
+    assert fewer_bits(policies, asked) == found
+
+
+def test_nobody_knows_what_four_bits_keep() -> None:
+    with pytest.raises(UsageError, match=r"int4/128 have to keep is not known"):
+        fewer_bits(["int4/128_from_float32"], None)
+
+
+def test_whole_numbers_are_not_judged_beside_others(tmp_path: Path) -> None:
+    """The greatest of scores that are almost one may be another; alone it has to be the same."""
+
+    class Best(torch.nn.Module):
+        def __init__(self, alone: bool) -> None:
+            super().__init__()
+            self.fc, self.alone = torch.nn.Linear(6, 64), alone
+
+        def forward(self, x: torch.Tensor) -> Any:
+            scores = self.fc(x)
+            return scores.argmax(-1) if self.alone else (scores, scores.argmax(-1))
+
+    torch.manual_seed(0)
+    for alone in (False, True):
+        module, x = Best(alone).eval(), torch.randn(512, 6)
+        converter.convert(module, tmp_path / "m.keras", example_inputs=x, dtype_policy="mixed_bfloat16", verify=False)
+        source = load(module, Options(example_inputs=x))
+        found, _ = verify_saved(tmp_path / "m.keras", source, examples={"x": x.numpy()})
+        assert found.passed != alone and bool(found.signals) != alone
+        assert ("whole numbers" in str(found.unproven)) != alone

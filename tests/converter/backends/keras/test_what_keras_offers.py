@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -73,6 +74,9 @@ def saved(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     return path, x
 
 
+WITH_LORA = (keras.layers.Dense, keras.layers.EinsumDense, keras.layers.Embedding)
+
+
 def computed(model: Any, x: Array) -> Array:
     return np.asarray(keras.ops.convert_to_numpy(model(x, training=False)))
 
@@ -94,6 +98,8 @@ def test_lora(saved: tuple[Path, Array], tmp_path: Path) -> None:
             layer.trainable = False
     for layer in layers:
         layer.enable_lora(2)
+    every = [layer for layer in model._flatten_layers() if isinstance(layer, WITH_LORA)]
+    assert every and all(layer.lora_enabled for layer in every)
     np.testing.assert_allclose(computed(model, x), wanted, rtol=1e-5, atol=1e-5)
     assert all("lora" in v.path or "bias" in v.path for v in model.trainable_variables)
     kept = {v.path: keras.ops.convert_to_numpy(v).copy() for v in model.variables if v.path.endswith("kernel")}
@@ -135,6 +141,28 @@ def test_a_clone_and_a_summary(saved: tuple[Path, Array]) -> None:
 def test_a_picture(saved: tuple[Path, Array]) -> None:
     model = keras.models.load_model(saved[0])
     assert "Dense" in keras.utils.model_to_dot(model, expand_nested=True, show_shapes=True).to_string()
+
+
+@pytest.mark.skipif(importlib.util.find_spec("pydot") is None, reason="pydot is not installed")
+@pytest.mark.skipif(shutil.which("dot") is None, reason="Graphviz is not installed")
+def test_a_picture_as_a_file(saved: tuple[Path, Array], tmp_path: Path) -> None:
+    model = keras.models.load_model(saved[0])
+    keras.utils.plot_model(model, tmp_path / "m.png", expand_nested=True, show_shapes=True, show_layer_names=True)
+    assert (tmp_path / "m.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.skipif(importlib.util.find_spec("tensorboard") is None, reason="TensorBoard is not installed")
+def test_a_board_of_the_training(saved: tuple[Path, Array], tmp_path: Path) -> None:
+    """Losses, the graph with its nests, and a histogram of each weight under the name that it has kept."""
+    path, x = saved
+    model = keras.models.load_model(path)
+    model.compile("sgd", "mse")
+    board = keras.callbacks.TensorBoard(tmp_path, histogram_freq=1, write_graph=True)
+    model.fit(x, computed(model, x) + 1, epochs=2, verbose=0, callbacks=[board])
+    events = b"".join(file.read_bytes() for file in tmp_path.rglob("*.tfevents*"))
+    assert b"epoch_loss" in events and b"keras" in events
+    tags = [v.path.encode() for v in model.trainable_variables]
+    assert tags and all(tag in events for tag in tags)
 
 
 DEVICES = """

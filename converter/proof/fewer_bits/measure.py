@@ -1,27 +1,43 @@
 """A file with fewer bits than its source: how much of the signal is left, and how often the greatest entry is the
-same."""
+same. There is this one measure: for files that are written, and for those that were there before."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from converter.destinations.quantise import KINDS
+from converter.options import DTYPE_POLICIES
 from converter.ports import Port, to_source
 from converter.proof.cases import feeds, lengths_of, plan
 from converter.proof.oracle import Oracle
 from converter.proof.trials import Trial
-from converter.proof.verify import replaying
 from converter.sources import Source
-from passes.errors import NotEquivalent
+from passes.errors import NotEquivalent, UsageError
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
 CASES = 3
 MOST_CASES = 16
+
+LEAST: Mapping[str, float] = {**DTYPE_POLICIES, "int8": KINDS["int8"]}
+"""Decibels by what layers compute with."""
+
+FROM = "_from_"
+"""In the names of Keras' policies of quantised layers: int8_from_float32."""
+
+HINT = "Take a policy of more bits, or ask for less: --min-signal DB."
+
+
+@dataclass(frozen=True)
+class FewerBits:
+    """The dtype policy that layers compute with, and the decibels of signal to noise that every output has to keep."""
+
+    policy: str
+    least: float
 
 
 @dataclass(frozen=True)
@@ -42,6 +58,22 @@ class Signal:
         return {"name": self.name, "snr_db": finite, "agreement": self.agreement}
 
 
+def told_of_policy(fewer: FewerBits, *, is_proven_without: bool) -> dict[str, Any]:
+    """What a report has of a dtype policy, nothing measured yet.
+
+    Args:
+        is_proven_without: the same model without the policy is equal to its source. Of a file that was there before
+            there is no such model.
+    """
+    least = fewer.least
+    return {"name": fewer.policy, "least_signal": least, "measured": [], "proven_without": is_proven_without}
+
+
+def told_of_signals(backend: str, found: Sequence[Signal]) -> dict[str, Any]:
+    """What the report has of it for each backend."""
+    return {"backend": backend, "outputs": [signal.to_dict() for signal in found]}
+
+
 def sampled(source: Source, oracle: Oracle, given: Sequence[Mapping[str, Array]]) -> list[Trial]:
     """What to measure with: inputs of the kind that a file was calibrated with; without any they are drawn."""
     cases = plan(source.asked)[:CASES]
@@ -50,22 +82,40 @@ def sampled(source: Source, oracle: Oracle, given: Sequence[Mapping[str, Array]]
     return [Trial(cases[0], each, oracle.run(each)) for each in chosen]
 
 
-def signals(
-    saved: Path,
-    trials: Sequence[Trial],
-    *,
-    inputs: Sequence[Port],
-    outputs: Sequence[Port],
-    source: Source,
-    backend: str,
-) -> list[Signal]:
+def fewer_bits(policies: Sequence[str], least: float | None) -> FewerBits | None:
+    """What a model of layers with these policies has to keep; None where none of them loses anything.
+
+    Args:
+        policies: by name.
+        least: what was asked for, instead of what goes with the policy.
+
+    Raises:
+        UsageError: something was asked for and nothing can be lost, or only the user can tell what has to be kept.
+    """
+    lossy = [name for name in policies if name in DTYPE_POLICIES or FROM in name]
+    if not lossy:
+        if least is None:
+            return None
+        raise UsageError(
+            "A least signal is for .keras files whose layers have a dtype policy of fewer bits; here none has.",
+            hint="Leave --min-signal out: the outputs are to be equal.",
+        )
+    kinds = [name.partition(FROM)[0] for name in lossy]
+    unknown = next((kind for kind in kinds if kind not in LEAST), None)
+    if least is None and unknown is not None:
+        raise UsageError(f"What layers of {unknown} have to keep is not known.", hint="Say it: --min-signal DB.")
+    return FewerBits(", ".join(lossy), min(LEAST[kind] for kind in kinds) if least is None else least)
+
+
+def signals(trials: Sequence[Trial], answers: Sequence[list[Array] | str], outputs: Sequence[Port]) -> list[Signal]:
     """What is left in each floating-point output.
+
+    Args:
+        answers: what the file makes of the trials, axes as the model has them.
 
     Raises:
         NotEquivalent: the file does not run.
     """
-    with replaying(saved, inputs, outputs, source, backend) as answer:
-        answers = answer(trials)
     failure = next((answer for answer in answers if isinstance(answer, str)), None)
     if failure is not None:
         raise NotEquivalent(f"The file with fewer bits does not run: {failure}")
