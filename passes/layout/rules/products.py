@@ -70,7 +70,7 @@ def matmul(walk: Walk, node: ir.Node) -> None:
     """A product of two live tensors: MatMul where both lie plain, else Einsum, which names axes and moves none."""
     a, b = (walk.view(operand(node, i)) for i in (0, 1))
     result = None
-    if a.rank == b.rank >= 2 and not (a.is_plain and b.is_plain) and walk.is_live(a, b):
+    if min(a.rank, b.rank) >= 2 and not (a.is_plain and b.is_plain) and walk.is_live(a, b):
         result = contract(walk, a, b)
     if result is None:
         default(walk, node)
@@ -79,14 +79,19 @@ def matmul(walk: Walk, node: ir.Node) -> None:
 
 
 def contract(walk: Walk, a: View, b: View) -> View | None:
-    """[…, M, K] · [K, N] as an Einsum of the bases, with a letter for every axis of a base; None where one broadcasts.
+    """[…, M, K] · [K, N] as an Einsum of the bases, with a letter for every axis of a base; None where they do not fit.
 
-    Attention over windows of an image is a product over four axes at once: the windows need not be cut out.
+    Attention over windows of an image is a product over four axes at once: the windows need not be cut out. An axis
+    along which one of the two broadcasts is a letter of the other alone: keys of one head need not be repeated.
     """
-    a, b = _without_units(walk, a), _without_units(walk, b)
-    if a.dims[:-2] != b.dims[:-2] or a.dims[-1] != b.dims[-2]:
+    rank = max(a.rank, b.rank)
+    a, b = (_without_units(walk, View(view.base, ((),) * (rank - view.rank) + view.axes)) for view in (a, b))
+    broadcast = [i for i in range(rank - 2) if a.dims[i] != b.dims[i]]
+    if a.dims[-1] != b.dims[-2] or not all(a.dims[i].is_one or b.dims[i].is_one for i in broadcast):
         return None
-    shared = [*((i, i) for i in range(a.rank - 2)), (a.rank - 1, b.rank - 2)]
+    for i in broadcast:
+        a, b = (_unnamed(walk, view, i) if view.dims[i].is_one else view for view in (a, b))
+    shared = [*((i, i) for i in range(rank - 2) if i not in broadcast), (rank - 1, rank - 2)]
     for i, j in shared:
         pair = _same_cut(walk, a, b, i, j)
         if pair is None:
@@ -100,10 +105,13 @@ def contract(walk: Walk, a: View, b: View) -> View | None:
     of_b: dict[int, str] = {}
     for i, j in shared:
         of_b.update((atom_b, of_a[atom_a]) for atom_a, atom_b in zip(a.axes[i], b.axes[j], strict=True))
-    of_b.update((atom, next(letters)) for atom in b.axes[-1])
+    of_b.update((atom, next(letters)) for atom in b.atoms() if atom not in of_b)
     spelled_a, spelled_b = ("".join(names[x] for x in sorted(names)) for names in (of_a, of_b))
     groups = [[of_a[x] for x in group] for group in a.axes[:-1]] + [[of_b[x] for x in b.axes[-1]]]
-    order = _like_values(a, b, of_b, groups[-2]) or [letter for group in groups for letter in group]
+    for i in broadcast:
+        groups[i] = groups[i] or [of_b[x] for x in b.axes[i]]
+    others = [of_a[x] for i in broadcast for x in a.axes[i]]
+    order = _like_values(a, b, of_b, groups[-2], others) or [letter for group in groups for letter in group]
     size = dict(zip(spelled_b, dims_of(b.base), strict=True)) | dict(zip(spelled_a, dims_of(a.base), strict=True))
     equation = f"{spelled_a},{spelled_b}->{''.join(order)}"
     out = walk.emit("Einsum", [a.base, b.base], [size[x] for x in order], {"equation": equation})
@@ -153,13 +161,20 @@ def _cut(walk: Walk, view: View, axis: int, sizes: Sequence[Dim]) -> View | None
     return result if [dims_of(result.base)[x] for x in joined] == list(sizes) else None
 
 
-def _like_values(a: View, b: View, of_b: dict[int, str], rows: Sequence[str]) -> list[str] | None:
-    """Where attention weights meet values that lie permuted, the result lies as the values do, rows for columns."""
+def _like_values(
+    a: View, b: View, of_b: dict[int, str], rows: Sequence[str], others: Sequence[str]
+) -> list[str] | None:
+    """Where attention weights meet values that lie permuted, the result lies as the values do, rows for columns.
+
+    Heads that share the values of one are beside the rows, `others`.
+    """
     inner = b.axes[-2]
     if b.is_plain or a.atoms() != sorted(a.atoms()) or len(inner) != len(rows):
         return None
     replaced = dict(zip((of_b[x] for x in inner), rows, strict=True))
-    return [replaced.get(of_b[x], of_b[x]) for x in sorted(of_b)]
+    order = [replaced.get(of_b[x], of_b[x]) for x in sorted(of_b)]
+    place = max(map(order.index, rows)) + 1
+    return [*order[:place], *others, *order[place:]]
 
 
 @rule("Einsum")
