@@ -93,7 +93,7 @@ def _lookup(node: ir.Node, order: Order) -> Turn | None:
     table, indices = node.inputs[0], node.inputs[1]
     if table is None or table.const_value is None or indices is None or len(table.uses()) != 1:
         return None
-    if len(sizes_of(table)) != 2 or node.attributes["axis"].as_int() or indices.const_value is not None:
+    if len(sizes_of(table)) != 2 or node.attributes.get_int("axis", 0) != 0 or indices.const_value is not None:
         return None
     last = len(order) - 1
     return Turn([(1, 0), None], {"axis": 1}) if order == (last, *range(last)) else None
@@ -113,4 +113,4 @@ def _concat(node: ir.Node, order: Order) -> Turn | None:
 def _expand(node: ir.Node, order: Order) -> Turn | None:
     """What it takes a size from stays."""
     shape = node.attributes["shape"].as_ints()
-    return Turn([order, None][: len(node.inputs)], {"shape": [shape[axis] for axis in order]})
+    return Turn([order, None][: len(node.inputs)], {"shape": [shape[axis] for axis in order]}, is_light=True)
