@@ -138,7 +138,6 @@ def pipeline(
         # After everything that recognises patterns: they are written in the source's axes.
         ("Layout", lambda: Layout(layout)),
         ("RemoveUnused", RemoveUnused),  # the layout needs inferred shapes only: shape arithmetic is dead now
-        # After what is read by nobody is gone; before FuseEmbeddings: a lookup by columns is none.
         ("TakeBackTransposes", TakeBackTransposes),
         ("DropKeepdims", DropKeepdims),
         ("ShareWeights", ShareWeights),  # after the layout, which looks at weights in its own way

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 import onnx_ir as ir
 
-from passes.dims.product import dims_of
+from passes.dims.product import dims_of, product
 from passes.graph.match import reader
-from passes.layout.rules.along_axes import default, on_single_axes, without
+from passes.layout.rules.along_axes import default, on_single_axes
 from passes.layout.walk.axes_view import View, plain
 from passes.layout.walk.registry import rule
 from passes.layout.walk.walk import Walk, constant_of, operand
@@ -17,27 +17,27 @@ from passes.layout.walk.walk import Walk, constant_of, operand
 
 @rule("Gather")
 def gather(walk: Walk, node: ir.Node) -> None:
-    """Of a live tensor by constant indices, a scalar takes the axis away and a vector keeps it. Of a constant table,
+    """Of a live tensor the axes of the indices, as many as there are, take the place of the axis. Of a constant table,
     the indices are looked up as they lie."""
     x, indices = operand(node, 0), operand(node, 1)
-    rank, index_rank = len(dims_of(x)), len(dims_of(indices))
-    axis = node.attributes.get_int("axis", 0) % rank
-    if x.const_value is not None and indices.const_value is None:
-        walk.views[node.outputs[0]] = _looked_up(walk, x, walk.view(indices), axis)
+    axis = node.attributes.get_int("axis", 0) % len(dims_of(x))
+    if x.const_value is not None:
+        if indices.const_value is None:
+            walk.views[node.outputs[0]] = _looked_up(walk, node, walk.view(indices), axis)
+        else:
+            default(walk, node)
         return
-    if x.const_value is not None or index_rank > 1:
-        default(walk, node)
+    view, count = walk.view(x), len(dims_of(indices))
+    if not view.axes[axis] and product(dims_of(indices)).is_one:  # the one element along an axis of 1
+        walk.views[node.outputs[0]] = View(view.base, (*view.axes[:axis], *((),) * count, *view.axes[axis + 1 :]))
         return
-    view, (base_axis,) = on_single_axes(walk, x, [axis])
-    dims = list(dims_of(view.base))
-    if index_rank:
-        dims[base_axis] = dims_of(node.outputs[0])[axis]
-        axes = view.axes
-    else:
-        del dims[base_axis]
-        axes = without(view, [axis])
-    out = walk.emit("Gather", [view.base, walk.plain(indices)], dims, {"axis": base_axis})
-    walk.views[node.outputs[0]] = View(out, axes)
+    view, (place,) = on_single_axes(walk, x, [axis])
+    before, after = dims_of(view.base)[:place], dims_of(view.base)[place + 1 :]
+    dims = [*before, *dims_of(node.outputs[0])[axis : axis + count], *after]
+    out = walk.emit("Gather", [view.base, walk.plain(indices)], dims, {"axis": place})
+    axes = [tuple(a if a < place else a + count - 1 for a in group) for group in view.axes]
+    axes[axis : axis + 1] = [(place + i,) for i in range(count)]
+    walk.views[node.outputs[0]] = View(out, tuple(axes))
 
 
 @rule("GatherND")
@@ -76,14 +76,12 @@ def gather_elements(walk: Walk, node: ir.Node) -> None:
 
 
 def _wanted_order(node: ir.Node, data: View) -> tuple[int, ...] | None:
-    """The order in which the result of a product is looked up where a Transpose alone reads what is found.
+    """The order in which the result of a product is looked up where it is transposed then.
 
     So what positions of keys give is beside what those of queries give. The product gives its result in any order.
     """
-    product, after = data.base.producer(), reader(node.outputs[0])
-    if product is None or product.op_type != "Einsum" or after is None or after.op_type != "Transpose":
-        return None
-    return tuple(after.attributes["perm"].as_ints())
+    product = data.base.producer()
+    return None if product is None or product.op_type != "Einsum" else _order_after(node)
 
 
 def _laid(walk: Walk, view: View) -> View:
@@ -110,13 +108,25 @@ def _look_up_in_part(walk: Walk, node: ir.Node, longer: Sequence[int]) -> None:
     walk.views[node.outputs[0]] = plain(out)
 
 
-def _looked_up(walk: Walk, table: ir.Value, indices: View, axis: int) -> View:
+def _looked_up(walk: Walk, node: ir.Node, indices: View, axis: int) -> View:
+    """The indices as they lie, among the other axes of the table. Columns that come first are looked up in columns."""
+    table, rank = operand(node, 0), len(dims_of(node.outputs[0]))
+    is_turned = axis == 0 and len(dims_of(table)) == 2 and _order_after(node) == (rank - 1, *range(rank - 1))
+    if is_turned and len(table.uses()) == 1:
+        table, axis = walk.view_weight(table, [("transpose", (1, 0))]), 1
     rows = dims_of(table)
-    out = walk.emit(
-        "Gather", [table, indices.base], [*rows[:axis], *dims_of(indices.base), *rows[axis + 1 :]], {"axis": axis}
-    )
-    before = [(a,) for a in range(axis)]
+    dims = [*rows[:axis], *dims_of(indices.base), *rows[axis + 1 :]]
+    out = walk.emit("Gather", [table, indices.base], dims, {"axis": axis})
     found = [tuple(a + axis for a in group) for group in indices.axes]
-    first_after = axis + len(dims_of(indices.base))
-    after = [(a + first_after,) for a in range(len(rows) - axis - 1)]
-    return View(out, (*before, *found, *after))
+    others = [(a,) for a in range(len(dims)) if not axis <= a < axis + len(dims_of(indices.base))]
+    if table is not operand(node, 0):
+        return View(out, (*found, *others))
+    return View(out, (*others[:axis], *found, *others[axis:]))
+
+
+def _order_after(node: ir.Node) -> tuple[int, ...] | None:
+    """The order of axes in which a Transpose hands on the result, where nothing else reads it."""
+    after = reader(node.outputs[0])
+    if after is None or after.domain != "" or after.op_type != "Transpose":
+        return None
+    return tuple(after.attributes["perm"].as_ints())

@@ -84,3 +84,55 @@ def test_broadcast(a: str, b: str, out: str, turned: str) -> None:
     text = f"""g (float[{",".join(inputs["a"])}] a, float[{",".join(inputs["b"])}] b) => (float[{out}] y) {{
         {lines[0]} {lines[1]} y = MatMul(as, bs) }}"""
     check_onnx(text, sizes=SIZES, layout="source")
+
+
+SEQUENCE_FIRST = """g (float[b,t,4] x, float[b,t] seen, float[4,2,3] p, float[2,3,4] r) => (float[b,t,4] y)
+    <int64[2] outer = {0, 3}, int64[2] behind = {2, 3}, float big = {9}> {
+    s = Transpose<perm=[1,0,2]>(x) m = Transpose<perm=[1,0]>(seen)
+    q = Einsum<equation="ibh,hnd->ibnd">(s, p) k = Sin(q) v = Cos(q)
+    scores = Einsum<equation="ibnd,jbnd->bnij">(q, k)
+    columns = Unsqueeze(m, outer) near = Einsum<equation="ibh,jbh->ij">(s, s) apart = Unsqueeze(near, behind)
+    pairs = Add(columns, apart) hidden = Einsum<equation="ijbn->bnij">(pairs) off = Mul(hidden, big)
+    masked = Sub(scores, off) w = Softmax<axis=3>(masked) o = Einsum<equation="bnij,jbnd->ibnd">(w, v)
+    out = Einsum<equation="ibnd,ndh->ibh">(o, r) sum = Add(out, s) y = Transpose<perm=[1,0,2]>(sum) }"""
+
+
+def test_the_sequence_before_the_batch() -> None:
+    """Einsum gives what it computes as its operands lie, and a mask is made as the first that has two of its axes."""
+    checked = check_onnx(SEQUENCE_FIRST, sizes={"b": (1, 3), "t": (1, 5)}, layout="source")
+    assert count_transposes(checked.model) == 0
+
+
+@pytest.mark.parametrize(
+    ("equation", "b", "sizes"),
+    [
+        ("ibh,jbh->bij", "b,t,4", "b,t,t"),
+        ("ibh,jbh->ijb", "b,t,4", "t,t,b"),
+        ("ibh,bih->hib", "t,b,4", "4,t,b"),
+        ("ibh,kbh->ibk", "b,t,4", "t,b,t"),
+    ],
+)
+def test_letters_in_another_order(equation: str, b: str, sizes: str) -> None:
+    text = f"""g (float[b,t,4] x, float[{b}] z) => (float[{sizes}] y) {{
+        s = Transpose<perm=[1,0,2]>(x) u = Transpose<perm=[1,0,2]>(z) e = Einsum<equation="{equation}">(s, u)
+        y = Sin(e) }}"""
+    check_onnx(text, sizes={"b": (2, 3), "t": (1, 5)}, layout="source")
+
+
+@pytest.mark.parametrize(
+    ("other", "sizes"),
+    [
+        ("b,1,t,5", "b,4,t,5"),
+        ("b,1,1,5", "b,4,t,5"),
+        ("1,4,1,5", "b,4,t,5"),
+        ("b,4,5,1", "b,4,5,t"),
+        ("3,1,1,5", "3,4,t,5"),
+    ],
+)
+def test_neither_has_all_axes(other: str, sizes: str) -> None:
+    """The one that is moved leads, and its new axes are where they are in the value."""
+    first, at = "1,t,4" if other.startswith("3") else "b,t,4", 2 if sizes.endswith("t") else 3
+    text = f"""g (float[{first}] x, float[{other}] z) => (float[{sizes}] y) <int64[1] at = {{{at}}}> {{
+        s = Transpose<perm=[0,2,1]>(x) c = Sin(s) u = Unsqueeze(c, at) m = Mul(u, z) w = Softmax<axis=2>(m)
+        y = Add(w, m) }}"""
+    check_onnx(text, sizes={"b": (1, 3), "t": (1, 6)}, layout="source")
