@@ -61,11 +61,13 @@ def _grown(walk: Walk, inputs: list[ir.Value], output: ir.Value) -> View | None:
     """Where no operand has all axes, a permuted one leads with those that it lacks: a view of what the result will be.
 
     [b, c, t, 1] on a base [b, t, c] with [1, c, 1, n] gives [b, t, c, n]. A new axis is in front of the one that it is
-    in front of in the value, and the last of all is the last.
+    in front of in the value, and the last of all is the last. What is looked up in a table leads nowhere: it can be
+    looked up in the order of the value.
     """
     sizes = dims_of(output)
     live = [walk.view(value) for value in inputs if value.const_value is None]
-    lead = next((view for view in live if view.is_moved and view.rank == len(sizes)), None)
+    moved = [view for view in live if view.is_moved and view.rank == len(sizes)]
+    lead = next((view for view in moved if not _is_looked_up(view.base)), None)
     if lead is None:
         return None
     dims, axes = list(dims_of(lead.base)), list(lead.axes)
@@ -80,6 +82,12 @@ def _grown(walk: Walk, inputs: list[ir.Value], output: ir.Value) -> View | None:
         axes = [tuple(a + (a >= place) for a in group) for group in axes]
         axes[i] = (place,)
     return View(ir.Value(name=output.name, shape=to_shape(dims), type=output.type), tuple(axes))
+
+
+def _is_looked_up(value: ir.Value) -> bool:
+    node = value.producer()
+    table = node.inputs[0] if node is not None and node.op_type == "Gather" else None
+    return table is not None and table.const_value is not None
 
 
 def _covers(view: View, inputs: list[ir.Value], walk: Walk) -> bool:

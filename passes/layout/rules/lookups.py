@@ -23,7 +23,7 @@ def gather(walk: Walk, node: ir.Node) -> None:
     axis = node.attributes.get_int("axis", 0) % len(dims_of(x))
     if x.const_value is not None:
         if indices.const_value is None:
-            walk.views[node.outputs[0]] = _looked_up(walk, node, walk.view(indices), axis)
+            walk.views[node.outputs[0]] = _looked_up(walk, x, walk.view(indices), axis)
         else:
             default(walk, node)
         return
@@ -76,12 +76,14 @@ def gather_elements(walk: Walk, node: ir.Node) -> None:
 
 
 def _wanted_order(node: ir.Node, data: View) -> tuple[int, ...] | None:
-    """The order in which the result of a product is looked up where it is transposed then.
+    """The order in which the result of a product is looked up where a Transpose alone reads what is found.
 
     So what positions of keys give is beside what those of queries give. The product gives its result in any order.
     """
-    product = data.base.producer()
-    return None if product is None or product.op_type != "Einsum" else _order_after(node)
+    product, after = data.base.producer(), reader(node.outputs[0])
+    if product is None or product.op_type != "Einsum" or after is None or after.op_type != "Transpose":
+        return None
+    return tuple(after.attributes["perm"].as_ints())
 
 
 def _laid(walk: Walk, view: View) -> View:
@@ -108,25 +110,13 @@ def _look_up_in_part(walk: Walk, node: ir.Node, longer: Sequence[int]) -> None:
     walk.views[node.outputs[0]] = plain(out)
 
 
-def _looked_up(walk: Walk, node: ir.Node, indices: View, axis: int) -> View:
-    """The indices as they lie, among the other axes of the table. Columns that come first are looked up in columns."""
-    table, rank = operand(node, 0), len(dims_of(node.outputs[0]))
-    is_turned = axis == 0 and len(dims_of(table)) == 2 and _order_after(node) == (rank - 1, *range(rank - 1))
-    if is_turned and len(table.uses()) == 1:
-        table, axis = walk.view_weight(table, [("transpose", (1, 0))]), 1
+def _looked_up(walk: Walk, table: ir.Value, indices: View, axis: int) -> View:
     rows = dims_of(table)
-    dims = [*rows[:axis], *dims_of(indices.base), *rows[axis + 1 :]]
-    out = walk.emit("Gather", [table, indices.base], dims, {"axis": axis})
+    out = walk.emit(
+        "Gather", [table, indices.base], [*rows[:axis], *dims_of(indices.base), *rows[axis + 1 :]], {"axis": axis}
+    )
+    before = [(a,) for a in range(axis)]
     found = [tuple(a + axis for a in group) for group in indices.axes]
-    others = [(a,) for a in range(len(dims)) if not axis <= a < axis + len(dims_of(indices.base))]
-    if table is not operand(node, 0):
-        return View(out, (*found, *others))
-    return View(out, (*others[:axis], *found, *others[axis:]))
-
-
-def _order_after(node: ir.Node) -> tuple[int, ...] | None:
-    """The order of axes in which a Transpose hands on the result, where nothing else reads it."""
-    after = reader(node.outputs[0])
-    if after is None or after.domain != "" or after.op_type != "Transpose":
-        return None
-    return tuple(after.attributes["perm"].as_ints())
+    first_after = axis + len(dims_of(indices.base))
+    after = [(a + first_after,) for a in range(len(rows) - axis - 1)]
+    return View(out, (*before, *found, *after))

@@ -173,7 +173,7 @@ def _like_values(
         return None
     replaced = dict(zip((of_b[x] for x in inner), rows, strict=True))
     order = [replaced.get(of_b[x], of_b[x]) for x in sorted(of_b)]
-    place = max(map(order.index, rows)) + 1
+    place = max(map(order.index, rows), default=-1) + 1
     return [*order[:place], *others, *order[place:]]
 
 

@@ -87,6 +87,18 @@ def _einsum(node: ir.Node, order: Order) -> Turn | None:
     return Turn([None] * len(node.inputs), {"equation": f"{terms}->{letters}"})
 
 
+@TURNS.register("Gather")
+def _lookup(node: ir.Node, order: Order) -> Turn | None:
+    """Rows of a table [n, k] at indices of any axes, which then come first: columns of [k, n] at the same ones."""
+    table, indices = node.inputs[0], node.inputs[1]
+    if table is None or table.const_value is None or indices is None or len(table.uses()) != 1:
+        return None
+    if len(sizes_of(table)) != 2 or node.attributes.get_int("axis", 0) != 0 or indices.const_value is not None:
+        return None
+    last = len(order) - 1
+    return Turn([(1, 0), None], {"axis": 1}) if order == (last, *range(last)) else None
+
+
 @TURNS.register("GatherElements")
 def _gather_elements(node: ir.Node, order: Order) -> Turn | None:
     return Turn([order, order], {"axis": order.index(node.attributes["axis"].as_int())})

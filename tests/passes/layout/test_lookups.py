@@ -39,6 +39,19 @@ def test_other_lookups(outputs: str, perm: str, body: str) -> None:
     check_onnx(BIAS.format(inputs="", outputs=outputs, perm=perm, body=body), sizes=SIZES, layout="source")
 
 
+IMAGE = """g (float[b,3,h,w] x, int64[h,w] at) => (float[b,3,h,w] y)
+    <float[3,3,1,1] k = {1, 2, 3, 4, 5, 6, 7, 8, 9}, float[5,3] table = {1, 2, 3, 4, 5, 6, 7, 8, 9, 1, 2, 3, 4, 5, 6},
+     int64[1] zero = {0}> {
+    c = Conv(x, k) e = Gather<axis=0>(table, at) p = Transpose<perm=[2,0,1]>(e) u = Unsqueeze(p, zero)
+    a = Add(c, u) y = Relu(a) }"""
+
+
+def test_places_of_an_image() -> None:
+    """What is looked up lies as the image does: rows stay rows."""
+    checked = check_onnx(IMAGE, sizes={"b": (1, 2), "h": (2, 3), "w": (1, 4)})
+    assert count_transposes(checked.model) == 0
+
+
 WINDOWS = """g (float[b,t,6] x, float[b,t,3] w) => (float[b,6,t] y)
     <int64[3] around = {{0, 1, 2}}, int64[2,1] columns = {{0, 1}}, int64[1] first = {{0}}, int64[1] second = {{1}},
      int64[1] last = {{3}}, int64[1,1] only = {{{only}}}, int64 start = {{0}}, int64 step = {{1}}, int64 size = {{2}},

@@ -31,6 +31,7 @@ TAKEN = {
         "[1,2,0]",
         "t,s,b",
     ),
+    "columns of a table": ("int64[b,t] ids", "u = Gather<axis=0>(table, ids)", "[2,0,1]", "3,b,t"),
     "values that are joined": (
         "float[b,4] x, float[b,4] y",
         "c = Unsqueeze(x, two) d = Unsqueeze(y, two) u = Concat<axis=2>(c, d, c)",
@@ -60,6 +61,13 @@ KEPT = {
         "b,t,t",
     ),
     "an input": ("float[b,t,4] x", "u = Neg(x) z = Abs(x)", "[1,0,2]", "t,b,4"),
+    "a table that is read": (
+        "int64[b,t] ids",
+        "u = Gather<axis=0>(table, ids) v = Gather<axis=0>(table, ids) z = Neg(v)",
+        "[2,0,1]",
+        "3,b,t",
+    ),
+    "rows among the indices": ("int64[b,t] ids", "u = Gather<axis=0>(table, ids)", "[0,2,1]", "b,3,t"),
 }
 
 
@@ -67,7 +75,8 @@ def made(inputs: str, body: str, perm: str, sizes: str) -> ir.Model:
     more = "float[q] z" if " z = " in body else ""
     outputs = f"float[{sizes}] out" + (f", {more}" if more else "")
     model = graph(f"""g ({inputs}) => ({outputs})
-        <float half = {{0.5}}, int64[1] one = {{1}}, int64[1] two = {{2}}, bool yes = {{1}}, float[2] row = {{1, 2}}>
+        <float half = {{0.5}}, int64[1] one = {{1}}, int64[1] two = {{2}}, bool yes = {{1}}, float[2] row = {{1, 2}},
+         float[2,3] table = {{1, 2, 3, 4, 5, 6}}>
         {{ {body} out = Transpose<perm={perm}>(u) }}""")
     InferShapes()(model)
     return model
