@@ -92,9 +92,12 @@ class _Back:
         return made
 
     def _reshaped(self, value: ir.Value, order: Order, reader: ir.Node) -> ir.Value:
-        """Axes of size 1 in other places."""
+        """Axes of size 1 in other places, of what the value was before it had them where they are."""
         at, sizes = Builder(reader, self.names), sizes_of(value)
         target = [([1] * (len(order) - len(sizes)) + sizes)[axis] for axis in order]
+        while (before := _before(value)) is not None:
+            value = before
+        sizes = sizes_of(value)
         if target == sizes:
             return value
         gone, new = ([axis for axis, size in enumerate(side) if size == 1] for side in (sizes, target))
@@ -133,6 +136,16 @@ def _moves_nothing(value: ir.Value, order: Order) -> bool:
     sizes = _padded(value, order)
     long = [axis for axis in order if sizes[axis] != 1]
     return long == sorted(long)
+
+
+def _before(value: ir.Value) -> ir.Value | None:
+    """What has the same axes, but for those of size 1."""
+    node = value.producer()
+    x = node.inputs[0] if node is not None and node.op_type in ("Reshape", "Squeeze", "Unsqueeze") else None
+    if node is None or node.domain or x is None:
+        return None
+    before, after = ([size for size in sizes_of(each) if size != 1] for each in (x, value))
+    return x if before == after else None
 
 
 def _padded(value: ir.Value, order: Order) -> tuple[int, ...]:
