@@ -68,7 +68,7 @@ class _Back:
         if node is None or turn is None:
             raise ValueError(f"{value.name!r} cannot be computed in the order {order}.")
         made = self._again.get((value, order))
-        if made is None or made.producer() is None:
+        if made is None or not _is_there(made):
             made = self._again[value, order] = self._computed(node, turn, order, once=once and _is_read_once(value))
         return made
 
@@ -157,6 +157,12 @@ def _padded(value: ir.Value, order: Order) -> tuple[int, ...]:
 def _is_read_once(value: ir.Value) -> bool:
     """Readers that want the size of one axis only find it in any order."""
     return sum(not _is_of_size(use) for use in value.uses()) == 1 and not value.is_graph_output()
+
+
+def _is_there(value: ir.Value) -> bool:
+    """Its node may have gone with those that read it."""
+    node = value.producer()
+    return node is not None and node.graph is not None
 
 
 def _is_of_size(use: Any) -> bool:
