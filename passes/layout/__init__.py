@@ -22,7 +22,9 @@ from passes.errors import Unsupported, describe, operator
 from passes.layout.image_inputs import image_inputs
 from passes.layout.rules import (
     along_axes,
+    attention,
     dropout,
+    einsum,
     elementwise,
     expanding,
     lookups,
@@ -46,7 +48,9 @@ DONE_KEY = "keraport.layout"
 
 RULE_FILES = (
     along_axes,
+    attention,
     dropout,
+    einsum,
     elementwise,
     expanding,
     lookups,

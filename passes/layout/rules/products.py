@@ -1,4 +1,4 @@
-"""Products: Dense, MatMul and attention. Axes are named, not moved."""
+"""Products: Dense and MatMul. Axes are named, not moved."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from string import ascii_lowercase
 import onnx_ir as ir
 
 from passes.dims.product import Dim, dims_of, product, reshape_target
-from passes.errors import Unsupported, describe
 from passes.graph.view_steps import Step
 from passes.layout.rules.along_axes import default
 from passes.layout.walk.axes_view import View, is_run, plain
@@ -85,7 +84,7 @@ def contract(walk: Walk, a: View, b: View) -> View | None:
     along which one of the two broadcasts is a letter of the other alone: keys of one head need not be repeated.
     """
     rank = max(a.rank, b.rank)
-    a, b = (_without_units(walk, View(view.base, ((),) * (rank - view.rank) + view.axes)) for view in (a, b))
+    a, b = (without_units(walk, View(view.base, ((),) * (rank - view.rank) + view.axes)) for view in (a, b))
     broadcast = [i for i in range(rank - 2) if a.dims[i] != b.dims[i]]
     if a.dims[-1] != b.dims[-2] or not all(a.dims[i].is_one or b.dims[i].is_one for i in broadcast):
         return None
@@ -99,7 +98,7 @@ def contract(walk: Walk, a: View, b: View) -> View | None:
         a, b = pair
     if b.is_moved and a.dims[-2] == b.dims[-2]:
         # Attention of a sequence to itself: the rows are cut as the columns are, so that they can take their places.
-        a = _without_units(walk, _cut(walk, a, a.rank - 2, [dims_of(b.base)[x] for x in b.axes[-2]]) or a)
+        a = without_units(walk, _cut(walk, a, a.rank - 2, [dims_of(b.base)[x] for x in b.axes[-2]]) or a)
     letters = iter(ascii_lowercase)
     of_a = {atom: next(letters) for atom in a.atoms()}
     of_b: dict[int, str] = {}
@@ -120,7 +119,7 @@ def contract(walk: Walk, a: View, b: View) -> View | None:
     return plain(walk.materialise(result)) if is_told and not result.is_moved else result
 
 
-def _without_units(walk: Walk, view: View) -> View:
+def without_units(walk: Walk, view: View) -> View:
     """The base without axes that no axis of the value names."""
     atoms = set(view.atoms())
     dims = dims_of(view.base)
@@ -145,7 +144,7 @@ def _same_cut(walk: Walk, a: View, b: View, i: int, j: int) -> tuple[View, View]
 
 def _unnamed(walk: Walk, view: View, axis: int) -> View:
     """The view with an axis of 1 that is none of the base."""
-    return _without_units(walk, View(view.base, (*view.axes[:axis], (), *view.axes[axis + 1 :])))
+    return without_units(walk, View(view.base, (*view.axes[:axis], (), *view.axes[axis + 1 :])))
 
 
 def _cut(walk: Walk, view: View, axis: int, sizes: Sequence[Dim]) -> View | None:
@@ -175,121 +174,3 @@ def _like_values(
     order = [replaced.get(of_b[x], of_b[x]) for x in sorted(of_b)]
     place = max(map(order.index, rows), default=-1) + 1
     return [*order[:place], *others, *order[place:]]
-
-
-@rule("Einsum")
-def einsum(walk: Walk, node: ir.Node) -> None:
-    """The letters of an operand stand in the order of its base, and those of the result as an operand has them.
-
-    One operand that keeps all of its letters is transposed.
-    """
-    equation = node.attributes["equation"].as_string().replace(" ", "")
-    views = [walk.view(value) for value in node.inputs if value is not None]
-    terms, _, result = equation.partition("->")
-    if len(views) == 1 and len(set(terms)) == len(terms) and sorted(terms) == sorted(result):
-        walk.views[node.outputs[0]] = views[0].permuted([terms.index(letter) for letter in result])
-        return
-    if "." in equation or "->" not in equation or all(view.is_plain for view in views):
-        default(walk, node)
-        return
-    inputs, spelled = [], []
-    order = result
-    for view, term in zip(views, terms.split(","), strict=True):
-        view = _without_units(walk, view) if all(view.axes) else view
-        if view.base.const_value is None and all(len(group) == 1 for group in view.axes):
-            inputs.append(view.base)
-            spelled.append("".join(letter for _, letter in sorted(zip(view.atoms(), term, strict=True))))
-            order = _as_it_lies(term, spelled[-1], result) if order == result else order
-        else:
-            inputs.append(walk.materialise(view))
-            spelled.append(term)
-    dims = [dims_of(node.outputs[0])[result.index(letter)] for letter in order]
-    out = walk.emit("Einsum", inputs, dims, {"equation": f"{','.join(spelled)}->{order}"})
-    walk.views[node.outputs[0]] = View(out, tuple((order.index(letter),) for letter in result))
-
-
-def _as_it_lies(term: str, spelled: str, result: str) -> str:
-    """The letters that the result has in the order of an operand, in the order of that operand's base.
-
-    ibh → ibnd of an operand that is spelled bih: bind. A letter that one of the result replaces, as rows of scores do
-    the values that they weigh, has its place: jbnd → ibnd of bjnd is bind.
-    """
-    gone, new = [x for x in term if x not in result], [x for x in result if x not in term]
-    if len(gone) == len(new) == 1:
-        term, spelled = (text.replace(gone[0], new[0]) for text in (term, spelled))
-    shared = [letter for letter in result if letter in term]
-    if shared != [letter for letter in term if letter in shared]:
-        return result
-    letters = iter(letter for letter in spelled if letter in shared)
-    return "".join(next(letters) if letter in shared else letter for letter in result)
-
-
-@rule("Attention")
-def attention(walk: Walk, node: ir.Node) -> None:
-    """Scaled dot-product attention on [B, T, H, D], the way Keras has it; torch's transposes around it cancel."""
-    inputs = list(node.inputs) + [None] * 6
-    if any(value is not None for value in inputs[4:]) or len([o for o in node.outputs if o.name]) > 1:
-        raise Unsupported("Attention with a key/value cache is not converted.", node=describe(node))
-    if node.attributes.get_float("softcap", 0.0) or node.attributes.get_int("qk_matmul_output_mode", 0):
-        raise Unsupported("Attention with softcap or a second output is not converted.", node=describe(node))
-    heads = [node.attributes.get_int(n, 0) for n in ("q_num_heads", "kv_num_heads", "kv_num_heads")]
-    views = [_by_head(walk, operand(node, i), heads[i]) for i in range(3)]
-    if not all(view.dims[axis].is_static for view in views for axis in (1, 3)):
-        raise Unsupported(
-            "Attention with a number of heads, or a size of them, that is known only at run time is not converted.",
-            node=describe(node),
-            hint="Give numbers for these axes with --input.",
-        )
-    head_size = views[0].dims[3]
-    scale = node.attributes.get_float("scale", head_size.coefficient**-0.5)
-    bias, causal = inputs[3], node.attributes.get_int("is_causal", 0)
-    out = None
-    if any(view.permuted(BY_LENGTH).is_moved for view in views) and not causal:
-        out = _over_windows(walk, views, scale, bias)
-    if out is None:
-        q, k, v = (walk.materialise(view, BY_LENGTH) for view in views)
-        operands = [q, k, v] + ([walk.materialise(walk.view(bias))] if bias is not None else [])
-        attributes = {"is_causal": causal, "scale": scale}
-        dims = [*dims_of(q)[:3], dims_of(v)[3]]
-        out = View(walk.emit("DotProductAttention", operands, dims, attributes, domain="keraport"), _BY_HEAD)
-    batch, head, length, width = out.axes
-    walk.views[node.outputs[0]] = View(out.base, (batch, length, head + width)) if heads[0] else out
-
-
-BY_LENGTH = (0, 2, 1, 3)
-"""[B, H, T, D] → [B, T, H, D], which is how Keras takes queries, keys and values."""
-
-_BY_HEAD = ((0,), (2,), (1,), (3,))
-
-
-def _over_windows(walk: Walk, views: Sequence[View], scale: float, bias: ir.Value | None) -> View | None:
-    """softmax(q·kᵀ·scale + bias)·v by Einsum on the axes as they lie, where attention as one operator would move them.
-
-    None where the heads of keys and queries differ in number, or the mask is boolean or computed.
-    """
-    q, k, v = views
-    if bias is not None and (bias.const_value is None or bias.dtype == ir.DataType.BOOL):
-        return None
-    if q.dims[:2] != k.dims[:2]:
-        return None
-    factor = walk.scalar(scale, q.base)
-    scaled = View(walk.emit("Mul", [q.base, factor], dims_of(q.base), like=q.base), q.axes)
-    scores = contract(walk, scaled, k.permuted((0, 1, 3, 2)))
-    if scores is None or not scores.is_plain:
-        return None
-    if bias is not None:
-        added = walk.emit("Add", [scores.base, walk.conform(walk.view(bias), scores)], dims_of(scores.base))
-        scores = plain(added)
-    weights = View(walk.emit("Softmax", [scores.base], dims_of(scores.base), {"axis": 3}), scores.axes)
-    return contract(walk, weights, v)
-
-
-def _by_head(walk: Walk, value: ir.Value, heads: int) -> View:
-    """Queries, keys or values as [B, H, T, D], from that or from [B, T, H·D]."""
-    view = walk.view(value)
-    if view.rank == 4:
-        return view
-    batch, length, width = view.dims
-    target = [batch, length, Dim(heads), Dim(width.coefficient // heads)]
-    split = walk.reshape_view(view, target) or plain(walk.reshape(walk.materialise(view), target))
-    return split.permuted(BY_LENGTH)
