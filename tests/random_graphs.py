@@ -313,6 +313,13 @@ class Drawing:
             return self.node("Gather", [x.name, index], _without(x.sizes, axis), _shifted(x.batch, axis), axis=axis)
         indices = self.draw(st.lists(st.integers(-size, size - 1), min_size=1, max_size=4))
         sizes = [*x.sizes[:axis], len(indices), *x.sizes[axis + 1 :]]
+        if x.rank < 5 and self.draw(st.booleans()):  # a table of them, or a list that torch says so of the first axis
+            table = self.constant(np.array(indices, np.int64).reshape(-1, 1))
+            if axis == 0:
+                return self.node("GatherND", [x.name, table], sizes, x.batch)
+            batch = None if x.batch is None else x.batch + (x.batch > axis)
+            sizes.insert(axis + 1, 1)
+            return self.node("Gather", [x.name, table], sizes, batch, axis=axis)
         return self.node("Gather", [x.name, self.ints(*indices)], sizes, x.batch, axis=axis)
 
     def expand(self, x: Tensor) -> Tensor | None:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from passes.graph.builder import Names
-from passes.graph.match import other, raise_group, reader
+from passes.graph.builder import Builder, Names, sizes_of
+from passes.graph.match import maker, other, raise_group, reader
 from passes.graph.reasons import Fusion, NoMatch
 
 
@@ -19,6 +19,9 @@ class FuseDense(Fusion):
     Given    y = Gemm<transB=1>(x, W, b)
     Result   y = keraport::Dense(x, Wᵀ, b)           Wᵀ is a view of W, no copy
 
+    Given    t = Transpose<0, …, 2, 1>(x);  y = MatMul(W, t) + b        W: constant [n, k], b: constant [n, 1]
+    Result   y = Transpose<0, …, 2, 1>(keraport::Dense(x, Wᵀ, b))
+
     Not when the product is read elsewhere too, or is an output: then the Add stays. Not for a Gemm with transA or with
     factors other than 1, nor where the bias broadcasts along n.
     """
@@ -26,6 +29,8 @@ class FuseDense(Fusion):
     roots = frozenset({"MatMul", "Gemm"})
 
     def fuse(self, root: ir.Node, names: Names) -> None:
+        if _fuse_from_left(root, names):
+            return
         x, weight, graph = root.inputs[0], root.inputs[1], root.graph
         if x is None or weight is None or graph is None or x.shape is None or len(x.shape) < 2:
             raise NoMatch("its input has less than two axes")
@@ -42,6 +47,31 @@ class FuseDense(Fusion):
         raised.name = root.name
         raised.metadata_props.update(root.metadata_props)
         names.opset_imports.setdefault("keraport", 1)
+
+
+def _fuse_from_left(root: ir.Node, names: Names) -> bool:
+    """A matrix times columns is rows times the matrix the other way about, where columns have come from rows."""
+    weight, columns, graph = root.inputs[0], root.inputs[1], root.graph
+    turned = maker(columns, "Transpose") if root.op_type == "MatMul" else None
+    if weight is None or turned is None or graph is None or weight.const_value is None or len(_shape(weight)) != 2:
+        return False
+    x, rank, last = turned.inputs[0], len(sizes_of(root.outputs[0])), root
+    swapped = [*range(rank - 2), rank - 1, rank - 2]
+    if x is None or x.const_value is not None or list(turned.attributes.get_ints("perm", ())) != swapped:
+        return False
+    inputs, steps = [x, names.weight_views.view(graph, weight, [("transpose", (1, 0))])], _shape(weight)[:1]
+    add = reader(root.outputs[0])
+    bias = other(add, root.outputs[0]) if add is not None and add.domain == "" and add.op_type == "Add" else None
+    if add is not None and bias is not None and _is_bias_of_rows(bias, steps, rank):
+        inputs.append(names.weight_views.view(graph, bias, [("reshape", tuple(steps))]))
+        last = add
+    at = Builder(last, names)
+    sizes = sizes_of(last.outputs[0])
+    rows = at.node("Dense", inputs, [sizes[axis] for axis in swapped], domain="keraport", name=root.name)
+    at.replace(at.node("Transpose", [rows], sizes, {"perm": swapped}))
+    if last is not root:
+        at.graph.remove(root, safe=True)
+    return True
 
 
 def _gemm(node: ir.Node, weight: ir.Value, names: Names) -> tuple[ir.Node, ir.Value, ir.Value | None]:
@@ -79,3 +109,9 @@ def _is_bias(value: ir.Value, width: int, rank: int) -> bool:
     """A constant with one number for each column that adds no axes to the product."""
     shape = _shape(value)
     return value.const_value is not None and shape == [1] * (len(shape) - 1) + [width] and 1 <= len(shape) <= rank
+
+
+def _is_bias_of_rows(value: ir.Value, rows: list[int], rank: int) -> bool:
+    """A constant with one number for each row that adds no axes to the product."""
+    shape = _shape(value)
+    return 2 <= len(shape) <= rank and shape == [*[1] * (len(shape) - 2), *rows, 1]

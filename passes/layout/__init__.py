@@ -7,7 +7,8 @@ One walk in topological order. Every value of the source becomes a `View` (see a
 channels-last operators take and give channels-last bases, element-wise operators compute on the base as it lies, and
 Transpose, Reshape, Flatten, Squeeze and Unsqueeze mostly change the view only. A Transpose or Reshape is written where
 an operator cannot work on a view, or where an output of the graph must have the axes of the source. So no transposes
-are pushed about until they cancel: those that would cancel are never written, and the walk is linear.
+are pushed about until they cancel: those that would cancel are never written, and the walk is linear. Where one had to
+be written, turns/ takes it back into what it transposes, if that can give its result in another order.
 
 Not changed: operators without a rule, which get plain values.
 """
@@ -21,9 +22,12 @@ from passes.errors import Unsupported, describe, operator
 from passes.layout.image_inputs import image_inputs
 from passes.layout.rules import (
     along_axes,
+    attention,
     dropout,
+    einsum,
     elementwise,
     expanding,
+    lookups,
     padding,
     positions,
     products,
@@ -45,9 +49,12 @@ DONE_KEY = "keraport.layout"
 
 RULE_FILES = (
     along_axes,
+    attention,
     dropout,
+    einsum,
     elementwise,
     expanding,
+    lookups,
     padding,
     positions,
     products,

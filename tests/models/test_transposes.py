@@ -1,13 +1,16 @@
-"""Attention in windows, with rotary embeddings, by cosine: no axis is moved for it."""
+"""Attention in windows, with rotary embeddings, by cosine, by distance: no axis is moved for it."""
 
 from __future__ import annotations
 
 import pytest
 
 import converter
+from converter.zoo.manifests.manifest import read
+from converter.zoo.records.entry import Entry
+from scripts.children import ROOT
 from tests.zoo import needs
 
-needs("torchvision", "timm")
+needs("torchvision", "timm", "transformers")
 
 pytestmark = pytest.mark.slow
 
@@ -25,3 +28,22 @@ pytestmark = pytest.mark.slow
 )
 def test_no_transposes(name: str) -> None:
     assert converter.convert(name, random_weights=0, verify=False).report.transposes == 0
+
+
+OF_THE_SOURCE = {"clip": 1, "siglip": 1, "audio_spectrogram_transformer": 1}
+"""Likenesses of texts to images are an output beside those of images to texts; patches of a spectrogram follow each
+other by frequency, which it has last."""
+OF_OPEN_LENGTHS = {"wavlm": 6}
+"""A reshape of two open sizes at once, of a length that is arithmetic on the number of samples."""
+LEFT = OF_THE_SOURCE | OF_OPEN_LENGTHS
+REFUSED = {"vilt"}
+TRANSFORMERS = read([ROOT / "models" / "transformers.toml"])
+
+
+@pytest.mark.parametrize("entry", TRANSFORMERS, ids=lambda entry: entry.name)
+def test_of_transformers(entry: Entry) -> None:
+    name = entry.name.removeprefix("transformers:")
+    if name in REFUSED:
+        pytest.skip("the exporter refuses it")
+    report = converter.convert(entry.source, inputs=entry.inputs, random_weights=0, verify=False).report
+    assert report.transposes == LEFT.get(name, 0)

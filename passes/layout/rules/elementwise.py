@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from passes.dims.product import dims_of
+from passes.dims.product import dims_of, to_shape
 from passes.layout.walk.axes_view import View, plain
 from passes.layout.walk.registry import rule
 from passes.layout.walk.walk import Walk, operand
@@ -31,7 +31,7 @@ def unary(walk: Walk, node: ir.Node) -> None:
 def broadcasting(walk: Walk, node: ir.Node) -> None:
     """y = f(a, b, …): one operand leads, the others are brought into its layout."""
     inputs = [value for value in node.inputs if value is not None]
-    lead = leading(walk, inputs, node.outputs[0])
+    lead = leading(walk, inputs, node.outputs[0]) or _grown(walk, inputs, node.outputs[0])
     if lead is None:
         plain_inputs = [walk.plain(value) for value in inputs]
         out = walk.emit(node.op_type, plain_inputs, dims_of(node.outputs[0]), dict(node.attributes))
@@ -55,6 +55,39 @@ def leading(walk: Walk, inputs: list[ir.Value], output: ir.Value) -> View | None
     return next((view for view in full if view.is_moved), next((view for view in full if view.is_plain), None)) or (
         full[0] if full else None
     )
+
+
+def _grown(walk: Walk, inputs: list[ir.Value], output: ir.Value) -> View | None:
+    """Where no operand has all axes, a permuted one leads with those that it lacks: a view of what the result will be.
+
+    [b, c, t, 1] on a base [b, t, c] with [1, c, 1, n] gives [b, t, c, n]. A new axis is in front of the one that it is
+    in front of in the value, and the last of all is the last. What is looked up in a table leads nowhere: it can be
+    looked up in the order of the value.
+    """
+    sizes = dims_of(output)
+    live = [walk.view(value) for value in inputs if value.const_value is None]
+    moved = [view for view in live if view.is_moved and view.rank == len(sizes)]
+    lead = next((view for view in moved if not _is_looked_up(view.base)), None)
+    if lead is None:
+        return None
+    dims, axes = list(dims_of(lead.base)), list(lead.axes)
+    for i in reversed(range(len(sizes))):
+        if not lead.dims[i].is_one or sizes[i].is_one:
+            continue
+        if len(axes[i]) == 1:
+            dims[axes[i][0]] = sizes[i]
+            continue
+        place = next((group[0] for group in axes[i + 1 :] if group), len(dims))
+        dims.insert(place, sizes[i])
+        axes = [tuple(a + (a >= place) for a in group) for group in axes]
+        axes[i] = (place,)
+    return View(ir.Value(name=output.name, shape=to_shape(dims), type=output.type), tuple(axes))
+
+
+def _is_looked_up(value: ir.Value) -> bool:
+    node = value.producer()
+    table = node.inputs[0] if node is not None and node.op_type == "Gather" else None
+    return table is not None and table.const_value is not None
 
 
 def _covers(view: View, inputs: list[ir.Value], walk: Walk) -> bool:

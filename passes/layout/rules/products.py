@@ -1,4 +1,4 @@
-"""Products: Dense, MatMul and attention. Axes are named, not moved."""
+"""Products: Dense and MatMul. Axes are named, not moved."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from string import ascii_lowercase
 import onnx_ir as ir
 
 from passes.dims.product import Dim, dims_of, product, reshape_target
-from passes.errors import Unsupported, describe
 from passes.graph.view_steps import Step
 from passes.layout.rules.along_axes import default
 from passes.layout.walk.axes_view import View, is_run, plain
@@ -70,7 +69,7 @@ def matmul(walk: Walk, node: ir.Node) -> None:
     """A product of two live tensors: MatMul where both lie plain, else Einsum, which names axes and moves none."""
     a, b = (walk.view(operand(node, i)) for i in (0, 1))
     result = None
-    if a.rank == b.rank >= 2 and not (a.is_plain and b.is_plain) and walk.is_live(a, b):
+    if min(a.rank, b.rank) >= 2 and not (a.is_plain and b.is_plain) and walk.is_live(a, b):
         result = contract(walk, a, b)
     if result is None:
         default(walk, node)
@@ -79,14 +78,19 @@ def matmul(walk: Walk, node: ir.Node) -> None:
 
 
 def contract(walk: Walk, a: View, b: View) -> View | None:
-    """[…, M, K] · [K, N] as an Einsum of the bases, with a letter for every axis of a base; None where one broadcasts.
+    """[…, M, K] · [K, N] as an Einsum of the bases, with a letter for every axis of a base; None where they do not fit.
 
-    Attention over windows of an image is a product over four axes at once: the windows need not be cut out.
+    Attention over windows of an image is a product over four axes at once: the windows need not be cut out. An axis
+    along which one of the two broadcasts is a letter of the other alone: keys of one head need not be repeated.
     """
-    a, b = _without_units(walk, a), _without_units(walk, b)
-    if a.dims[:-2] != b.dims[:-2] or a.dims[-1] != b.dims[-2]:
+    rank = max(a.rank, b.rank)
+    a, b = (without_units(walk, View(view.base, ((),) * (rank - view.rank) + view.axes)) for view in (a, b))
+    broadcast = [i for i in range(rank - 2) if a.dims[i] != b.dims[i]]
+    if a.dims[-1] != b.dims[-2] or not all(a.dims[i].is_one or b.dims[i].is_one for i in broadcast):
         return None
-    shared = [*((i, i) for i in range(a.rank - 2)), (a.rank - 1, b.rank - 2)]
+    for i in broadcast:
+        a, b = (_unnamed(walk, view, i) if view.dims[i].is_one else view for view in (a, b))
+    shared = [*((i, i) for i in range(rank - 2) if i not in broadcast), (rank - 1, rank - 2)]
     for i, j in shared:
         pair = _same_cut(walk, a, b, i, j)
         if pair is None:
@@ -94,16 +98,19 @@ def contract(walk: Walk, a: View, b: View) -> View | None:
         a, b = pair
     if b.is_moved and a.dims[-2] == b.dims[-2]:
         # Attention of a sequence to itself: the rows are cut as the columns are, so that they can take their places.
-        a = _without_units(walk, _cut(walk, a, a.rank - 2, [dims_of(b.base)[x] for x in b.axes[-2]]) or a)
+        a = without_units(walk, _cut(walk, a, a.rank - 2, [dims_of(b.base)[x] for x in b.axes[-2]]) or a)
     letters = iter(ascii_lowercase)
     of_a = {atom: next(letters) for atom in a.atoms()}
     of_b: dict[int, str] = {}
     for i, j in shared:
         of_b.update((atom_b, of_a[atom_a]) for atom_a, atom_b in zip(a.axes[i], b.axes[j], strict=True))
-    of_b.update((atom, next(letters)) for atom in b.axes[-1])
+    of_b.update((atom, next(letters)) for atom in b.atoms() if atom not in of_b)
     spelled_a, spelled_b = ("".join(names[x] for x in sorted(names)) for names in (of_a, of_b))
     groups = [[of_a[x] for x in group] for group in a.axes[:-1]] + [[of_b[x] for x in b.axes[-1]]]
-    order = _like_values(a, b, of_b, groups[-2]) or [letter for group in groups for letter in group]
+    for i in broadcast:
+        groups[i] = groups[i] or [of_b[x] for x in b.axes[i]]
+    others = [of_a[x] for i in broadcast for x in a.axes[i]]
+    order = _like_values(a, b, of_b, groups[-2], others) or [letter for group in groups for letter in group]
     size = dict(zip(spelled_b, dims_of(b.base), strict=True)) | dict(zip(spelled_a, dims_of(a.base), strict=True))
     equation = f"{spelled_a},{spelled_b}->{''.join(order)}"
     out = walk.emit("Einsum", [a.base, b.base], [size[x] for x in order], {"equation": equation})
@@ -112,7 +119,7 @@ def contract(walk: Walk, a: View, b: View) -> View | None:
     return plain(walk.materialise(result)) if is_told and not result.is_moved else result
 
 
-def _without_units(walk: Walk, view: View) -> View:
+def without_units(walk: Walk, view: View) -> View:
     """The base without axes that no axis of the value names."""
     atoms = set(view.atoms())
     dims = dims_of(view.base)
@@ -137,7 +144,7 @@ def _same_cut(walk: Walk, a: View, b: View, i: int, j: int) -> tuple[View, View]
 
 def _unnamed(walk: Walk, view: View, axis: int) -> View:
     """The view with an axis of 1 that is none of the base."""
-    return _without_units(walk, View(view.base, (*view.axes[:axis], (), *view.axes[axis + 1 :])))
+    return without_units(walk, View(view.base, (*view.axes[:axis], (), *view.axes[axis + 1 :])))
 
 
 def _cut(walk: Walk, view: View, axis: int, sizes: Sequence[Dim]) -> View | None:
@@ -153,103 +160,17 @@ def _cut(walk: Walk, view: View, axis: int, sizes: Sequence[Dim]) -> View | None
     return result if [dims_of(result.base)[x] for x in joined] == list(sizes) else None
 
 
-def _like_values(a: View, b: View, of_b: dict[int, str], rows: Sequence[str]) -> list[str] | None:
-    """Where attention weights meet values that lie permuted, the result lies as the values do, rows for columns."""
+def _like_values(
+    a: View, b: View, of_b: dict[int, str], rows: Sequence[str], others: Sequence[str]
+) -> list[str] | None:
+    """Where attention weights meet values that lie permuted, the result lies as the values do, rows for columns.
+
+    Heads that share the values of one are beside the rows, `others`.
+    """
     inner = b.axes[-2]
     if b.is_plain or a.atoms() != sorted(a.atoms()) or len(inner) != len(rows):
         return None
     replaced = dict(zip((of_b[x] for x in inner), rows, strict=True))
-    return [replaced.get(of_b[x], of_b[x]) for x in sorted(of_b)]
-
-
-@rule("Einsum")
-def einsum(walk: Walk, node: ir.Node) -> None:
-    """The letters of an operand stand in the order of its base; the result is as the source has it."""
-    equation = node.attributes["equation"].as_string().replace(" ", "")
-    views = [walk.view(value) for value in node.inputs if value is not None]
-    if "." in equation or "->" not in equation or all(view.is_plain for view in views):
-        default(walk, node)
-        return
-    terms, result = equation.split("->")
-    inputs, spelled = [], []
-    for view, term in zip(views, terms.split(","), strict=True):
-        view = _without_units(walk, view) if all(view.axes) else view
-        if view.base.const_value is None and all(len(group) == 1 for group in view.axes):
-            inputs.append(view.base)
-            spelled.append("".join(letter for _, letter in sorted(zip(view.atoms(), term, strict=True))))
-        else:
-            inputs.append(walk.materialise(view))
-            spelled.append(term)
-    attributes = {"equation": f"{','.join(spelled)}->{result}"}
-    walk.views[node.outputs[0]] = plain(walk.emit("Einsum", inputs, dims_of(node.outputs[0]), attributes))
-
-
-@rule("Attention")
-def attention(walk: Walk, node: ir.Node) -> None:
-    """Scaled dot-product attention on [B, T, H, D], the way Keras has it; torch's transposes around it cancel."""
-    inputs = list(node.inputs) + [None] * 6
-    if any(value is not None for value in inputs[4:]) or len([o for o in node.outputs if o.name]) > 1:
-        raise Unsupported("Attention with a key/value cache is not converted.", node=describe(node))
-    if node.attributes.get_float("softcap", 0.0) or node.attributes.get_int("qk_matmul_output_mode", 0):
-        raise Unsupported("Attention with softcap or a second output is not converted.", node=describe(node))
-    heads = [node.attributes.get_int(n, 0) for n in ("q_num_heads", "kv_num_heads", "kv_num_heads")]
-    views = [_by_head(walk, operand(node, i), heads[i]) for i in range(3)]
-    if not all(view.dims[axis].is_static for view in views for axis in (1, 3)):
-        raise Unsupported(
-            "Attention with a number of heads, or a size of them, that is known only at run time is not converted.",
-            node=describe(node),
-            hint="Give numbers for these axes with --input.",
-        )
-    head_size = views[0].dims[3]
-    scale = node.attributes.get_float("scale", head_size.coefficient**-0.5)
-    bias, causal = inputs[3], node.attributes.get_int("is_causal", 0)
-    out = None
-    if any(view.permuted(BY_LENGTH).is_moved for view in views) and not causal:
-        out = _over_windows(walk, views, scale, bias)
-    if out is None:
-        q, k, v = (walk.materialise(view, BY_LENGTH) for view in views)
-        operands = [q, k, v] + ([walk.materialise(walk.view(bias))] if bias is not None else [])
-        attributes = {"is_causal": causal, "scale": scale}
-        dims = [*dims_of(q)[:3], dims_of(v)[3]]
-        out = View(walk.emit("DotProductAttention", operands, dims, attributes, domain="keraport"), _BY_HEAD)
-    batch, head, length, width = out.axes
-    walk.views[node.outputs[0]] = View(out.base, (batch, length, head + width)) if heads[0] else out
-
-
-BY_LENGTH = (0, 2, 1, 3)
-"""[B, H, T, D] → [B, T, H, D], which is how Keras takes queries, keys and values."""
-
-_BY_HEAD = ((0,), (2,), (1,), (3,))
-
-
-def _over_windows(walk: Walk, views: Sequence[View], scale: float, bias: ir.Value | None) -> View | None:
-    """softmax(q·kᵀ·scale + bias)·v by Einsum on the axes as they lie, where attention as one operator would move them.
-
-    None where the heads of keys and queries differ in number, or the mask is boolean or computed.
-    """
-    q, k, v = views
-    if bias is not None and (bias.const_value is None or bias.dtype == ir.DataType.BOOL):
-        return None
-    if q.dims[:2] != k.dims[:2]:
-        return None
-    factor = walk.scalar(scale, q.base)
-    scaled = View(walk.emit("Mul", [q.base, factor], dims_of(q.base), like=q.base), q.axes)
-    scores = contract(walk, scaled, k.permuted((0, 1, 3, 2)))
-    if scores is None or not scores.is_plain:
-        return None
-    if bias is not None:
-        added = walk.emit("Add", [scores.base, walk.conform(walk.view(bias), scores)], dims_of(scores.base))
-        scores = plain(added)
-    weights = View(walk.emit("Softmax", [scores.base], dims_of(scores.base), {"axis": 3}), scores.axes)
-    return contract(walk, weights, v)
-
-
-def _by_head(walk: Walk, value: ir.Value, heads: int) -> View:
-    """Queries, keys or values as [B, H, T, D], from that or from [B, T, H·D]."""
-    view = walk.view(value)
-    if view.rank == 4:
-        return view
-    batch, length, width = view.dims
-    target = [batch, length, Dim(heads), Dim(width.coefficient // heads)]
-    split = walk.reshape_view(view, target) or plain(walk.reshape(walk.materialise(view), target))
-    return split.permuted(BY_LENGTH)
+    order = [replaced.get(of_b[x], of_b[x]) for x in sorted(of_b)]
+    place = max(map(order.index, rows), default=-1) + 1
+    return [*order[:place], *others, *order[place:]]

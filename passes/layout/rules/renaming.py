@@ -54,12 +54,14 @@ def shape(walk: Walk, node: ir.Node) -> None:
     view = walk.view(operand(node, 0))
     start = node.attributes.get_int("start", 0)
     stop = node.attributes["end"].as_int() if "end" in node.attributes else view.rank
-    wanted = [view.single(axis) for axis in range(*slice(start, stop).indices(view.rank))]
-    if view.is_plain or any(axis is None for axis in wanted):
+    groups = [view.axes[axis] for axis in range(*slice(start, stop).indices(view.rank))]
+    if view.is_plain or any(len(group) > 1 for group in groups):
         default(walk, node)
         return
     rank = len(dims_of(view.base))
     whole = walk.emit("Shape", [view.base], [Dim(rank)], {"start": 0})
-    indices = walk.constant([axis for axis in wanted if axis is not None])
-    out = walk.emit("Gather", [whole, indices], [Dim(len(wanted))], {"axis": 0}, like=whole)
+    if not all(groups):  # an axis of 1 that is none of the base
+        whole = walk.emit("Concat", [whole, walk.constant([1])], [Dim(rank + 1)], {"axis": 0}, like=whole)
+    indices = walk.constant([group[0] if group else rank for group in groups])
+    out = walk.emit("Gather", [whole, indices], [Dim(len(groups))], {"axis": 0}, like=whole)
     walk.views[node.outputs[0]] = plain(out)

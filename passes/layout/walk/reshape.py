@@ -108,7 +108,13 @@ def _around(writer: Writer, value: ir.Value, target: Sequence[Dim]) -> ir.Value 
 
 def _units(writer: Writer, value: ir.Value, target: Sequence[Dim]) -> ir.Value:
     """Axes of size 1 taken away and added, where a Reshape could not tell the other sizes because they are open."""
+    while (producer := value.producer()) is not None and producer.op_type in ("Squeeze", "Unsqueeze"):
+        if (before := producer.inputs[0]) is None:
+            break
+        value = before
     dims = dims_of(value)
+    if tuple(dims) == tuple(target):
+        return value
     gone, new = ([i for i, d in enumerate(side) if d.is_one] for side in (dims, target))
     if gone:
         value = writer.emit("Squeeze", [value, writer.constant(gone)], [d for d in dims if not d.is_one], like=value)

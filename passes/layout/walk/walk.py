@@ -56,8 +56,10 @@ class Walk(Writer):
             return self.view_weight(value, [*steps, ("reshape", tuple(d.coefficient for d in target))])
         if moves and (shuffled := self._shuffled(view)) is not None:
             return self.reshape(shuffled, target)
-        if moves or reshape_target(dims, target) is None:  # a reshape cannot leave two symbolic sizes open
+        if moves:
             value = self.transpose(value, perm)
+        elif reshape_target(dims, target) is None:  # a reshape cannot leave two symbolic sizes open
+            value = self.reshape(value, [d for d in dims if not d.is_one])
         return self.reshape(value, target)
 
     def _shuffled(self, view: View) -> ir.Value | None:

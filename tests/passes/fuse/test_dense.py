@@ -69,14 +69,53 @@ def test_a_bias_that_does_not_fit_stays_outside() -> None:
         flat("y = Gemm<beta=0.5>(x, w, b)"),
         flat("y = Gemm(x, w, b)", bias="float[1] b = {2}"),
         "g (float[5, batch] x) => (float[batch, 4] y) <WEIGHTS> { y = Gemm<transA=1>(x, w) }",
-        "g (float[batch, 4] x) => (float[5, n] y) <WEIGHTS> { r = Transpose<perm=[1, 0]>(x)\n y = MatMul(w, r) }",
+        "g (float[batch, 5, 3] x) => (float[batch, 4, 3] y) <WEIGHTS> { y = MatMul(t, x) }",
+        "g (float[batch, 5, 3, 1] x) => (float[batch, 1, 4, 3] y) <WEIGHTS> {"
+        " r = Transpose<perm=[0, 3, 1, 2]>(x) y = MatMul(t, r) }",
         "g (float[5] x) => (float[4] y) <WEIGHTS> { y = MatMul(x, w) }",
         "g (float[batch, 3, 5] x, float[5, 4] v) => (float[batch, 3, 4] y) { y = MatMul(x, v) }",
     ],
-    ids=["alpha", "beta", "scalar bias", "transA", "constant left", "vector", "no constant"],
+    ids=[
+        "alpha",
+        "beta",
+        "scalar bias",
+        "transA",
+        "constant left",
+        "constant left of other columns",
+        "vector",
+        "no constant",
+    ],
 )
 def test_near_misses_stay(text: str) -> None:
     assert "keraport::Dense" not in raised(text.replace("WEIGHTS", WEIGHTS), modified=False)
+
+
+COLUMNS = "r = Transpose<perm=[0, 2, 1]>(x) p = MatMul(t, r)"
+
+
+@pytest.mark.parametrize(
+    ("bias", "inside"),
+    [
+        ("float[4, 1] b = {1, 2, 3, 4}", True),
+        ("float[1, 4, 1] b = {1, 2, 3, 4}", True),
+        ("float[4, 3] b = {1, 2, 3, 4, 5, 6, 7, 8, 9, 8, 7, 6}", False),
+        ("float[3] b = {1, 2, 3}", False),
+        ("float b = {1}", False),
+    ],
+)
+def test_a_matrix_times_columns_that_come_from_rows(bias: str, inside: bool) -> None:
+    found = raised(graph(f"{COLUMNS} y = Add(b, p)", y="batch, 4, 3", bias=bias))
+    assert found == ["Transpose", "keraport::Dense", "Transpose", *([] if inside else ["Add"])]
+
+
+def test_columns_that_are_read() -> None:
+    text = graph(f"{COLUMNS} y = Add(p, b) z = Relu(p)", y="batch, 4, 3", bias="float[4, 1] b = {1, 2, 3, 4}",
+                 more=", float[batch, 4, 3] z")  # fmt: skip
+    assert raised(text) == ["Transpose", "keraport::Dense", "Transpose", "Add", "Relu"]
+    flat_text = (
+        "g (float[batch, 5] x) => (float[4, batch] y) <WEIGHTS> { r = Transpose<perm=[1, 0]>(x) y = MatMul(t, r) }"
+    )
+    assert raised(flat_text.replace("WEIGHTS", WEIGHTS)) == ["Transpose", "keraport::Dense", "Transpose"]
 
 
 def test_a_shared_product_or_output_keeps_its_add() -> None:

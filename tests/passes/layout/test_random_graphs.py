@@ -29,9 +29,11 @@ SIZES = {"batch": (1, 3)}
 
 OF_THE_PIPELINE = {
     "keraport::CentreCrop",
+    "keraport::CumProd",
     "keraport::Dense",
     "keraport::OnesLike",
     "keraport::PadSame",
+    "keraport::Roll",
     "keraport::Silu",
 }
 """Made by other passes: Dense is drawn as MatMul and Gemm; the others have cases of their own in test_ops_*.py."""

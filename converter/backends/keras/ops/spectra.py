@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from string import ascii_lowercase
 from typing import Any
 
 import numpy as np
@@ -22,11 +23,12 @@ def dft(x: Any, length: Any = None, axis: Any = None, *, inverse: int = 0, onesi
     (place,) = [-2] if axis is None else constant_ints(axis)
     place %= rank
     size = None if length is None else int(np.ravel(constant_ints(length))[0])
-    parts = [ops.moveaxis(x[..., i], place, -1) if place != rank - 2 else x[..., i] for i in range(x.shape[-1])]
+    parts = [x[..., i] for i in range(x.shape[-1])]
+    if x.shape[place] is None and size is None and not (onesided and inverse):
+        return ops.stack(_of_open_length(parts, place, inverse=bool(inverse), onesided=bool(onesided)), -1)
+    parts = [part if place == rank - 2 else ops.moveaxis(part, place, -1) for part in parts]
     if onesided and inverse:
         found = [_from_half(parts, size)]
-    elif parts[0].shape[-1] is None and size is None:
-        found = _of_open_length(parts, inverse=bool(inverse), onesided=bool(onesided))
     else:
         found = _transformed([_of_length(part, size) for part in parts], bool(inverse), bool(onesided))
     return ops.stack([part if place == rank - 2 else ops.moveaxis(part, -1, place) for part in found], -1)
@@ -54,20 +56,29 @@ def _from_half(parts: list[Any], size: int | None) -> Any:
     return ops.irfft(tuple(both), fft_length=size)
 
 
-def _of_open_length(parts: list[Any], *, inverse: bool, onesided: bool) -> list[Any]:
+def _of_open_length(parts: list[Any], axis: int, *, inverse: bool, onesided: bool) -> list[Any]:
     """Products with cos and sin of 2π k n / N, k n modulo N: Keras' transforms need to know N."""
-    each = ones(parts[0], len(parts[0].shape) - 1)
+    each = ones(parts[0], axis)
     bins = ops.concatenate([each, each[(slice(None, 1),)]])[(slice(None, None, 2),)] if onesided else each
     place, k = (ops.expand_dims(ops.cumsum(counted) - 1, axis) for counted, axis in ((each, 1), (bins, 0)))
     count = ops.cast(ops.sum(each), "float32")
     turns = ops.cast(ops.mod(ops.multiply(place, k), ops.sum(each)), "float32")
     angle = ops.multiply(ops.divide(turns, count), -2 * np.pi if inverse else 2 * np.pi)
     cosine, sine = ops.cos(angle), ops.sin(angle)
-    real, imaginary = ops.matmul(parts[0], cosine), ops.negative(ops.matmul(parts[0], sine))
+    real, imaginary = _along(axis, parts[0], cosine), ops.negative(_along(axis, parts[0], sine))
     if len(parts) > 1:
-        real = ops.add(real, ops.matmul(parts[1], sine))
-        imaginary = ops.add(imaginary, ops.matmul(parts[1], cosine))
+        real = ops.add(real, _along(axis, parts[1], sine))
+        imaginary = ops.add(imaginary, _along(axis, parts[1], cosine))
     return [ops.divide(part, count) for part in (real, imaginary)] if inverse else [real, imaginary]
+
+
+def _along(axis: int, x: Any, table: Any) -> Any:
+    """Σₙ x[…, n, …] table[n, k], with k in the place of n."""
+    rank = len(x.shape)
+    if axis == rank - 1:
+        return ops.matmul(x, table)
+    letters, new = ascii_lowercase[:rank], ascii_lowercase[rank]
+    return ops.einsum(f"{letters},{letters[axis]}{new}->{letters.replace(letters[axis], new)}", x, table)
 
 
 def _of_length(x: Any, size: int | None) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from converter.backends.keras.nesting.levels import count_transposes
 from passes.errors import Unsupported
 from tests.harness import check_onnx
 from tests.op_cases import Case, c, case, w, x
@@ -57,11 +58,22 @@ def test_of_open_lengths(attributes: str, told: bool) -> None:
 
 
 def test_of_complex_signals_of_open_lengths() -> None:
-    check_onnx(
+    checked = check_onnx(
         """g (float[batch,n,3,2] x) => (float[batch,n,3,2] y, float[batch,n,3,2] z) <int64 axis = {1}> {
             y = DFT(x, , axis)  z = DFT<inverse=1>(x, , axis) }""",
         sizes={"batch": (2,), "n": (1, 9)},
     )
+    assert count_transposes(checked.model) == 0
+
+
+@pytest.mark.parametrize("attributes", ["", "<onesided=1>"])
+def test_of_real_signals_of_open_lengths_before_another_axis(attributes: str) -> None:
+    checked = check_onnx(
+        f"""g (float[batch,n,3,1] x) => (float[batch,k,3,2] y) <int64 axis = {{1}}> {{
+            y = DFT{attributes}(x, , axis) }}""",
+        sizes={"batch": (1, 2), "n": (1, 8, 9)},
+    )
+    assert count_transposes(checked.model) == 0
 
 
 def test_an_open_length_that_is_cut_is_refused() -> None:

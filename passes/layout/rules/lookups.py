@@ -1,0 +1,122 @@
+"""Lookups: what is gathered by numbers, from a table or from a tensor."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+import onnx_ir as ir
+
+from passes.dims.product import dims_of, product
+from passes.graph.match import reader
+from passes.layout.rules.along_axes import default, on_single_axes
+from passes.layout.walk.axes_view import View, plain
+from passes.layout.walk.registry import rule
+from passes.layout.walk.walk import Walk, constant_of, operand
+
+
+@rule("Gather")
+def gather(walk: Walk, node: ir.Node) -> None:
+    """Of a live tensor the axes of the indices, as many as there are, take the place of the axis. Of a constant table,
+    the indices are looked up as they lie."""
+    x, indices = operand(node, 0), operand(node, 1)
+    axis = node.attributes.get_int("axis", 0) % len(dims_of(x))
+    if x.const_value is not None:
+        if indices.const_value is None:
+            walk.views[node.outputs[0]] = _looked_up(walk, x, walk.view(indices), axis)
+        else:
+            default(walk, node)
+        return
+    view, count = walk.view(x), len(dims_of(indices))
+    if not view.axes[axis] and product(dims_of(indices)).is_one:  # the one element along an axis of 1
+        walk.views[node.outputs[0]] = View(view.base, (*view.axes[:axis], *((),) * count, *view.axes[axis + 1 :]))
+        return
+    view, (place,) = on_single_axes(walk, x, [axis])
+    before, after = dims_of(view.base)[:place], dims_of(view.base)[place + 1 :]
+    dims = [*before, *dims_of(node.outputs[0])[axis : axis + count], *after]
+    out = walk.emit("Gather", [view.base, walk.plain(indices)], dims, {"axis": place})
+    axes = [tuple(a if a < place else a + count - 1 for a in group) for group in view.axes]
+    axes[axis : axis + 1] = [(place + i,) for i in range(count)]
+    walk.views[node.outputs[0]] = View(out, tuple(axes))
+
+
+@rule("GatherND")
+def gather_nd(walk: Walk, node: ir.Node) -> None:
+    """At numbers along the first axis, which is what an index that is a list becomes, it is a Gather."""
+    x, indices = operand(node, 0), constant_of(operand(node, 1))
+    (size, *_), batched = dims_of(x), node.attributes.get_int("batch_dims", 0)
+    if indices is None or batched or indices.ndim != 2 or indices.shape[1] != 1 or not size.is_static:
+        default(walk, node)
+        return
+    view, (axis,) = on_single_axes(walk, x, [0])
+    dims = list(dims_of(view.base))
+    dims[axis] = dims_of(node.outputs[0])[0]
+    rows = walk.constant(indices[:, 0] % size.coefficient)
+    walk.views[node.outputs[0]] = View(walk.emit("Gather", [view.base, rows], dims, {"axis": axis}), view.axes)
+
+
+@rule("GatherElements")
+def gather_elements(walk: Walk, node: ir.Node) -> None:
+    """On the bases, where data and indices lie alike: heads merged into the batch need no merging."""
+    axis = node.attributes.get_int("axis", 0) % len(dims_of(node.outputs[0]))
+    data, indices = (walk.view(operand(node, i)) for i in (0, 1))
+    others = [a for a in range(data.rank) if a != axis]
+    longer = [a for a in others if data.dims[a] != indices.dims[a]]
+    if any(not indices.dims[a].is_static for a in longer):
+        _look_up_in_part(walk, node, longer)
+        return
+    if data.axes != indices.axes or len(data.axes[axis]) != 1 or longer:
+        default(walk, node)
+        return
+    order = _wanted_order(node, data) or tuple(range(data.rank))
+    data, indices = (_laid(walk, view.permuted(order)) for view in (data, indices))
+    inputs, where = [data.base, indices.base], data.axes[order.index(axis)][0]
+    out = View(walk.emit("GatherElements", inputs, dims_of(indices.base), {"axis": where}), indices.axes)
+    walk.views[node.outputs[0]] = out.permuted([order.index(a) for a in range(out.rank)])
+
+
+def _wanted_order(node: ir.Node, data: View) -> tuple[int, ...] | None:
+    """The order in which the result of a product is looked up where a Transpose alone reads what is found.
+
+    So what positions of keys give is beside what those of queries give. The product gives its result in any order.
+    """
+    product, after = data.base.producer(), reader(node.outputs[0])
+    if product is None or product.op_type != "Einsum" or after is None or after.op_type != "Transpose":
+        return None
+    return tuple(after.attributes["perm"].as_ints())
+
+
+def _laid(walk: Walk, view: View) -> View:
+    """The axes of the base in the order in which the value has them."""
+    if not view.is_moved:
+        return view
+    perm, places = view.atoms(), itertools.count()
+    perm += [a for a in range(len(dims_of(view.base))) if a not in perm]
+    axes = tuple(tuple(next(places) for _ in group) for group in view.axes)
+    return View(walk.transpose(view.base, perm), axes)
+
+
+def _look_up_in_part(walk: Walk, node: ir.Node, longer: Sequence[int]) -> None:
+    """Of the data only as much as the indices have, whose size is known when the model runs."""
+    data, indices = (walk.materialise(walk.view(operand(node, i))) for i in (0, 1))
+    dims, wanted = list(dims_of(data)), dims_of(indices)
+    for axis in longer:
+        attributes = {"axis": axis, "to": ir.DataType.INT64.value}
+        places = walk.emit("Positions", [indices], [wanted[axis]], attributes, domain="keraport")
+        places.dtype = ir.DataType.INT64
+        dims[axis] = wanted[axis]
+        data = walk.emit("Gather", [data, places], dims, {"axis": axis}, like=data)
+    out = walk.emit("GatherElements", [data, indices], wanted, dict(node.attributes), like=data)
+    walk.views[node.outputs[0]] = plain(out)
+
+
+def _looked_up(walk: Walk, table: ir.Value, indices: View, axis: int) -> View:
+    rows = dims_of(table)
+    out = walk.emit(
+        "Gather", [table, indices.base], [*rows[:axis], *dims_of(indices.base), *rows[axis + 1 :]], {"axis": axis}
+    )
+    before = [(a,) for a in range(axis)]
+    found = [tuple(a + axis for a in group) for group in indices.axes]
+    first_after = axis + len(dims_of(indices.base))
+    after = [(a + first_after,) for a in range(len(rows) - axis - 1)]
+    return View(out, (*before, *found, *after))

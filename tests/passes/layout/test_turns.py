@@ -1,0 +1,98 @@
+"""Transposes that are taken back into what they transpose: an operator gives its result in another order."""
+
+from __future__ import annotations
+
+import onnx_ir as ir
+import pytest
+
+from passes.layout.turns.take_back import TakeBackTransposes
+from passes.shapes.infer import InferShapes
+from tests.harness import check_pass, graph, operators
+
+SIZES = {"b": (1, 3), "t": (2, 4), "s": (1, 5)}
+
+TAKEN = {
+    "an Einsum": ("float[b,t,4] x, float[b,s,4] y", 'u = Einsum<equation="btk,bsk->bts">(x, y)', "[0,2,1]", "b,s,t"),
+    "what computes each element": (
+        "float[b,t,4] x, float[b,s,4] y",
+        'e = Einsum<equation="btk, bsk->bts">(x, y) h = Mul(e, half) u = Tanh(h)',
+        "[2,0,1]",
+        "s,b,t",
+    ),
+    "one against another": (
+        "float[t] x, float[s] y",
+        "c = Unsqueeze(x, one) d = Sub(c, y) h = Abs(d) u = Where(yes, h, d)",
+        "[1,0]",
+        "s,t",
+    ),
+    "axes of size 1 taken away": (
+        "float[b,t,4] x, float[b,s,4] y",
+        'e = Einsum<equation="btk,bsk->bts">(x, y) w = Unsqueeze(e, one) n = Neg(w) u = Squeeze(n, one)',
+        "[1,2,0]",
+        "t,s,b",
+    ),
+    "columns of a table": ("int64[b,t] ids", "u = Gather<axis=0>(table, ids)", "[2,0,1]", "3,b,t"),
+    "values that are joined": (
+        "float[b,4] x, float[b,4] y",
+        "c = Unsqueeze(x, two) d = Unsqueeze(y, two) u = Concat<axis=2>(c, d, c)",
+        "[0,2,1]",
+        "b,3,4",
+    ),
+    "a constant among what is added": (
+        "float[b,t,4] x, float[b,2,4] y",
+        'e = Einsum<equation="btk,bsk->bts">(x, y) u = Add(e, row)',
+        "[1,2,0]",
+        "t,2,b",
+    ),
+    "places of an Einsum": (
+        "float[b,t,4] x, float[b,s,4] y, bool[b,1,s] at",
+        'e = Einsum<equation="btk,bsk->bts">(x, y) r = Cast<to=7>(at) u = GatherElements<axis=1>(e, r)',
+        "[0,2,1]",
+        "b,s,1",
+    ),
+}
+"""Inputs, nodes, the Transpose of u, and the sizes of its result."""
+
+KEPT = {
+    "an Einsum that is read": (
+        "float[b,t,4] x",
+        'u = Einsum<equation="btk,bsk->bts">(x, x) z = Neg(u)',
+        "[0,2,1]",
+        "b,t,t",
+    ),
+    "an input": ("float[b,t,4] x", "u = Neg(x) z = Abs(x)", "[1,0,2]", "t,b,4"),
+    "a table that is read": (
+        "int64[b,t] ids",
+        "u = Gather<axis=0>(table, ids) v = Gather<axis=0>(table, ids) z = Neg(v)",
+        "[2,0,1]",
+        "3,b,t",
+    ),
+    "rows among the indices": ("int64[b,t] ids", "u = Gather<axis=0>(table, ids)", "[0,2,1]", "b,3,t"),
+}
+
+
+def made(inputs: str, body: str, perm: str, sizes: str) -> ir.Model:
+    more = "float[q] z" if " z = " in body else ""
+    outputs = f"float[{sizes}] out" + (f", {more}" if more else "")
+    model = graph(f"""g ({inputs}) => ({outputs})
+        <float half = {{0.5}}, int64[1] one = {{1}}, int64[1] two = {{2}}, bool yes = {{1}}, float[2] row = {{1, 2}},
+         float[2,3] table = {{1, 2, 3, 4, 5, 6}}>
+        {{ {body} out = Transpose<perm={perm}>(u) }}""")
+    InferShapes()(model)
+    return model
+
+
+def feeds(inputs: str) -> dict[str, tuple[int, ...]]:
+    return {name: sizes for name, sizes in SIZES.items() if f"{name}," in inputs or f"{name}]" in inputs}
+
+
+@pytest.mark.parametrize("name", TAKEN)
+def test_taken_back(name: str) -> None:
+    model = check_pass(TakeBackTransposes(), made(*TAKEN[name]), sizes=feeds(TAKEN[name][0]), modified=True)
+    assert "Transpose" not in operators(model)
+
+
+@pytest.mark.parametrize("name", KEPT)
+def test_kept(name: str) -> None:
+    model = check_pass(TakeBackTransposes(), made(*KEPT[name]), sizes=feeds(KEPT[name][0]), modified=False)
+    assert operators(model).count("Transpose") == 1
