@@ -1,8 +1,8 @@
 """A module built for a checkpoint: with its weights in place of others, never beside them, where that can be.
 
-    on meta     built without numbers; the checkpoint's tensors are its parameters, mapped from their file
-    in place    built with numbers, because it has some that the checkpoint does not give; those of its parameters go
-    copied      into the parameters, because something else holds on to their memory: a view, a list
+on meta     built without numbers; the checkpoint's tensors are its parameters, mapped from their file
+in place    built with numbers, because it has some that the checkpoint does not give; those of its parameters go
+copied      into the parameters, because something else holds on to their memory: a view, a list
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from converter.sources.checkpoints.fit import COUNTERS
 from converter.sources.checkpoints.load import copy_weights, fitting
 from converter.sources.checkpoints.mapped_file import MappedFile, in_own_maps
 from converter.sources.checkpoints.on_meta import META, NotOnMeta, are_gone, build_on_meta, memory_of
+from converter.sources.quiet import first_lines
 from passes.errors import BadSource, LimitExceeded
 
 NOTED = 512 << 20
@@ -61,29 +62,28 @@ def fill(
         BadSource: the file cannot be read safely, or its keys do not fit the module; they are named.
         LimitExceeded: the module or the file is larger than `max_bytes`.
     """
-    content = read_checkpoint(path, trust=trust, max_bytes=max_bytes)
+    content, why = read_checkpoint(path, trust=trust, max_bytes=max_bytes), ""
     if is_factory:
         try:
             return _on_meta(build, content, path, max_bytes)
         except LimitExceeded:
             raise
-        except Exception:  # noqa: BLE001 - a factory that needs numbers raises anything
-            pass
+        except Exception as error:  # noqa: BLE001 - a factory that needs numbers raises anything
+            why = _NUMBERS.format(first_lines(error, lines=1, width=200))
     module = _checked(build(), max_bytes)
     try:
-        filled, why = _in_place(module, content, path), _COMPUTED
+        filled = _in_place(module, content, path)
     except _Held:
         module = build()
         filled, why = Filled(module, copy_weights(module, content, path), path.name), _HELD
+    _refuse_meta(module, path)
     if is_factory and memory_budget.module_bytes(module) > NOTED:
-        filled.notes.append(why.format(type(module).__name__))
+        filled.notes.append(f"{type(module).__name__} {why}")
     return filled
 
 
-_COMPUTED = (
-    "{} was built with weights of its own first: it computes numbers when it is built that the checkpoint does not hold."
-)
-_HELD = "The weights were copied into {}, which holds on to those that it was built with: they took their memory twice."
+_NUMBERS = "was first built with weights of its own, because it needs numbers then: {}."
+_HELD = "holds on to the weights that it was built with, so the checkpoint's were copied: both were in memory."
 
 
 def _on_meta(build: Build, content: Any, path: Path, max_bytes: int | None) -> Filled:
@@ -93,7 +93,7 @@ def _on_meta(build: Build, content: Any, path: Path, max_bytes: int | None) -> F
     files = _assign(module, state)
     _count_from_zero(module)
     if not made.are_gone:
-        raise NotOnMeta("numbers are missing that the checkpoint does not hold")
+        raise NotOnMeta("it computes numbers that the checkpoint does not hold")
     return Filled(module, notes, path.name, files)
 
 
@@ -106,13 +106,17 @@ def _in_place(module: torch.nn.Module, content: Any, path: Path) -> Filled:
         raise _Held from error
     if not are_gone(before):
         raise _Held
+    return Filled(module, notes, path.name, files)
+
+
+def _refuse_meta(module: torch.nn.Module, path: Path) -> None:
+    """A module that came from the meta device may need more than a checkpoint has."""
     missing = [name for name, tensor in _members(module) if tensor.device == META]
     if missing:
         raise BadSource(
-            f"{type(module).__name__} is on the meta device, and the checkpoint {path.name} has no {missing[0]!r}.",
-            hint="Give what builds it instead (package.module:factory), or build it on the CPU.",
+            f"{type(module).__name__} is on the meta device, and {path.name} gives no numbers for {missing[0]!r}.",
+            hint="Give what builds it in its place (package.module:factory), or build it on the CPU.",
         )
-    return Filled(module, notes, path.name, files)
 
 
 def _assign(module: torch.nn.Module, state: Mapping[str, torch.Tensor]) -> tuple[MappedFile, ...]:
@@ -120,8 +124,8 @@ def _assign(module: torch.nn.Module, state: Mapping[str, torch.Tensor]) -> tuple
     names: dict[int, list[str]] = {}
     attributes: dict[str, dict[str, Any]] = {}
     for name, tensor in _members(module):
-        if type(tensor) not in (torch.Tensor, torch.nn.Parameter):
-            raise _Held  # it is more than its numbers
+        if type(tensor) not in (torch.Tensor, torch.nn.Parameter) or tensor.device.type not in ("cpu", "meta"):
+            raise _Held  # it is more than its numbers, or they belong elsewhere
         names.setdefault(id(tensor), []).append(name)
         attributes[name] = dict(vars(tensor))
     own = module.state_dict()

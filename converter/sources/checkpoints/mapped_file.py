@@ -52,7 +52,7 @@ class MappedFile:
     def bytes_of(self, tensor: torch.Tensor) -> np.ndarray | None:
         """The file's bytes of a tensor that lies in it, mapped; None for any other."""
         place = tensor.data_ptr() - self._written_to.ctypes.data
-        inside = 0 <= place and place + tensor.nbytes <= self._written_to.size
+        inside = place >= 0 and place + tensor.nbytes <= self._written_to.size
         return self._read[place : place + tensor.nbytes] if inside and tensor.is_contiguous() else None
 
     @property
@@ -66,10 +66,11 @@ class MappedFile:
         return kilobytes == 0
 
     def let_go(self) -> None:
-        """Drop what was read, which is read again when somebody needs it; nothing where somebody has written."""
-        mapping = self._written_to._mmap  # type: ignore[attr-defined]
-        if hasattr(mapping, "madvise") and self.is_as_read:
-            mapping.madvise(mmap.MADV_DONTNEED)
+        """Drop what was read, to be read again when somebody needs it; not of tensors that somebody has written to."""
+        for array in (self._read, *([self._written_to] if self.is_as_read else [])):
+            mapping = array._mmap  # type: ignore[attr-defined]
+            if hasattr(mapping, "madvise"):  # Windows has none
+                mapping.madvise(mmap.MADV_DONTNEED)
 
 
 def let_go(files: Iterable[MappedFile]) -> None:

@@ -1,4 +1,4 @@
-"""An exported graph whose weights lie in files: it reads them from there, and each can be let go when it was looked at."""
+"""An exported graph whose weights lie in files: it reads them from there, and what was looked at can be let go."""
 
 from __future__ import annotations
 
