@@ -101,6 +101,16 @@ def in_own_maps(state: Mapping[str, torch.Tensor]) -> tuple[dict[str, torch.Tens
     return found, tuple(file for file in files.values() if file is not None)
 
 
+def mapped_tensors(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Those that lie mapped in a file and stay there."""
+    regions = _regions()
+    return {
+        name: tensor
+        for name, tensor in state.items()
+        if tensor.nbytes >= LEAST and _region_of(tensor, regions) is not None
+    }
+
+
 @dataclass(frozen=True)
 class _Region:
     start: int

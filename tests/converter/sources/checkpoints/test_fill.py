@@ -12,7 +12,8 @@ import torch
 from torch import nn
 
 from converter.sources.checkpoints import fill as filling
-from converter.sources.checkpoints.fill import Filled, fill
+from converter.sources.checkpoints.assign import members
+from converter.sources.checkpoints.fill import Filled, fill, in_own_files
 from converter.sources.checkpoints.load import load_checkpoint
 from converter.sources.checkpoints.on_meta import NotOnMeta, build_on_meta
 from passes.errors import BadSource, LimitExceeded
@@ -155,7 +156,7 @@ def test_it_is_what_copies_give(
     load_checkpoint(ordinary, path)
     filled = fill(build, path)
     module = filled.module
-    for (name, own), (_, other) in zip(filling._members(module), filling._members(ordinary), strict=True):
+    for (name, own), (_, other) in zip(members(module), members(ordinary), strict=True):
         assert torch.equal(own, other) and own.dtype == other.dtype and own.stride() == other.stride(), name
         assert (type(own), own.requires_grad, vars(own)) == (type(other), other.requires_grad, vars(other)), name
     assert len(list(module.parameters())) == len(list(ordinary.parameters()))  # what is one is one
@@ -257,3 +258,27 @@ def test_a_module_on_the_meta_device(tmp_path: Path) -> None:
     assert filled.module.head.weight is filled.module.embed.weight and all(in_files(filled.module, filled))
     with pytest.raises(BadSource, match="gives no numbers for 'table'"):
         fill(lambda: more, written(drawn(Table), tmp_path, "safetensors"), is_factory=False)
+
+
+@pytest.mark.parametrize("build", [Table, Tied, Viewed])
+def test_a_module_that_a_library_has_filled(build: Callable[[], nn.Module], tmp_path: Path) -> None:
+    state = drawn(build)
+    if build is Tied:
+        state["embed.weight"] = state["head.weight"].clone()
+    path = written(state, tmp_path, "safetensors")
+
+    def loaded() -> nn.Module:
+        module, content = build(), safetensors.torch.load_file(path)
+        module.load_state_dict(content, assign=True)
+        if build is Tied:
+            module.embed.weight = module.head.weight
+        if build is Viewed:
+            module.__dict__["rows"] = module.linear.weight.detach()[:2]
+        return module
+
+    filled, module = in_own_files(loaded), loaded()
+    for (name, own), (_, other) in zip(members(filled.module), members(module), strict=True):
+        assert torch.equal(own, other) and own.requires_grad == other.requires_grad, name
+    assert len(list(filled.module.parameters())) == len(list(module.parameters()))
+    assert all(in_files(filled.module, filled)) is (build is not Viewed)
+    assert in_own_files(Plain).files == ()
