@@ -1,13 +1,15 @@
-"""Write a transformer with random weights as an ONNX file with external data, to see what large models take.
+"""Write a transformer with random weights, to see what large models take.
 
-python -m scripts.large_model FOLDER [--layers 48] [--width 1504]
+python -m scripts.large_model FOLDER [--from onnx|checkpoint] [--layers 48] [--width 1504]
 
-48 layers of 1504 are 1.3 billion parameters, 5.2 GB. The file is written layer by layer; little of it is in memory.
+As an ONNX file with external data, or as a safetensors checkpoint of models/large_transformer.py. 48 layers of 1504 are
+1.3 billion parameters, 5.2 GB. The file is written layer by layer; little of it is in memory.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -59,17 +61,25 @@ class Writer:
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("folder", type=Path)
+    parser.add_argument("--from", dest="kind", choices=("onnx", "checkpoint"), default="onnx")
     parser.add_argument("--layers", type=int, default=48)
     parser.add_argument("--width", type=int, default=1504)
     options = parser.parse_args(arguments)
     options.folder.mkdir(parents=True, exist_ok=True)
-    write = Writer(options.folder)
-    width = options.width
+    if options.kind == "checkpoint":
+        _checkpoint(options.folder / "weights.safetensors", options.layers, options.width)
+    else:
+        _onnx(options.folder, options.layers, options.width)
+    return 0
+
+
+def _onnx(folder: Path, layers: int, width: int) -> None:
+    write = Writer(folder)
     write.number("heads", [0, 0, HEADS, width // HEADS])
     write.number("joined", [0, 0, width])
     write.number("scale", float((width // HEADS) ** -0.5))
     x = "x"
-    for layer in range(options.layers):
+    for layer in range(layers):
         x = _block(write, f"layers.{layer}", x, width)
     y = _linear(write, "head", x, width, 10)
     ports = [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", LENGTH, width])]
@@ -77,8 +87,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     graph = helper.make_graph(write.nodes, "large", ports, results, write.initializers)
     write.close()
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=9)
-    (options.folder / "model.onnx").write_bytes(model.SerializeToString())
-    return 0
+    (folder / "model.onnx").write_bytes(model.SerializeToString())
+
+
+def _checkpoint(path: Path, layers: int, width: int) -> None:
+    """A header that says where each tensor is, and the tensors."""
+    import torch
+
+    from models.large_transformer import build
+
+    with torch.device("meta"):
+        shapes = {name: tuple(value.shape) for name, value in build(layers, width).state_dict().items()}
+    header, end = {}, 0
+    for name, shape in shapes.items():
+        begin, end = end, end + 4 * int(np.prod(shape))
+        header[name] = {"dtype": "F32", "shape": shape, "data_offsets": [begin, end]}
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    generator = np.random.default_rng(0)
+    with path.open("wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        for name, shape in shapes.items():
+            scale = 1.0 if "norm" in name and name.endswith("weight") else 0.02
+            (generator.standard_normal(shape, np.float32) * np.float32(scale)).tofile(file)
 
 
 def _block(write: Writer, name: str, x: str, width: int) -> str:

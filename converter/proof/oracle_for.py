@@ -17,6 +17,7 @@ def oracle_for(source: Source, prepared: Prepared) -> Oracle:
     """
     as_it_is = source.model if source.noise else source.path or source.model  # a file would draw numbers of its own
     oracle = Oracle.for_source(as_it_is, prepared.normalised, graph=source.model)
+    source.let_go()  # onnxruntime has its own
     if source.noise:
         oracle.description += ", given its random numbers"
     opened = source.opened

@@ -38,8 +38,12 @@ def check(nbytes: int, what: str, max_bytes: int | None) -> None:
 
 def check_module(module: torch.nn.Module, max_bytes: int | None) -> None:
     """Refuse a module whose parameters and buffers are over the budget."""
-    nbytes = sum(t.numel() * t.element_size() for t in [*module.parameters(), *module.buffers()])
-    check(nbytes, f"The module {type(module).__name__}", max_bytes)
+    check(module_bytes(module), f"The module {type(module).__name__}", max_bytes)
+
+
+def module_bytes(module: torch.nn.Module) -> int:
+    """What its parameters and buffers take."""
+    return sum(t.numel() * t.element_size() for t in [*module.parameters(), *module.buffers()])
 
 
 def check_values(model: ir.Model) -> None:

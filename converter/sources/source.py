@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -55,6 +56,7 @@ class Source:
         nameless: outputs whose names an exporter has made up: a tensor that a module returns has none.
         noise: the inputs of the graph that hold what the source itself draws at random, the last ones; no caller gives
             them.
+        let_go: drops what is in memory of weights that lie mapped in a file; they are read again when they are needed.
     """
 
     model: ir.Model
@@ -69,6 +71,7 @@ class Source:
     nameless: frozenset[str] = frozenset()
     opened: Opened | None = None
     noise: dict[str, Noise] = field(default_factory=dict)
+    let_go: Callable[[], None] = lambda: None
 
     @property
     def asked(self) -> list[ir.Value]:

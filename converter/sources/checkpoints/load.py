@@ -28,7 +28,29 @@ def load_checkpoint(
     Raises:
         BadSource: the file cannot be read safely, or its keys do not fit the module; they are named.
     """
-    content = read_checkpoint(path, trust=trust, max_bytes=max_bytes)
+    return copy_weights(module, read_checkpoint(path, trust=trust, max_bytes=max_bytes), path)
+
+
+def copy_weights(module: torch.nn.Module, content: Any, path: Path) -> list[str]:
+    """Copy the weights in what was read from `path` into `module`; returns notes for the report.
+
+    Raises:
+        BadSource: as `load_checkpoint`.
+    """
+    notes, state = fitting(module, content, path)
+    try:
+        module.load_state_dict(state, strict=False)
+    except RuntimeError as error:  # a module with its own way of loading
+        raise BadSource(f"The checkpoint {path.name} does not fit {type(module).__name__}: {error}") from error
+    return notes
+
+
+def fitting(module: torch.nn.Module, content: Any, path: Path) -> tuple[list[str], dict[str, torch.Tensor]]:
+    """Of what was read from `path` the state_dict that fits `module` best, and notes for the report.
+
+    Raises:
+        BadSource: it does not fit, or there is none.
+    """
     whole = module.state_dict()
     expected = without_counters(whole)
     found = [(place, strip_prefixes(state, whole)) for place, state in state_dicts(content)]
@@ -39,11 +61,8 @@ def load_checkpoint(
     place, state = candidates[fits.index(max(fits))]
     state = without_counters(state)
     check_fit(expected, state, f"The checkpoint {path.name}", type(module).__name__)
-    try:
-        module.load_state_dict(state, strict=False)
-    except RuntimeError as error:  # a module with its own way of loading
-        raise BadSource(f"The checkpoint {path.name} does not fit {type(module).__name__}: {error}") from error
-    return _notes(path, place, [other for (other, _), fit in zip(candidates, fits, strict=True) if fit == max(fits)])
+    others = [other for (other, _), fit in zip(candidates, fits, strict=True) if fit == max(fits)]
+    return _notes(path, place, others), state
 
 
 def state_dicts(content: Any, place: str = "", depth: int = 0) -> list[tuple[str, dict[str, torch.Tensor]]]:

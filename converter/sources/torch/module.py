@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import onnx_ir as ir
@@ -11,7 +12,8 @@ import torch
 
 from converter.input_spec import InputSpec
 from converter.options import Options
-from converter.sources.checkpoints.load import load_checkpoint
+from converter.sources.checkpoints.fill import Filled, fill
+from converter.sources.checkpoints.mapped_file import let_go
 from converter.sources.memory_budget import check_module
 from converter.sources.source import Source
 from converter.sources.torch.call import examples, signature
@@ -21,26 +23,42 @@ from converter.sources.torch.call.output_names import nameless_outputs
 from converter.sources.torch.call.stateful import Stateful, name_states, stateful, with_states
 from converter.sources.torch.eval_mode import evaluating
 from converter.sources.torch.export import Exported, export
+from converter.sources.torch.mapped_graph import map_weights
 from converter.sources.torch.random_weights import randomise
 from converter.sources.torch.trial import try_call
 from passes.errors import BadSource, Unsupported, UsageError
 
 
-def load_module(
-    module: torch.nn.Module, options: Options, *, kind: str = "module", description: str | None = None
-) -> Source:
+def load_module(module: torch.nn.Module, options: Options, *, description: str | None = None) -> Source:
     """Export `module`. Its mode, and its weights, are afterwards what they were: new weights go into a copy."""
     check_module(module, options.max_bytes)
-    notes: list[str] = []
-    if kind == "module" and module.training:
-        notes.append("The module was in training mode; it is converted as eval() has it.")
-    description = description or f"{type(module).__module__}.{type(module).__qualname__}"
+    built = Filled(module)
     if options.has_weights:
-        module = _copy(module) if kind == "module" else module
-    if options.checkpoint is not None:
-        checkpoint = Path(options.checkpoint)
-        notes += load_checkpoint(module, checkpoint, trust=options.trust, max_bytes=options.max_bytes)
-        description += f", weights from {checkpoint.name}"
+        built = filled(lambda: _copy(module), options, is_factory=False)
+    if module.training:
+        built.notes.insert(0, "The module was in training mode; it is converted as eval() has it.")
+    description = description or f"{type(module).__module__}.{type(module).__qualname__}"
+    return load_filled(built, options, kind="module", description=description)
+
+
+def filled(build: Callable[[], torch.nn.Module], options: Options, *, is_factory: bool = True) -> Filled:
+    """What `build` gives, with the weights of the checkpoint, where there is one.
+
+    Args:
+        is_factory: whether `build` makes a module, or copies one.
+    """
+    if options.checkpoint is None:
+        return Filled(build())
+    path, trust, most = Path(options.checkpoint), options.trust, options.max_bytes
+    return fill(build, path, trust=trust, max_bytes=most, is_factory=is_factory)
+
+
+def load_filled(built: Filled, options: Options, *, kind: str, description: str) -> Source:
+    """Export a module that is ours to change."""
+    module, notes = built.module, list(built.notes)
+    check_module(module, options.max_bytes)
+    if built.weights is not None:
+        description += f", weights from {built.weights}"
     if options.example_inputs is None and not options.inputs:
         raise UsageError(
             f"The inputs of {type(module).__name__} are not known.",
@@ -57,11 +75,25 @@ def load_module(
             description += f", random weights (seed {options.random_weights})"
         if written:
             module, call = _stateful(module, call, written, options.state)
+        let_go(built.files)
         model, call = _export_dynamic(module, call, notes)
+    map_weights(model, built.files)
+    let_go(built.files)
     states = name_states(model, written)
     inputs = tuple(InputSpec.of(value) for value in model.graph.inputs)
     nameless = nameless_outputs(model, call.output_names) - frozenset(states.values())
-    return Source(model, description, kind, None, module, call.values, inputs, notes, states, nameless)
+    return Source(
+        model,
+        description,
+        kind,
+        torch_module=module,
+        example_inputs=call.values,
+        inputs=inputs,
+        notes=notes,
+        states=states,
+        nameless=nameless,
+        let_go=partial(let_go, built.files),
+    )
 
 
 def _stateful(module: torch.nn.Module, call: Call, written: Sequence[str], state: str) -> tuple[Stateful, Call]:

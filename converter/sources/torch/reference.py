@@ -33,6 +33,7 @@ class Reference:
         self._source = source
         self._double = double
         self._module = copy.deepcopy(source.torch_module).double() if double else source.torch_module
+        source.let_go()
 
     def run(self, feeds: Mapping[str, Array]) -> list[Array]:
         """Every tensor among the module's outputs, in the order in which the exporter lists them.
@@ -41,6 +42,7 @@ class Reference:
         """
         with torch.no_grad(), evaluating(self._module) as kept, kept.running():
             result = self._call({spec.name: self._tensor(feeds[spec.name]) for spec in self._source.inputs})
+        self._source.let_go()
         tensors = [leaf for leaf in _pytree.tree_leaves(result) if isinstance(leaf, torch.Tensor)]
         return [_array(tensor) for tensor in tensors]
 
