@@ -9,16 +9,20 @@ One forward walk. For each node, in this order:
 4. what is still open, from what the file itself says of the value (known_shapes.py);
 5. small integer outputs computed from shapes are followed as arrays of dimensions (operator_values). One that turns out
    to be all numbers is a constant after all.
+
+A second walk follows the first time, where sizes turn out to have a least number (fitting.py): shape arithmetic stands
+before the windows that say so.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 import numpy as np
 import onnx_ir as ir
 
+from passes.dims.least import known_sizes
 from passes.dims.polynomial import Dim, product
 from passes.errors import Unsupported, describe, operator
 from passes.fold.constants import ConstantFolder
@@ -30,6 +34,7 @@ from passes.fold.reference import MALFORMED
 from passes.fold.sequences import Sequences
 from passes.fold.values import EVALUATORS, NotKnown, evaluate
 from passes.graph.builder import Names
+from passes.shapes.fitting import keep_sizes_that_fit, sizes_that_fit
 from passes.shapes.onnx_inference import ask_onnx
 from passes.shapes.rules import DTYPES, RULES, NoRule, Site
 from passes.shapes.rules.known_shapes import KnownShapes, Shape
@@ -50,10 +55,19 @@ class InferShapes(ir.passes.InPlacePass):
     """
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
+        least = sizes_that_fit(model)
+        modified = _walked(model, least or {})
+        if least is None:
+            least = keep_sizes_that_fit(model)
+            modified |= bool(least) and _walked(model, least)
+        return ir.passes.PassResult(model, modified)
+
+
+def _walked(model: ir.Model, least: Mapping[str, int]) -> bool:
+    with known_sizes(least):
         walk = _Walk(model)
         walk.run()
-        folded = walk.folder.finish()
-        return ir.passes.PassResult(model, folded or walk.modified or walk.shapes.modified)
+    return walk.modified
 
 
 class _Walk:
@@ -79,6 +93,7 @@ class _Walk:
             self._node(node)
         self.shapes.finish()
         self.modified |= self.sequences.finish()
+        self.modified |= self.folder.finish() or self.shapes.modified
 
     def _node(self, node: ir.Node) -> None:
         if self.folder.fold(node):

@@ -11,6 +11,7 @@ from typing import Any
 
 import sympy
 import torch
+from torch.nn import functional
 from torch.nn.modules import transformer
 
 from converter.sources.torch.call.examples import Call
@@ -52,7 +53,8 @@ def capture(module: torch.nn.Module, call: Call) -> torch.export.ExportedProgram
     # The order in which an einsum of several is best computed would be chosen for the example's sizes.
     with _masks_without_a_look(), _OpenSteps(), torch.backends.opt_einsum.flags(enabled=False):
         try:
-            return _capture(module, call, strict=False)
+            with _causal_by_an_open_size():
+                return _capture(module, call, strict=False)
         except Exception as error:  # noqa: BLE001 - whatever forward, the tracer or the solver raise
             try:
                 return _capture(module, call, strict=True)
@@ -72,6 +74,24 @@ def _masks_without_a_look() -> Iterator[None]:
         yield
     finally:
         transformer._detect_is_causal_mask = kept
+
+
+@contextlib.contextmanager
+def _causal_by_an_open_size() -> Iterator[None]:
+    """Attention takes no `is_causal` that follows from an open size, as transformers has it: `length > 1`, since a
+    single token sees itself either way. What the example says becomes a guard, which is tried like all others."""
+    kept = functional.scaled_dot_product_attention
+
+    def attention(*args: Any, **kwargs: Any) -> torch.Tensor:
+        if isinstance(kwargs.get("is_causal"), torch.SymBool):
+            kwargs["is_causal"] = bool(kwargs["is_causal"])
+        return kept(*args, **kwargs)
+
+    functional.scaled_dot_product_attention = attention
+    try:
+        yield
+    finally:
+        functional.scaled_dot_product_attention = kept
 
 
 class _OpenSteps(torch.overrides.TorchFunctionMode):

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
-from passes.dims.bounds import maximum, minimum
+from passes.dims.least import known_maximum, known_minimum
 from passes.dims.polynomial import Dim, exact_divide, floor_divide
 from passes.dims.quotient import NotKnown, Number, ceil_ratio, divide, floor_ratio, multiply
 from passes.fold.values.logic import least
@@ -125,12 +125,12 @@ def _abs(node: ir.Node, x: Array) -> Array:
 
 def _greater(a: Dim, b: Dim) -> Dim:
     whole(a, b)
-    return maximum(a, b)
+    return known_maximum(a, b)
 
 
 def _smaller(a: Dim, b: Dim) -> Dim:
     whole(a, b)
-    return minimum(a, b)
+    return known_minimum(a, b)
 
 
 @value_of("Floor", "Ceil", "Round")

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import onnx_ir as ir
 
-from passes.dims.bounds import lower_bound
+from passes.dims.least import known_lower_bound
 from passes.dims.polynomial import Dim, Expr
 from passes.dims.quotient import NotKnown, Ratio
 from passes.fold.values.registry import Array, elementwise, is_symbolic, value_of
@@ -60,7 +60,7 @@ def least(dim: object) -> float:
         raise NotKnown
     if not isinstance(dim, int | Expr):
         return float(dim)  # type: ignore[arg-type]
-    bound = lower_bound(dim)
+    bound = known_lower_bound(dim)
     return float("-inf") if bound is None else bound
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import onnx_ir as ir
 
-from passes.dims.bounds import lower_bound, maximum, minimum
+from passes.dims.least import known_lower_bound, known_maximum, known_minimum
 from passes.dims.parse import parse
 from passes.dims.polynomial import Dim, Expr, ceil_divide
 from passes.shapes.rules.elementwise import broadcast
@@ -105,13 +105,13 @@ def _clamp(bound: Dim, size: Dim, high: Dim, low: int) -> Dim:
         if bound <= -_TO_THE_END:
             return low
         bound = bound if bound >= 0 else bound + size
-        if (least := lower_bound(bound - low)) is None or least < 0:
-            bound = low if isinstance(bound, int) else maximum(bound, low)
-    elif (below := lower_bound(-bound)) is not None and below >= 0:
+        if (least := known_lower_bound(bound - low)) is None or least < 0:
+            bound = low if isinstance(bound, int) else known_maximum(bound, low)
+    elif (below := known_lower_bound(-bound)) is not None and below >= 0:
         if not below:
             raise NoRule  # 0 is the first element, and -1 the last
-        bound = maximum(bound + size, low)
-    return minimum(bound, high)
+        bound = known_maximum(bound + size, low)
+    return known_minimum(bound, high)
 
 
 _TO_THE_END = 2**31 - 1
@@ -119,4 +119,4 @@ _TO_THE_END = 2**31 - 1
 
 
 def _positive(count: Dim) -> Dim:
-    return maximum(count, 0)
+    return known_maximum(count, 0)
