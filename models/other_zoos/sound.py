@@ -10,6 +10,4 @@ demucs = partial(
     build, "demucs.demucs", "Demucs", sources=["voice", "rest"], channels=8, depth=3, lstm_layers=1, resample=False,
     normalize=False,
 )  # fmt: skip
-hybrid_demucs = partial(
-    build, "demucs.hdemucs", "HDemucs", sources=["voice", "rest"], channels=8, nfft=512, depth=3, cac=True
-)
+hybrid_demucs = partial(build, "demucs.hdemucs", "HDemucs", sources=["voice", "rest"], channels=8)

@@ -51,3 +51,14 @@ whisper = partial(
     pad_token_id=0,
     decoder_start_token_id=1,
 )
+data2vec_audio = partial(
+    build,
+    Wave,
+    "Data2VecAudioModel",
+    **{k: v for k, v in WAVES.items() if k != "num_conv_pos_embeddings"},
+    num_conv_pos_embeddings=2,
+    conv_pos_kernel_size=5,
+)
+unispeech = partial(build, Wave, "UniSpeechModel", **WAVES)
+unispeech_sat = partial(build, Wave, "UniSpeechSatModel", **WAVES)
+wav2vec2_conformer = partial(build, Wave, "Wav2Vec2ConformerModel", **WAVES)

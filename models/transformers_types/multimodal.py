@@ -15,3 +15,11 @@ blip = partial(build, ImageAndText, "BlipForImageTextRetrieval", **TWO, image_te
 clip = partial(build, ImageAndText, "CLIPModel", **TWO, projection_dim=32)
 siglip = partial(build, ImageAndText, "SiglipModel", **TWO)
 vilt = partial(build, ImageAndText, "ViltModel", **TEXT, image_size=64, patch_size=16)
+altclip = partial(
+    build,
+    ImageAndText,
+    "AltCLIPModel",
+    text_config={**TEXT, "project_dim": 32},
+    vision_config=TWO["vision_config"],
+    projection_dim=32,
+)
