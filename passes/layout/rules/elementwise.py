@@ -57,17 +57,25 @@ def leading(walk: Walk, inputs: list[ir.Value], output: ir.Value) -> View | None
     )
 
 
+def _is_product(value: ir.Value) -> bool:
+    """Whether it is an Einsum's result, perhaps with other axes of 1."""
+    node = value.producer()
+    if node is not None and node.op_type == "Reshape" and node.inputs[0] is not None:
+        node = node.inputs[0].producer()
+    return node is not None and node.op_type == "Einsum"
+
+
 def _grown(walk: Walk, inputs: list[ir.Value], output: ir.Value) -> View | None:
     """Where no operand has all axes, a permuted one leads with those that it lacks: a view of what the result will be.
 
     [b, c, t, 1] on a base [b, t, c] with [1, c, 1, n] gives [b, t, c, n]. A new axis is in front of the one that it is
-    in front of in the value, and the last of all is the last. What is looked up in a table leads nowhere: it can be
-    looked up in the order of the value.
+    in front of in the value, and the last of all is the last. What is looked up in a table leads nowhere, nor does a
+    product: both can be had in the order of the value.
     """
     sizes = dims_of(output)
     live = [walk.view(value) for value in inputs if value.const_value is None]
     moved = [view for view in live if view.is_moved and view.rank == len(sizes)]
-    lead = next((view for view in moved if not _is_looked_up(view.base)), None)
+    lead = next((view for view in moved if not _is_looked_up(view.base) and not _is_product(view.base)), None)
     if lead is None:
         return None
     dims, axes = list(dims_of(lead.base)), list(lead.axes)

@@ -185,10 +185,10 @@ def test_a_case_that_the_source_fails_is_answered_for_itself_alone() -> None:
 
 
 def test_the_report_says_how_many_cases_each_graph_answered() -> None:
-    from converter.proof.verify import _oracles
+    from converter.proof.verify import oracles
 
-    assert _oracles(["a", "a"]) == "a"
-    assert _oracles(["a", "b", "a"]) == "a (2 of 3 cases); b (1 of 3 cases)"
+    assert oracles(["a", "a"]) == "a"
+    assert oracles(["a", "b", "a"]) == "a (2 of 3 cases); b (1 of 3 cases)"
 
 
 def test_the_graph_to_fall_back_on_is_no_other_after_a_renaming(monkeypatch: pytest.MonkeyPatch) -> None:
