@@ -10,6 +10,10 @@ RESNET = {
     "model_type": "resnet", "embedding_size": 16, "hidden_sizes": [32, 48, 64, 96], "depths": [1, 1, 1, 1],
     "out_features": ["stage4"],
 }  # fmt: skip
+SWIN = {
+    "model_type": "swin", "image_size": 64, "embed_dim": 16, "depths": [1, 1, 1, 1], "num_heads": [2, 2, 4, 4],
+    "window_size": 4, "out_features": ["stage1", "stage2", "stage3", "stage4"],
+}  # fmt: skip
 DETR = {
     "d_model": 32, "encoder_layers": 1, "decoder_layers": 1, "encoder_attention_heads": 4,
     "decoder_attention_heads": 4, "encoder_ffn_dim": 64, "decoder_ffn_dim": 64, "num_queries": 10,
@@ -29,7 +33,7 @@ dab_detr = partial(
     build,
     Image,
     "DabDetrForObjectDetection",
-    backbone_config=dict(RESNET),
+    backbone_config=RESNET,
     use_timm_backbone=False,
     hidden_size=32,
     encoder_layers=1,
@@ -124,26 +128,8 @@ maskformer = partial(
     build,
     Image,
     "MaskFormerForInstanceSegmentation",
-    backbone_config={
-        "model_type": "swin",
-        "image_size": 64,
-        "embed_dim": 16,
-        "depths": [1, 1, 1, 1],
-        "num_heads": [2, 2, 4, 4],
-        "window_size": 4,
-        "out_features": ["stage1", "stage2", "stage3", "stage4"],
-    },
-    decoder_config={
-        "model_type": "detr",
-        "d_model": 32,
-        "encoder_layers": 1,
-        "decoder_layers": 1,
-        "encoder_attention_heads": 4,
-        "decoder_attention_heads": 4,
-        "encoder_ffn_dim": 64,
-        "decoder_ffn_dim": 64,
-        "num_queries": 10,
-    },
+    backbone_config=SWIN,
+    decoder_config={"model_type": "detr", **DETR},
     fpn_feature_size=32,
     mask_feature_size=32,
 )
@@ -151,15 +137,7 @@ mask2former = partial(
     build,
     Image,
     "Mask2FormerForUniversalSegmentation",
-    backbone_config={
-        "model_type": "swin",
-        "image_size": 64,
-        "embed_dim": 16,
-        "depths": [1, 1, 1, 1],
-        "num_heads": [2, 2, 4, 4],
-        "window_size": 4,
-        "out_features": ["stage1", "stage2", "stage3", "stage4"],
-    },
+    backbone_config=SWIN,
     feature_size=32,
     mask_feature_size=32,
     hidden_dim=32,
@@ -183,10 +161,10 @@ sam_vision = partial(
     window_size=2,
     global_attn_indexes=[1],
 )
-detr = partial(build, Image, "DetrForObjectDetection", backbone_config=dict(RESNET), use_timm_backbone=False, **DETR)
+detr = partial(build, Image, "DetrForObjectDetection", backbone_config=RESNET, use_timm_backbone=False, **DETR)
 conditional_detr = partial(
-    build, Image, "ConditionalDetrForObjectDetection", backbone_config=dict(RESNET), use_timm_backbone=False, **DETR
+    build, Image, "ConditionalDetrForObjectDetection", backbone_config=RESNET, use_timm_backbone=False, **DETR
 )
 table_transformer = partial(
-    build, Image, "TableTransformerForObjectDetection", backbone_config=dict(RESNET), use_timm_backbone=False, **DETR
+    build, Image, "TableTransformerForObjectDetection", backbone_config=RESNET, use_timm_backbone=False, **DETR
 )

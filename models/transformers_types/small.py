@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import importlib.util
 from typing import Any
 
@@ -104,6 +105,6 @@ def build(kind: type[Plain], architecture: str, **configuration: Any) -> Plain:
     import transformers
 
     model_class = getattr(transformers, architecture)
-    config = model_class.config_class(**configuration)
+    config = model_class.config_class(**copy.deepcopy(configuration))  # some take parts out of what they are given
     config.use_cache = False
     return kind(model_class(config))

@@ -18,20 +18,13 @@ BART = {
     "max_position_embeddings": 512,
 }
 """The names that BART's configuration has, and those of its descendants."""
+T5 = {"vocab_size": 256, "d_model": 32, "d_kv": 8, "d_ff": 64, "num_layers": 2, "num_heads": 4}
+"""The names of T5, and of its descendants."""
+
 bart = partial(build, Translation, "BartForConditionalGeneration", **BART)
 m2m_100 = partial(build, Translation, "M2M100ForConditionalGeneration", **BART)
 marian = partial(build, Translation, "MarianMTModel", **BART, pad_token_id=0, decoder_start_token_id=0)
-t5 = partial(
-    build,
-    Translation,
-    "T5ForConditionalGeneration",
-    vocab_size=256,
-    d_model=32,
-    d_kv=8,
-    d_ff=64,
-    num_layers=2,
-    num_heads=4,
-)
+t5 = partial(build, Translation, "T5ForConditionalGeneration", **T5)
 bigbird_pegasus = partial(
     build, Translation, "BigBirdPegasusForConditionalGeneration", **BART, attention_type="original_full"
 )
@@ -46,30 +39,9 @@ led = partial(
     max_encoder_position_embeddings=512,
     max_decoder_position_embeddings=512,
 )
-longt5 = partial(
-    build,
-    Translation,
-    "LongT5ForConditionalGeneration",
-    vocab_size=256,
-    d_model=32,
-    d_kv=8,
-    d_ff=64,
-    num_layers=2,
-    num_heads=4,
-    local_radius=7,
-)
+longt5 = partial(build, Translation, "LongT5ForConditionalGeneration", **T5, local_radius=7)
 mbart = partial(build, Translation, "MBartForConditionalGeneration", **BART)
-mt5 = partial(
-    build,
-    Translation,
-    "MT5ForConditionalGeneration",
-    vocab_size=256,
-    d_model=32,
-    d_kv=8,
-    d_ff=64,
-    num_layers=2,
-    num_heads=4,
-)
+mt5 = partial(build, Translation, "MT5ForConditionalGeneration", **T5)
 mvp = partial(build, Translation, "MvpForConditionalGeneration", **BART)
 nllb_moe = partial(
     build,
@@ -101,27 +73,12 @@ switch_transformers = partial(
     build,
     Translation,
     "SwitchTransformersForConditionalGeneration",
-    vocab_size=256,
-    d_model=32,
-    d_kv=8,
-    d_ff=64,
-    num_layers=2,
-    num_heads=4,
+    **T5,
     num_experts=4,
     num_sparse_encoder_layers=1,
     num_sparse_decoder_layers=1,
 )
-umt5 = partial(
-    build,
-    Translation,
-    "UMT5ForConditionalGeneration",
-    vocab_size=256,
-    d_model=32,
-    d_kv=8,
-    d_ff=64,
-    num_layers=2,
-    num_heads=4,
-)
+umt5 = partial(build, Translation, "UMT5ForConditionalGeneration", **T5)
 fsmt = partial(
     build,
     Translation,

@@ -8,6 +8,11 @@ from models.transformers_types.small import VISION, Image, build
 
 STAGES = {"image_size": 64, "embed_dim": 16, "depths": [1, 1], "num_heads": [2, 4], "window_size": 4}
 """Of transformers that halve the image from stage to stage."""
+VIDEO = {
+    "image_size": 32, "num_frames": 4, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4,
+    "intermediate_size": 64,
+}  # fmt: skip
+"""Of those that see a few pictures at once."""
 beit = partial(build, Image, "BeitForImageClassification", **VISION, use_relative_position_bias=True)
 convnext = partial(build, Image, "ConvNextForImageClassification", hidden_sizes=[16, 32, 48, 64], depths=[1, 1, 2, 1])
 deit = partial(build, Image, "DeiTForImageClassification", **VISION)
@@ -106,40 +111,9 @@ swiftformer = partial(
 )
 vit_msn = partial(build, Image, "ViTMSNForImageClassification", **VISION)
 vitdet = partial(build, Image, "VitDetModel", **VISION)
-vivit = partial(
-    build,
-    Image,
-    "VivitForVideoClassification",
-    image_size=32,
-    num_frames=4,
-    hidden_size=32,
-    num_hidden_layers=2,
-    num_attention_heads=4,
-    intermediate_size=64,
-    tubelet_size=[2, 16, 16],
-)
-videomae = partial(
-    build,
-    Image,
-    "VideoMAEForVideoClassification",
-    image_size=32,
-    num_frames=4,
-    hidden_size=32,
-    num_hidden_layers=2,
-    num_attention_heads=4,
-    intermediate_size=64,
-)
-timesformer = partial(
-    build,
-    Image,
-    "TimesformerForVideoClassification",
-    image_size=32,
-    num_frames=4,
-    hidden_size=32,
-    num_hidden_layers=2,
-    num_attention_heads=4,
-    intermediate_size=64,
-)
+vivit = partial(build, Image, "VivitForVideoClassification", **VIDEO, tubelet_size=[2, 16, 16])
+videomae = partial(build, Image, "VideoMAEForVideoClassification", **VIDEO)
+timesformer = partial(build, Image, "TimesformerForVideoClassification", **VIDEO)
 mlcd = partial(build, Image, "MLCDVisionModel", **VISION)
 siglip_vision = partial(build, Image, "SiglipVisionModel", **VISION)
 clip_vision = partial(build, Image, "CLIPVisionModelWithProjection", **VISION, projection_dim=16)
