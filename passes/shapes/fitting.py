@@ -27,10 +27,15 @@ def sizes_that_fit(model: ir.Model) -> Mapping[str, int] | None:
     return None if kept is None else json.loads(kept)
 
 
-def keep_sizes_that_fit(model: ir.Model) -> Mapping[str, int]:
+def runs_whole(model: ir.Model) -> bool:
+    """Whether every node runs whatever the input is."""
+    return not any(node.op_type in _CHOICES for node in model.graph)
+
+
+def keep_sizes_that_fit(model: ir.Model, *, ran_whole: bool) -> Mapping[str, int]:
     """Look at every window of a graph whose shapes are there. Nothing follows where it depends which nodes run."""
     least: dict[str, int] = {}
-    if not any(node.op_type in _CHOICES for node in model.graph):
+    if ran_whole:
         for size in _window_counts(model.graph):
             found = least_for(parse(size))
             if found is not None:

@@ -34,7 +34,7 @@ from passes.fold.reference import MALFORMED
 from passes.fold.sequences import Sequences
 from passes.fold.values import EVALUATORS, NotKnown, evaluate
 from passes.graph.builder import Names
-from passes.shapes.fitting import keep_sizes_that_fit, sizes_that_fit
+from passes.shapes.fitting import keep_sizes_that_fit, runs_whole, sizes_that_fit
 from passes.shapes.onnx_inference import ask_onnx
 from passes.shapes.rules import DTYPES, RULES, NoRule, Site
 from passes.shapes.rules.known_shapes import KnownShapes, Shape
@@ -55,10 +55,10 @@ class InferShapes(ir.passes.InPlacePass):
     """
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
-        least = sizes_that_fit(model)
+        least, ran_whole = sizes_that_fit(model), runs_whole(model)
         modified = _walked(model, least or {})
         if least is None:
-            least = keep_sizes_that_fit(model)
+            least = keep_sizes_that_fit(model, ran_whole=ran_whole)
             modified |= bool(least) and _walked(model, least)
         return ir.passes.PassResult(model, modified)
 

@@ -34,11 +34,12 @@ def test_frames_counted_before_the_convolution_are_those_of_it() -> None:
     assert converter.convert(graph(COUNTED), verify=False).report.custom_layers == []
 
 
-def test_where_it_depends_what_runs_nothing_follows() -> None:
+@pytest.mark.parametrize("other", ["Neg(x)", "Conv<kernel_shape=[3]>(x, w)"], ids=["kept", "merged"])
+def test_where_it_depends_what_runs_nothing_follows(other: str) -> None:
     """An input too short for the window may take the other branch."""
-    model = graph("""g (float[1,1,t] x, bool c) => (float[1,1,m] y) <float[1,1,3] w = {1, 2, 3}> {
-        y = If(c) <then_branch = a () => (float[1,1,p] p) { p = Conv<kernel_shape=[3]>(x, w) },
-                   else_branch = o () => (float[1,1,q] q) { q = Neg(x) }> }""")
+    model = graph(f"""g (float[1,1,t] x, bool c) => (float[1,1,m] y) <float[1,1,3] w = {{1, 2, 3}}> {{
+        y = If(c) <then_branch = a () => (float[1,1,p] p) {{ p = Conv<kernel_shape=[3]>(x, w) }},
+                   else_branch = o () => (float[1,1,q] q) {{ q = {other} }}> }}""")
     InferShapes()(model)
     assert model.metadata_props[LEAST_KEY] == "{}"
 
