@@ -30,7 +30,7 @@ def exported(path: Path, dynamo: bool) -> Path:
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
-@pytest.mark.parametrize("dynamo", [True, False])
+@pytest.mark.parametrize("dynamo", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_a_reader_of_text_from_either_exporter(dynamo: bool, tmp_path: Path) -> None:
     source = exported(tmp_path / "crnn.onnx", dynamo)
     files = [tmp_path / "m.keras", tmp_path / "reader.py"]

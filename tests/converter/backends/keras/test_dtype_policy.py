@@ -192,7 +192,7 @@ DIGITS = ("models.digits:build", "--checkpoint", MODELS_FOLDER / "digits.safeten
 SPEC = ("--input", "image=float32[batch,1,8,8]")
 
 
-@pytest.mark.parametrize("policy", ["mixed_bfloat16", "float16"])
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", pytest.param("float16", marks=pytest.mark.slow)])
 def test_a_file_that_exists_is_judged_by_the_same_measure(policy: str, tmp_path: Path, keraport: Keraport) -> None:
     told, reports = (*DIGITS, *SPEC), [tmp_path / "a.json", tmp_path / "b.json"]
     files = ("-o", tmp_path / "m.keras", "--report", reports[0])
