@@ -7,6 +7,7 @@ detector, also what its second stage says of regions that are an input here.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import torch
@@ -52,37 +53,15 @@ class TwoStages(nn.Module):
         return found
 
 
-def _detector(name: str) -> Any:
-    return import_torchvision().models.get_model(name, weights=None, weights_backbone=None)
+def _networks(kind: type[nn.Module], name: str) -> nn.Module:
+    return kind(import_torchvision().models.get_model(name, weights=None, weights_backbone=None))
 
 
-def fasterrcnn_mobilenet_v3_large_320_fpn() -> nn.Module:
-    return TwoStages(_detector("fasterrcnn_mobilenet_v3_large_320_fpn"))
-
-
-def fasterrcnn_resnet50_fpn() -> nn.Module:
-    return TwoStages(_detector("fasterrcnn_resnet50_fpn"))
-
-
-def maskrcnn_resnet50_fpn() -> nn.Module:
-    return TwoStages(_detector("maskrcnn_resnet50_fpn"))
-
-
-def keypointrcnn_resnet50_fpn() -> nn.Module:
-    return TwoStages(_detector("keypointrcnn_resnet50_fpn"))
-
-
-def retinanet_resnet50_fpn() -> nn.Module:
-    return OneStage(_detector("retinanet_resnet50_fpn"))
-
-
-def fcos_resnet50_fpn() -> nn.Module:
-    return OneStage(_detector("fcos_resnet50_fpn"))
-
-
-def ssd300_vgg16() -> nn.Module:
-    return OneStage(_detector("ssd300_vgg16"))
-
-
-def ssdlite320_mobilenet_v3_large() -> nn.Module:
-    return OneStage(_detector("ssdlite320_mobilenet_v3_large"))
+fasterrcnn_mobilenet_v3_large_320_fpn = partial(_networks, TwoStages, "fasterrcnn_mobilenet_v3_large_320_fpn")
+fasterrcnn_resnet50_fpn = partial(_networks, TwoStages, "fasterrcnn_resnet50_fpn")
+maskrcnn_resnet50_fpn = partial(_networks, TwoStages, "maskrcnn_resnet50_fpn")
+keypointrcnn_resnet50_fpn = partial(_networks, TwoStages, "keypointrcnn_resnet50_fpn")
+retinanet_resnet50_fpn = partial(_networks, OneStage, "retinanet_resnet50_fpn")
+fcos_resnet50_fpn = partial(_networks, OneStage, "fcos_resnet50_fpn")
+ssd300_vgg16 = partial(_networks, OneStage, "ssd300_vgg16")
+ssdlite320_mobilenet_v3_large = partial(_networks, OneStage, "ssdlite320_mobilenet_v3_large")

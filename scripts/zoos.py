@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from converter.terminal.screen import Screen
+from converter.zoo.cli import DIFFERENT
 from converter.zoo.manifests.manifest import read
 from converter.zoo.manifests.selection import select
 from converter.zoo.records.result import VERIFIED
@@ -29,7 +30,6 @@ from scripts.machine import describe_machine
 
 MODELS = ROOT / "models"
 RECORDS = ROOT / "docs" / "zoos"
-DIFFERENT = 3
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -59,7 +59,8 @@ def _slice(text: str) -> slice:
 def record(runs: Iterable[Path]) -> None:
     """Put the results of runs into the records: a model of a manifest goes into the file of that name."""
     results = {str(result["name"]): result for run in runs for result in lines.read(run / "results.jsonl")}
-    made = {key: describe_machine()[key] for key in ("date", "versions")}
+    machine = describe_machine()
+    made = {key: machine[key] for key in ("date", "versions")}
     for manifest in sorted(MODELS.glob("*.toml")):
         names = [entry.name for entry in read([manifest], check_files=False)]
         path = RECORDS / f"{manifest.stem}.jsonl"

@@ -6,6 +6,13 @@ from functools import partial
 
 from models.transformers_types.small import GROUPED, TEXT, Text, build
 
+LATENT = {
+    **TEXT, "num_key_value_heads": 4, "q_lora_rank": 16, "kv_lora_rank": 16, "qk_rope_head_dim": 8,
+    "qk_nope_head_dim": 8, "v_head_dim": 8, "n_routed_experts": 4, "num_experts_per_tok": 2,
+    "moe_intermediate_size": 32, "first_k_dense_replace": 1,
+}  # fmt: skip
+"""Of DeepSeek's: keys and values come from a smaller vector."""
+
 granitemoe = partial(build, Text, "GraniteMoeForCausalLM", **GROUPED, num_local_experts=4, num_experts_per_tok=2)
 olmoe = partial(build, Text, "OlmoeForCausalLM", **GROUPED, num_experts=4, num_experts_per_tok=2)
 phimoe = partial(build, Text, "PhimoeForCausalLM", **GROUPED, num_local_experts=4)
@@ -29,38 +36,8 @@ qwen3_moe = partial(
     moe_intermediate_size=32,
     head_dim=8,
 )
-deepseek_v2 = partial(
-    build,
-    Text,
-    "DeepseekV2ForCausalLM",
-    **{**TEXT, "num_key_value_heads": 4},
-    q_lora_rank=16,
-    kv_lora_rank=16,
-    qk_rope_head_dim=8,
-    qk_nope_head_dim=8,
-    v_head_dim=8,
-    n_routed_experts=4,
-    num_experts_per_tok=2,
-    moe_intermediate_size=32,
-    first_k_dense_replace=1,
-)
-deepseek_v3 = partial(
-    build,
-    Text,
-    "DeepseekV3ForCausalLM",
-    **{**TEXT, "num_key_value_heads": 4},
-    q_lora_rank=16,
-    kv_lora_rank=16,
-    qk_rope_head_dim=8,
-    qk_nope_head_dim=8,
-    v_head_dim=8,
-    n_routed_experts=4,
-    num_experts_per_tok=2,
-    moe_intermediate_size=32,
-    first_k_dense_replace=1,
-    n_group=2,
-    topk_group=1,
-)
+deepseek_v2 = partial(build, Text, "DeepseekV2ForCausalLM", **LATENT)
+deepseek_v3 = partial(build, Text, "DeepseekV3ForCausalLM", **LATENT, n_group=2, topk_group=1)
 gpt_oss = partial(
     build,
     Text,

@@ -109,17 +109,20 @@ def _atom_bound(atom: Atom) -> int | None:
     return None if first is None or second is None else min(first, second)
 
 
-def maximum(a: Dim, b: Dim) -> Dim:
-    """The greater of two dimensions."""
-    smaller = _smaller(a, b)
+Bound = Callable[[Dim], int | None]
+
+
+def maximum(a: Dim, b: Dim, bound: Bound = lower_bound) -> Dim:
+    """The greater of two dimensions, by what their difference is never below."""
+    smaller = _smaller(a, b, bound)
     if smaller is None:
         return _call_shifted("Max", a, b)
     return b if smaller is a else a
 
 
-def minimum(a: Dim, b: Dim) -> Dim:
-    """The smaller of two dimensions."""
-    smaller = _smaller(a, b)
+def minimum(a: Dim, b: Dim, bound: Bound = lower_bound) -> Dim:
+    """The smaller of two dimensions, likewise."""
+    smaller = _smaller(a, b, bound)
     return _call_shifted("Min", a, b) if smaller is None else smaller
 
 
@@ -134,10 +137,10 @@ def _call_shifted(function: str, a: Dim, b: Dim) -> Dim:
     return call(function, tuple(sorted((a + shift, b + shift), key=str))) - shift
 
 
-def _smaller(a: Dim, b: Dim) -> Dim | None:
+def _smaller(a: Dim, b: Dim, bound: Bound) -> Dim | None:
     for x, y in ((a, b), (b, a)):
-        bound = lower_bound(y - x)
-        if bound is not None and bound >= 0:
+        least = bound(y - x)
+        if least is not None and least >= 0:
             return x
     return None
 

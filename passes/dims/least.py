@@ -40,18 +40,13 @@ def known_lower_bound(dim: Dim) -> int | None:
 
 
 def known_maximum(a: Dim, b: Dim) -> Dim:
-    """The greater of two dimensions, where that is known of the symbols."""
-    return b if _is_never_above(a, b) else a if _is_never_above(b, a) else maximum(a, b)
+    """The greater of two dimensions, with what is known of the symbols."""
+    return maximum(a, b, known_lower_bound)
 
 
 def known_minimum(a: Dim, b: Dim) -> Dim:
-    """The smaller of two dimensions, where that is known of the symbols."""
-    return a if _is_never_above(a, b) else b if _is_never_above(b, a) else minimum(a, b)
-
-
-def _is_never_above(a: Dim, b: Dim) -> bool:
-    least = known_lower_bound(b - a) if _KNOWN.get() else None
-    return least is not None and least >= 0
+    """The smaller of two dimensions, with what is known of the symbols."""
+    return minimum(a, b, known_lower_bound)
 
 
 @lru_cache(maxsize=4096)

@@ -55,11 +55,13 @@ class InferShapes(ir.passes.InPlacePass):
     """
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
-        least, ran_whole = sizes_that_fit(model), runs_whole(model)
-        modified = _walked(model, least or {})
-        if least is None:
-            least = keep_sizes_that_fit(model, ran_whole=ran_whole)
-            modified |= bool(least) and _walked(model, least)
+        known = sizes_that_fit(model)
+        if known is not None:
+            return ir.passes.PassResult(model, _walked(model, known))
+        ran_whole = runs_whole(model)  # before branches are merged
+        modified = _walked(model, {})
+        least = keep_sizes_that_fit(model, ran_whole=ran_whole)
+        modified |= bool(least) and _walked(model, least)
         return ir.passes.PassResult(model, modified)
 
 

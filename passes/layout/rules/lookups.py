@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 
 import onnx_ir as ir
 
 from passes.dims.product import dims_of, product
-from passes.graph.match import reader
 from passes.layout.rules.along_axes import default, on_single_axes
 from passes.layout.walk.axes_view import View, plain
 from passes.layout.walk.registry import rule
@@ -68,32 +66,9 @@ def gather_elements(walk: Walk, node: ir.Node) -> None:
     if data.axes != indices.axes or len(data.axes[axis]) != 1 or longer:
         default(walk, node)
         return
-    order = _wanted_order(node, data) or tuple(range(data.rank))
-    data, indices = (_laid(walk, view.permuted(order)) for view in (data, indices))
-    inputs, where = [data.base, indices.base], data.axes[order.index(axis)][0]
-    out = View(walk.emit("GatherElements", inputs, dims_of(indices.base), {"axis": where}), indices.axes)
-    walk.views[node.outputs[0]] = out.permuted([order.index(a) for a in range(out.rank)])
-
-
-def _wanted_order(node: ir.Node, data: View) -> tuple[int, ...] | None:
-    """The order in which the result of a product is looked up where a Transpose alone reads what is found.
-
-    So what positions of keys give is beside what those of queries give. The product gives its result in any order.
-    """
-    product, after = data.base.producer(), reader(node.outputs[0])
-    if product is None or product.op_type != "Einsum" or after is None or after.op_type != "Transpose":
-        return None
-    return tuple(after.attributes["perm"].as_ints())
-
-
-def _laid(walk: Walk, view: View) -> View:
-    """The axes of the base in the order in which the value has them."""
-    if not view.is_moved:
-        return view
-    perm, places = view.atoms(), itertools.count()
-    perm += [a for a in range(len(dims_of(view.base))) if a not in perm]
-    axes = tuple(tuple(next(places) for _ in group) for group in view.axes)
-    return View(walk.transpose(view.base, perm), axes)
+    inputs, where = [data.base, indices.base], data.axes[axis][0]
+    out = walk.emit("GatherElements", inputs, dims_of(indices.base), {"axis": where})
+    walk.views[node.outputs[0]] = View(out, indices.axes)
 
 
 def _look_up_in_part(walk: Walk, node: ir.Node, longer: Sequence[int]) -> None:

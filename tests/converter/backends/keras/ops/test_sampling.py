@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,38 +17,23 @@ GRID = x(B, 4, 3, 2, draw="normal")
 
 ROIS = np.array([[0, 0, 4, 3], [1, 0.5, 9, 7], [2, 2, 2, 2], [-3, -2, 3, 3], [5, 4, 1, 1]], np.float32)
 
+
+def regions(**attributes: Any) -> Case:
+    """Some regions of two images, one of them no larger than a point, two outside in part or turned round."""
+    images = c([0, 1, 1, 0, 1])
+    return case("RoiAlign", x(2, 3, 7, 9), ROIS, images, output_height=2, output_width=3, _opset=16, **attributes)
+
+
 CASES = {
     "nhwc::RoiAlign": [
         *(
-            case(
-                "RoiAlign",
-                x(2, 3, 7, 9),
-                ROIS,
-                c([0, 1, 1, 0, 1]),
-                output_height=2,
-                output_width=3,
-                sampling_ratio=ratio,
-                _opset=16,
-                spatial_scale=scale,
-                coordinate_transformation_mode=where,
-                mode=mode,
-            )
+            regions(sampling_ratio=ratio, spatial_scale=scale, coordinate_transformation_mode=where, mode=mode)
             for ratio, scale in ((2, 1.0), (1, 0.5), (3, 1.5))
             for where in ("half_pixel", "output_half_pixel")
             for mode in ("avg", "max")
         ),
         *(  # as many samples as a region is large
-            case(
-                "RoiAlign",
-                x(2, 3, 7, 9),
-                ROIS,
-                c([0, 1, 1, 0, 1]),
-                output_height=2,
-                output_width=3,
-                _opset=16,
-                spatial_scale=scale,
-                coordinate_transformation_mode=where,
-            )
+            regions(spatial_scale=scale, coordinate_transformation_mode=where)
             for scale in (1.0, 0.5, 2.5)
             for where in ("half_pixel", "output_half_pixel")
         ),
