@@ -187,7 +187,10 @@ def emit(
     )
 
 
-def _emit_level(group: Group, name: str, variables: Variables, *, as_dict: bool = False) -> Level:
+def _emit_level(
+    group: Group, name: str, variables: Variables, around: Mapping[ir.Value, Any] | None = None, *, as_dict: bool = False
+) -> Level:
+    """`around` are the tensors of the level above, which this one is called with."""
     tensors: dict[ir.Value, keras.KerasTensor] = {}
     noise = [value for value in group.inputs if group.is_top and value.name in variables.noise]
     taken = [value for value in group.inputs if value not in noise]
@@ -195,7 +198,7 @@ def _emit_level(group: Group, name: str, variables: Variables, *, as_dict: bool 
         names = variables.names
         kept = names.kept(value) if group.is_top else None
         input_name = kept or names.unique(f"{name}.input")
-        tensors[value] = _input(value, input_name)
+        tensors[value] = _input(value, input_name, (around or {}).get(value))
     tensors |= noise_tensors(noise, variables, tensors)
     nodes: list[tuple[ir.Node, str]] = []
     children: list[Level] = []
@@ -206,7 +209,7 @@ def _emit_level(group: Group, name: str, variables: Variables, *, as_dict: bool 
         if isinstance(item, Group | Again):
             if isinstance(item, Group):
                 child_name = variables.names.unique(item.path, item.outputs[0] if len(item.outputs) == 1 else None)
-                child = first_calls[id(item)] = _emit_level(item, child_name, variables)
+                child = first_calls[id(item)] = _emit_level(item, child_name, variables, tensors)
             else:
                 child = first_calls[id(item.first)].again(item)
             outputs = as_list(child.model(one_or_all([tensors[value] for value in item.inputs])))
@@ -225,8 +228,12 @@ def _emit_level(group: Group, name: str, variables: Variables, *, as_dict: bool 
     return Level(model, tensors, group.inputs, nodes, children)
 
 
-def _input(value: ir.Value, name: str) -> keras.KerasTensor:
-    return keras.Input(batch_shape=fixed_sizes(value), dtype=input_dtype(value), name=name)
+def _input(value: ir.Value, name: str, given: keras.KerasTensor | None) -> keras.KerasTensor:
+    """An input of the graph's sizes; open where those of the tensor given are, for Keras may know less of them."""
+    sizes = fixed_sizes(value)
+    if given is not None:
+        sizes = tuple(None if open_size is None else size for size, open_size in zip(sizes, given.shape, strict=True))
+    return keras.Input(batch_shape=sizes, dtype=input_dtype(value), name=name)
 
 
 def _emit_constants(group: Group, tensors: dict[ir.Value, Any], known: set[int], variables: Variables) -> None:

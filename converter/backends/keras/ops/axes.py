@@ -112,7 +112,10 @@ def _flat_or_reshape(x: Any, target: tuple[int, ...], name: str) -> Any:
 
 @op("Squeeze")
 def squeeze(x: Any, axes: Any, *, name: str) -> Any:
-    return ops.squeeze(x, tuple(constant_ints(axes)))
+    axes = constant_ints(axes)
+    if any(x.shape[axis] is None for axis in axes):  # of 1 by what other operators demand, which Keras cannot know
+        return x[tuple(0 if axis in axes else slice(None) for axis in range(max(axes) + 1))]
+    return ops.squeeze(x, tuple(axes))
 
 
 @op("Unsqueeze")
