@@ -32,6 +32,7 @@ from converter.sources import InputSpec, Source, load
 from converter.temporary import temporary_folder
 from converter.weights.record import attach, tensors_without_variable
 from passes.normalize.explicit_axes import kept_axes
+from passes.shapes.demanded import demanded_sizes
 
 if TYPE_CHECKING:
     import keras
@@ -286,5 +287,9 @@ def _notes_on_sizes(final: ir.Model) -> list[str]:
     limits = length_limits(final.graph).items()
     return [
         *(f"{size} is at most {most}: the source's table of positions ends there." for size, most in limits),
+        *(
+            f"{size} is open in the source and {number} here: its operators run for nothing else."
+            for size, number in demanded_sizes(final).items()
+        ),
         *(f"The source drops the axis {size} where it is 1; the model keeps it." for size in kept_axes(final)),
     ]

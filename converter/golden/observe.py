@@ -15,7 +15,7 @@ from converter.ports import Port, ports_of, to_keras, to_source
 from converter.prepare import prepare_source
 from converter.processes.exclusive import exclusive
 from converter.processes.replay import Replay
-from converter.proof.cases import graph_inputs, lengths_of
+from converter.proof.cases import graph_inputs
 from converter.proof.compare import Tolerance
 from converter.proof.noise import uncertainty
 from converter.proof.oracle_for import oracle_for
@@ -89,7 +89,7 @@ def observe(
     asked = [value for value in graph_inputs(final) if value.name not in loaded.noise]
     inputs, outputs = [*ports_of(asked), *noise_ports(final, loaded.noise)], ports_of(final.graph.outputs)
     if feeds is None:
-        making = Trials(loaded, oracle, lengths_of(prepared.normalised.graph))
+        making = Trials.knowing(loaded, oracle, prepared.normalised)
         examples = example_arrays(loaded, options.example_files or options.example_inputs)
         trials = make_trials(making, examples, [], proving=lambda trial: True)
         # What a step takes from the one before it is in its inputs.

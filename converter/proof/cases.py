@@ -108,6 +108,7 @@ def plan(
     use_examples: bool = True,
     sizes: Sizes = ATTEMPTS[0],
     never_one: Collection[str] = (),
+    settled: Mapping[str, int] | None = None,
 ) -> list[Case]:
     """The trials of one model: the examples as they are; three seeds, each with its own batch size where the batch is
     dynamic; a larger and an odd image, its two edges different, where the image size is; a longer and a shorter
@@ -119,6 +120,7 @@ def plan(
         use_examples: whether their values mean something, so that they make a case of their own.
         sizes: for dimensions that no example fixes.
         never_one: dimensions at whose size 1 the source drops the axis.
+        settled: of `settled_sizes`.
     """
     examples = dict(examples or {})
     roles = dynamic_axes(inputs)
@@ -139,7 +141,20 @@ def plan(
         longer = {name: base[name] + base[name] // 4 + 1 + place for place, name in enumerate(lengths)}
         cases.append(Case(5, base | longer, "longer"))
         cases.append(Case(6, base | {name: max(1, base[name] // 2) for name in lengths}, "shorter"))
-    return [replace(case, dims={**case.dims, **_not_one(case.dims, never_one)}) for case in cases]
+    return [replace(case, dims={**case.dims, **_not_one(case.dims, never_one), **(settled or {})}) for case in cases]
+
+
+def settled_sizes(inputs: Sequence[ir.Value], known: ir.Graph) -> dict[str, int]:
+    """The open sizes of inputs that are numbers in a graph with known shapes, axes as in the source: operators demand
+    them.
+    """
+    there = {value.name: value.shape for value in known.inputs}
+    return {
+        _symbol(value, axis): size
+        for value in inputs
+        for axis, (own, size) in enumerate(zip(value.shape or (), there.get(value.name) or (), strict=False))
+        if isinstance(size, int) and not isinstance(own, int)
+    }
 
 
 def _not_one(dims: Mapping[str, int], never_one: Collection[str]) -> dict[str, int]:

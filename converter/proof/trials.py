@@ -9,15 +9,17 @@ from itertools import islice
 from typing import Any
 
 import numpy as np
+import onnx_ir as ir
 
 from converter.example_files import ExampleFiles
-from converter.proof.cases import ATTEMPTS, Case, Sizes, base_sizes, dynamic_axes, plan
+from converter.proof.cases import ATTEMPTS, Case, Sizes, base_sizes, dynamic_axes, lengths_of, plan, settled_sizes
 from converter.proof.noise import spread
 from converter.proof.oracle import Oracle
 from converter.proof.random_numbers.given import feeds_of
 from converter.sources import Source
 from passes.dims.polynomial import Dim
 from passes.errors import BadSource, UsageError
+from passes.normalize.explicit_axes import kept_axes
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -56,6 +58,7 @@ class Trials:
         oracle: for it.
         lengths: of `lengths_of`.
         never_one: dimensions at whose size 1 the source drops an axis.
+        settled: dimensions of which the source's operators demand a number.
         quick: one trial is enough: of the user's own inputs, or of a batch of two.
     """
 
@@ -63,11 +66,25 @@ class Trials:
     oracle: Oracle
     lengths: Mapping[str, Dim] = field(default_factory=dict)
     never_one: Collection[str] = ()
+    settled: Mapping[str, int] = field(default_factory=dict)
     quick: bool = False
+
+    @classmethod
+    def knowing(cls, source: Source, oracle: Oracle, known: ir.Model, *, quick: bool = False) -> Trials:
+        """With what a graph whose shapes are known, axes as in the source, says of sizes."""
+        settled = settled_sizes(source.asked, known.graph)
+        return cls(source, oracle, lengths_of(known.graph), kept_axes(known), settled, quick)
 
     def planned(self, known: Mapping[str, Array], use_examples: bool, sizes: Sizes) -> list[Case]:
         """The cases to try."""
-        cases = plan(self.source.asked, known, use_examples=use_examples, sizes=sizes, never_one=self.never_one)
+        cases = plan(
+            self.source.asked,
+            known,
+            use_examples=use_examples,
+            sizes=sizes,
+            never_one=self.never_one,
+            settled=self.settled,
+        )
         if not self.quick:
             return cases
         return cases[:1] if cases[0].examples else cases[1:2]

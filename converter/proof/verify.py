@@ -15,7 +15,6 @@ import onnx_ir as ir
 
 from converter.ports import Port, to_keras
 from converter.processes.replay import Carry, Replay
-from converter.proof.cases import lengths_of
 from converter.proof.compare import Comparison, Tolerance, compare, tolerance_for
 from converter.proof.judge import Judge, accepted, look_inside
 from converter.proof.oracle import Oracle
@@ -26,7 +25,6 @@ from converter.proof.trials import Trial, Trials, example_arrays, make_trials
 from converter.proof.verdict import ENOUGH, CaseResult, Inner, Verification
 from converter.sources import Source
 from passes.errors import NotEquivalent
-from passes.normalize.explicit_axes import kept_axes
 
 __all__ = ["Comparison", "Tolerance", "compare", "default_backend", "example_arrays", "tolerance_for", "verify"]
 
@@ -96,7 +94,7 @@ def verify(
     result = Verification("", backend, is_quick=quick)
     whole = normalised or source.model
     known = whole.graph
-    making = Trials(source, oracle, lengths_of(known), kept_axes(whole), quick)
+    making = Trials.knowing(source, oracle, whole, quick=quick)
     judge = Judge(oracle, outputs, tolerance, tolerances_of(known))
     asking = nullcontext(answer) if answer else replaying(saved, inputs, outputs, source, backend, result.draws)
     with asking as answers:

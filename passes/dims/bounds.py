@@ -18,7 +18,7 @@ from fractions import Fraction
 from functools import lru_cache
 from math import ceil
 
-from passes.dims.polynomial import Atom, Dim, Expr, Monomial, call, floor_divide, from_terms, symbol, symbols, terms_of
+from passes.dims.polynomial import Atom, Dim, Expr, Monomial, call, floor_divide, from_terms, symbol, terms_of
 
 Terms = Mapping[Monomial, Fraction]
 _DEEPEST = 8
@@ -146,20 +146,31 @@ def _smaller(a: Dim, b: Dim, bound: Bound) -> Dim | None:
 
 
 def substitute(dim: Dim, bindings: Mapping[str, Dim]) -> Dim:
-    """The dimension with symbols replaced by what `bindings` says they are."""
-    if not isinstance(dim, Expr) or not bindings or symbols(dim).isdisjoint(bindings):
+    """The dimension with symbols, and functions by their text, replaced by what `bindings` says they are."""
+    if not isinstance(dim, Expr) or not bindings or _parts(dim).isdisjoint(bindings):
         return dim
     result: Dim = 0
     for monomial, factor in dim.terms.items():
         part: Dim = factor
         for atom in monomial:
-            if atom.function:
+            if atom.text in bindings:
+                part = part * bindings[atom.text]
+            elif atom.function:
                 arguments = [substitute(argument, bindings) for argument in atom.arguments]
                 part = part * _FUNCTIONS[atom.function](*arguments)
             else:
-                part = part * bindings.get(atom.text, symbol(atom.text))
+                part = part * symbol(atom.text)
         result = result + part
     return result
+
+
+def _parts(dim: Dim) -> set[str]:
+    """The texts of all symbols and functions in a dimension."""
+    found: set[str] = set()
+    for monomial in terms_of(dim):
+        for atom in monomial:
+            found |= {atom.text}.union(*map(_parts, atom.arguments))
+    return found
 
 
 _FUNCTIONS: dict[str, Callable[[Dim, Dim], Dim]] = {"floor": floor_divide, "Max": maximum, "Min": minimum}

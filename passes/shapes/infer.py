@@ -18,13 +18,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from types import MappingProxyType
 
 import numpy as np
 import onnx_ir as ir
 
 from passes.dims.least import known_sizes
 from passes.dims.polynomial import Dim, product
-from passes.errors import Unsupported, describe, operator
+from passes.errors import operator
 from passes.fold.constants import ConstantFolder
 from passes.fold.if_branch import inline_branch, merge_branches
 from passes.fold.kept_branches import keep_branches
@@ -34,6 +35,8 @@ from passes.fold.reference import MALFORMED
 from passes.fold.sequences import Sequences
 from passes.fold.values import EVALUATORS, NotKnown, evaluate
 from passes.graph.builder import Names
+from passes.shapes.branches import Undecided, choose_branches, key_of
+from passes.shapes.demanded import settle_inputs
 from passes.shapes.fitting import keep_sizes_that_fit, runs_whole, sizes_that_fit
 from passes.shapes.onnx_inference import ask_onnx
 from passes.shapes.rules import DTYPES, RULES, NoRule, Site
@@ -59,22 +62,37 @@ class InferShapes(ir.passes.InPlacePass):
         if known is not None:
             return ir.passes.PassResult(model, _walked(model, known))
         ran_whole = runs_whole(model)  # before branches are merged
-        modified = _walked(model, {})
+        modified = _walked(model, {}, settles=True) if ran_whole else _walked_with_branches(model)
         least = keep_sizes_that_fit(model, ran_whole=ran_whole)
         modified |= bool(least) and _walked(model, least)
         return ir.passes.PassResult(model, modified)
 
 
-def _walked(model: ir.Model, least: Mapping[str, int]) -> bool:
+def _walked(model: ir.Model, least: Mapping[str, int], *, settles: bool = False) -> bool:
+    """Walk, and once more where operators demand a number of an input's size."""
     with known_sizes(least):
         walk = _Walk(model)
         walk.run()
+    if settles and walk.shapes.demanded:
+        settle_inputs(model, walk.shapes.demanded)
+        _walked(model, least)
+        return True
+    return walk.modified
+
+
+def _walked_with_branches(model: ir.Model) -> bool:
+    """Walk, with the one choice of branches with which all operators can run where their ranks differ."""
+    choices = choose_branches(model, lambda copy, choices: _Walk(copy, choices).run())
+    walk = _Walk(model, choices)
+    walk.run()
     return walk.modified
 
 
 class _Walk:
-    def __init__(self, model: ir.Model) -> None:
+    def __init__(self, model: ir.Model, choices: Mapping[str, bool] = MappingProxyType({})) -> None:
         self.model = model
+        self.choices = choices
+        self.chosen = 0
         self.modified = False
         self.folder = ConstantFolder(model)
         self.shapes = KnownShapes(self._constant_shape)
@@ -103,12 +121,12 @@ class _Walk:
         if self.sequences.resolve(node) or self._take_branch(node) or self._unroll(node):
             self.modified = True
             return
-        is_if = node.op_type == "If" and node.domain == ""
+        is_if, chosen = node.op_type == "If" and node.domain == "", self.chosen
         found = self._branches(node) if is_if else self._found(node)
         for output, (shape, dtype) in zip(node.outputs, found, strict=True):
             if output.name or output.uses():
                 self.shapes.settle(node, output, shape, dtype)
-        if is_if and not any(shape is None or None in shape for shape, _ in found):
+        if is_if and chosen == self.chosen and not any(shape is None or None in shape for shape, _ in found):
             merge_branches(node, self.names())  # the walk goes on with the nodes of both
             self.modified = True
             return
@@ -118,13 +136,14 @@ class _Walk:
         self._follow(node)
 
     def _take_branch(self, node: ir.Node) -> bool:
-        """An If whose condition is known is the branch it takes; the walk goes on with the branch's nodes."""
+        """An If whose condition is known, or chosen, is the branch it takes; the walk goes on with its nodes."""
         if node.op_type != "If" or node.domain != "":
             return False
-        condition = self._constant(node.inputs[0])
-        if condition is None:
+        condition, choice = self._constant(node.inputs[0]), self.choices.get(key_of(node))
+        if condition is None and choice is None:
             return False
-        inline_branch(node, bool(condition.reshape(-1)[0]), self.names())
+        self.chosen += condition is None
+        inline_branch(node, bool(choice if condition is None else condition.reshape(-1)[0]), self.names())
         return True
 
     def _unroll(self, node: ir.Node) -> bool:
@@ -158,11 +177,7 @@ class _Walk:
         for one, other in zip(*(graph.outputs for graph in graphs), strict=True):
             a, b = self.shapes.of(one), self.shapes.of(other)
             if a is None or b is None or len(a) != len(b):
-                raise Unsupported(
-                    "The branches of an If give outputs of different ranks, and which is taken depends on the input.",
-                    node=describe(node),
-                    hint="where it depends on sizes, fix them: --input NAME=float32[1,3,224,224]",
-                )
+                raise Undecided(node)
             found.append(([x if x == y else None for x, y in zip(a, b, strict=True)], one.dtype))
         return found
 
@@ -172,7 +187,7 @@ class _Walk:
         found: list[Found] = [(None, None)] * len(node.outputs)
         name = operator(node)
         if name in RULES:
-            site = Site(shapes, lambda index: self._value(node.inputs[index]), self.shapes.equate)
+            site = Site(shapes, lambda index: self._value(node.inputs[index]), self.shapes.equate, self.shapes.demand)
             with suppress(NoRule, *MALFORMED):  # onnx may know, or will say what is wrong
                 found = [(shape, _dtype(node, index)) for index, shape in enumerate(RULES[name](node, site))]
         if not any(shape is None or dtype is None for shape, dtype in found):

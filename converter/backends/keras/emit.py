@@ -7,6 +7,7 @@ import traceback
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import keras
@@ -188,7 +189,12 @@ def emit(
 
 
 def _emit_level(
-    group: Group, name: str, variables: Variables, around: Mapping[ir.Value, Any] | None = None, *, as_dict: bool = False
+    group: Group,
+    name: str,
+    variables: Variables,
+    around: Mapping[ir.Value, Any] = MappingProxyType({}),
+    *,
+    as_dict: bool = False,
 ) -> Level:
     """`around` are the tensors of the level above, which this one is called with."""
     tensors: dict[ir.Value, keras.KerasTensor] = {}
@@ -198,7 +204,7 @@ def _emit_level(
         names = variables.names
         kept = names.kept(value) if group.is_top else None
         input_name = kept or names.unique(f"{name}.input")
-        tensors[value] = _input(value, input_name, (around or {}).get(value))
+        tensors[value] = _input(value, input_name, around.get(value))
     tensors |= noise_tensors(noise, variables, tensors)
     nodes: list[tuple[ir.Node, str]] = []
     children: list[Level] = []
@@ -209,7 +215,7 @@ def _emit_level(
         if isinstance(item, Group | Again):
             if isinstance(item, Group):
                 child_name = variables.names.unique(item.path, item.outputs[0] if len(item.outputs) == 1 else None)
-                child = first_calls[id(item)] = _emit_level(item, child_name, variables, tensors)
+                child = first_calls[id(item)] = _emit_level(item, child_name, variables, around=tensors)
             else:
                 child = first_calls[id(item.first)].again(item)
             outputs = as_list(child.model(one_or_all([tensors[value] for value in item.inputs])))

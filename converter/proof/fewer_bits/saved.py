@@ -11,7 +11,6 @@ import numpy as np
 import onnx_ir as ir
 
 from converter.ports import Port, to_source
-from converter.proof.cases import lengths_of
 from converter.proof.compare import Comparison, compare_all
 from converter.proof.fewer_bits.measure import FewerBits, Signal, signals
 from converter.proof.judge import Judge
@@ -22,7 +21,6 @@ from converter.proof.trials import Trial, Trials, make_trials
 from converter.proof.verdict import ENOUGH, CaseResult, Verification
 from converter.proof.verify import oracles, replaying
 from converter.sources import Source
-from passes.normalize.explicit_axes import kept_axes
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -57,7 +55,7 @@ def verify_signal(
         UsageError: the examples do not fit the source.
     """
     result = Verification("", backend, fewer=fewer)
-    making = Trials(source, oracle, lengths_of(normalised.graph), kept_axes(normalised))
+    making = Trials.knowing(source, oracle, normalised)
     judge = Judge(oracle, outputs, tolerances=tolerances_of(normalised.graph))
     with replaying(saved, inputs, outputs, source, backend, result.draws) as answer:
         trials = make_trials(making, examples or {}, result.notes, proving=judge.proves)

@@ -74,7 +74,8 @@ def port_weights(
     emission = emit_model(prepared.final, options, loaded)
     inputs = named(ports_of(graph_inputs(prepared.final)), emission.input_names)
     oracle = oracle_for(loaded, prepared)
-    trial = make_trials(Trials(loaded, oracle, quick=True), {}, [], proving=lambda trial: True)[0]
+    making = Trials.knowing(loaded, oracle, prepared.normalised, quick=True)
+    trial = make_trials(making, {}, [], proving=lambda trial: True)[0]
     sources = source_layers(emission.model, emission.origins, given_to(inputs, trial.feeds))
     pairing, walk, outputs = _best(model, sources, inputs, trial, told or {})
 

@@ -41,6 +41,7 @@ class KnownShapes:
         self._bindings: dict[str, Dim] = {}
         self._same: dict[Dim, Dim] = {}
         self._of_inputs: set[str] = set()
+        self.demanded: dict[str, int] = {}
 
     def of(self, value: ir.Value | None) -> Shape | None:
         """The shape of a value: None for no value, and for one that nothing is known of yet."""
@@ -105,6 +106,11 @@ class KnownShapes:
         if symbols(one) == symbols(simpler) <= self._of_inputs and not is_symbol(one):
             self._same[one] = simpler
 
+    def demand(self, one: Dim, number: Dim) -> None:
+        """An operator needs an input's own size to be a number."""
+        if isinstance(one, Expr) and is_symbol(one) and one.text in self._of_inputs and isinstance(number, int):
+            self.demanded[one.text] = number
+
     def take_over(self, old: ir.Value, new: ir.Value) -> None:
         """What is known of a value holds for the one in its place."""
         self._shapes[new] = self._shapes.pop(old)
@@ -115,13 +121,20 @@ class KnownShapes:
         for value, shape in self._shapes.items():
             for dim in shape:
                 if isinstance(dim, Expr) and dim not in replaced:
-                    meaning = self._meaning(dim)
-                    while meaning in self._same:
-                        meaning = self._same[meaning]
-                    replaced[dim] = meaning
+                    replaced[dim] = self._settled(self._meaning(dim))
             final = tuple(dim if isinstance(dim, int) else replaced[dim] for dim in shape)
             if final != shape and value.dtype is not None:
                 self._set(value, final, value.dtype)
+
+    def _settled(self, dim: Dim) -> Dim:
+        """With what operators need it, or a factor of it, to be."""
+        while dim in self._same:
+            dim = self._same[dim]
+        factors = {one.text: same for one, same in self._same.items() if isinstance(one, Expr)}
+        try:
+            return substitute(dim, factors)
+        except TooComplex:
+            return dim
 
     def _declared(self, dim: int | ir.SymbolicDim) -> Dim | None:
         known = read_dim(dim)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import reduce
 
 import onnx_ir as ir
 
-from passes.dims.polynomial import Dim, ceil_divide, exact_divide, floor_divide, product, total
+from passes.dims.polynomial import Dim, Expr, ceil_divide, exact_divide, floor_divide, product, total
 from passes.shapes.rules.elementwise import simpler
 from passes.shapes.rules.registry import NoRule, Shapes, Site, rule
 
@@ -35,7 +36,17 @@ def _reshape(node: ir.Node, site: Site) -> Shapes:
                 raise NoRule
             rest = floor_divide(total, others)
         target[hole] = rest
+    elif x is not None:
+        _equate_products(x, target, site)
     return [tuple(target)]
+
+
+def _equate_products(x: Sequence[Dim], target: Sequence[Dim], site: Site) -> None:
+    """A reshape to sizes that are all said: what one side has more than the other is 1."""
+    for one, other in ((product(x), product(target)), (product(target), product(x))):
+        ratio = exact_divide(one, other)
+        if isinstance(ratio, Expr):
+            site.equate(ratio, 1)
 
 
 @rule("Flatten")

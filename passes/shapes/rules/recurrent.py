@@ -6,6 +6,8 @@ import onnx_ir as ir
 
 from passes.shapes.rules.registry import NoRule, Shapes, Site, rule
 
+INITIAL_H, INITIAL_C = 5, 6
+
 
 @rule("GRU", "LSTM", "RNN")
 def _recurrent(node: ir.Node, site: Site) -> Shapes:
@@ -14,7 +16,11 @@ def _recurrent(node: ir.Node, site: Site) -> Shapes:
         raise NoRule
     site.equate(x[2], kernel[2])
     directions, hidden = recurrent[0], recurrent[2]
-    if node.attributes.get_int("layout", 0):
+    batch_first = bool(node.attributes.get_int("layout", 0))
+    for place in (INITIAL_H, INITIAL_C):
+        if site.has(place):  # as many rows as the batch has: a file with a state of one row runs for nothing else
+            site.demand(x[not batch_first], site.shape(place)[not batch_first])
+    if batch_first:
         batch, length = x[0], x[1]
         every, last = (batch, length, directions, hidden), (batch, directions, hidden)
     else:
