@@ -290,6 +290,7 @@ def _notes_on_sizes(final: ir.Model) -> list[str]:
         *(
             f"{size} is open in the source and {number} here: its operators run for nothing else."
             for size, number in demanded_sizes(final).items()
+            if isinstance(number, int)
         ),
         *(f"The source drops the axis {size} where it is 1; the model keeps it." for size in kept_axes(final)),
     ]

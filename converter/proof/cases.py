@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
-from converter.proof.index_bounds import compared_sizes, counts_frames, index_bounds
+from converter.proof.index_bounds import compared_sizes, counts_frames, equal_numbers, index_bounds
 from passes.dims.bounds import substitute
 from passes.dims.parse import parse
 from passes.dims.polynomial import Dim
@@ -108,7 +108,7 @@ def plan(
     use_examples: bool = True,
     sizes: Sizes = ATTEMPTS[0],
     never_one: Collection[str] = (),
-    settled: Mapping[str, int] | None = None,
+    settled: Mapping[str, int | str] | None = None,
 ) -> list[Case]:
     """The trials of one model: the examples as they are; three seeds, each with its own batch size where the batch is
     dynamic; a larger and an odd image, its two edges different, where the image size is; a longer and a shorter
@@ -141,20 +141,36 @@ def plan(
         longer = {name: base[name] + base[name] // 4 + 1 + place for place, name in enumerate(lengths)}
         cases.append(Case(5, base | longer, "longer"))
         cases.append(Case(6, base | {name: max(1, base[name] // 2) for name in lengths}, "shorter"))
-    return [replace(case, dims={**case.dims, **_not_one(case.dims, never_one), **(settled or {})}) for case in cases]
+    planned: list[Case] = []
+    for case in cases:
+        dims = {**case.dims, **_not_one(case.dims, never_one)}
+        planned.append(replace(case, dims=dims | _settled(dims, settled or {})))
+    return planned
 
 
-def settled_sizes(inputs: Sequence[ir.Value], known: ir.Graph) -> dict[str, int]:
-    """The open sizes of inputs that are numbers in a graph with known shapes, axes as in the source: operators demand
-    them.
+def settled_sizes(inputs: Sequence[ir.Value], known: ir.Graph) -> dict[str, int | str]:
+    """The open sizes of inputs of which operators demand a number, or that they are the same as another one.
+
+    Args:
+        known: with known shapes, axes as in the source.
     """
     there = {value.name: value.shape for value in known.inputs}
-    return {
-        _symbol(value, axis): size
-        for value in inputs
-        for axis, (own, size) in enumerate(zip(value.shape or (), there.get(value.name) or (), strict=False))
-        if isinstance(size, int) and not isinstance(own, int)
-    }
+    settled: dict[str, int | str] = {}
+    firsts: dict[str, str] = {}
+    for value in inputs:
+        for axis, (own, size) in enumerate(zip(value.shape or (), there.get(value.name) or (), strict=False)):
+            name = _symbol(value, axis)
+            if isinstance(own, int):
+                continue
+            if isinstance(size, int):
+                settled[name] = size
+            elif size.value is not None and firsts.setdefault(size.value, name) != name:
+                settled[name] = firsts[size.value]
+    return settled
+
+
+def _settled(dims: Mapping[str, int], settled: Mapping[str, int | str]) -> dict[str, int]:
+    return {name: dims[size] if isinstance(size, str) else size for name, size in settled.items()}
 
 
 def _not_one(dims: Mapping[str, int], never_one: Collection[str]) -> dict[str, int]:
@@ -196,6 +212,8 @@ def feeds(
             and (value.dtype.is_integer() or dtype.kind == "b" or not shape)
         ):
             result[name] = example
+        elif numbers := choices_of(value):
+            result[name] = np.full(shape, numbers[case.seed % len(numbers)], dtype)
         elif most := _most((lengths or {}).get(name), case.dims):
             result[name] = _lengths(generator, shape, dtype, most)
         else:
@@ -272,6 +290,14 @@ def _index_bound(value: ir.Value, example: Array | None) -> int:
         return max(int(example.max()) + 1, 1)
     # 0 and 1 are valid as ids, modes and masks everywhere; bytes are pictures.
     return 256 if value.dtype == ir.DataType.UINT8 else 2
+
+
+def choices_of(value: ir.Value) -> list[int]:
+    """What a mode or a sampling rate, one integer, may be: each number that it is compared with, and another one."""
+    if list(value.shape or ()) not in ([], [1]) or value.dtype is None or not value.dtype.is_integer():
+        return []
+    numbers = sorted(set(equal_numbers(value)))
+    return [*numbers, max(numbers) // 2] if numbers else []
 
 
 def _symbol(value: ir.Value, axis: int) -> str:

@@ -65,12 +65,29 @@ def length_limits(final: ir.Graph) -> dict[str, int]:
 
 def compared_sizes(value: ir.Value) -> Iterator[ir.SymbolicDim | int]:
     """The sizes whose positions 0, 1, 2, … this value is compared with: it is the length of something in a batch."""
-    pending, seen = [value], {value}
-    while pending and len(seen) <= MOST_STEPS:
-        for node, place in pending.pop().uses():
+    for current in _kept(value):
+        for node, place in current.uses():
             if node.op_type in COMPARISONS and node.domain == "":
                 yield from _counted(node.inputs[1 - place])
-            elif _shift(node, place) == 0:
+
+
+def equal_numbers(value: ir.Value) -> Iterator[int]:
+    """The numbers that this value, one integer, is compared with for equality."""
+    for current in _kept(value):
+        for node, place in current.uses():
+            number = _number(node.inputs[1 - place]) if node.op_type == "Equal" and node.domain == "" else None
+            if number is not None:
+                yield number
+
+
+def _kept(value: ir.Value) -> Iterator[ir.Value]:
+    """The values that hold the numbers of this one."""
+    pending, seen = [value], {value}
+    while pending and len(seen) <= MOST_STEPS:
+        current = pending.pop()
+        yield current
+        for node, place in current.uses():
+            if _shift(node, place) == 0:
                 fresh = [output for output in node.outputs if output not in seen]
                 seen.update(fresh)
                 pending.extend(fresh)

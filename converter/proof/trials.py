@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
-from itertools import islice
+from dataclasses import dataclass, field, replace
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
 import onnx_ir as ir
 
 from converter.example_files import ExampleFiles
-from converter.proof.cases import ATTEMPTS, Case, Sizes, base_sizes, dynamic_axes, lengths_of, plan, settled_sizes
+from converter.proof.cases import (
+    ATTEMPTS,
+    Case,
+    Sizes,
+    base_sizes,
+    choices_of,
+    dynamic_axes,
+    lengths_of,
+    plan,
+    settled_sizes,
+)
 from converter.proof.noise import spread
 from converter.proof.oracle import Oracle
 from converter.proof.random_numbers.given import feeds_of
@@ -58,7 +68,7 @@ class Trials:
         oracle: for it.
         lengths: of `lengths_of`.
         never_one: dimensions at whose size 1 the source drops an axis.
-        settled: dimensions of which the source's operators demand a number.
+        settled: of `settled_sizes`.
         quick: one trial is enough: of the user's own inputs, or of a batch of two.
     """
 
@@ -66,7 +76,7 @@ class Trials:
     oracle: Oracle
     lengths: Mapping[str, Dim] = field(default_factory=dict)
     never_one: Collection[str] = ()
-    settled: Mapping[str, int] = field(default_factory=dict)
+    settled: Mapping[str, int | str] = field(default_factory=dict)
     quick: bool = False
 
     @classmethod
@@ -98,6 +108,18 @@ class Trials:
         given = feeds_of(self.source, case, examples, self.lengths)
         answer = self.oracle.ask(given)
         return Trial(case, given, answer.outputs, answer.by)
+
+    def asks_the_source(self, trial: Trial) -> bool:
+        """Whether the source itself has answered, not the normalised graph in its place."""
+        return trial.by == self.oracle.description
+
+    def running(self, cases: Iterable[Case], examples: Mapping[str, Array]) -> Iterator[Trial]:
+        """Those that the source itself runs."""
+        for case in cases:
+            with suppress(BadSource):
+                trial = self.at(case, examples)
+                if self.asks_the_source(trial):
+                    yield trial
 
     def redrawn(self, trials: Sequence[Trial]) -> Iterator[list[Trial]]:
         """The same sizes with other numbers, one attempt for each of the trials after the other."""
@@ -140,7 +162,7 @@ def make_trials(
     for sizes in ATTEMPTS:
         trials, refused = _attempt(making, given, known, sizes)
         refusals = refusals or refused
-        if trials and _moves(trials, source):
+        if trials and _moves(trials, source) and (making.asks_the_source(trials[0]) or not dynamic_axes(source.asked)):
             first = trials, refused
             break
         first = first or ((trials, refused) if trials else None)
@@ -148,6 +170,7 @@ def make_trials(
         trials, refused = first
         notes.extend(refused)
         trials = _whole(trials, notes)
+        trials += _other_choices(making, trials, given, known, notes)
         if not any(map(proving, trials)):
             trials += islice(filter(proving, making.moving(trials[0])), 1)
         return [*trials, *_steps(making, trials[0].case)] if source.states else trials
@@ -155,6 +178,25 @@ def make_trials(
         f"onnxruntime runs the source at no size that was tried. {refusals[0] if refusals else ''}".strip(),
         hint="Pass example inputs from Python, or fix the dynamic sizes with --input.",
     )
+
+
+def _other_choices(
+    making: Trials, trials: Sequence[Trial], examples: Mapping[str, Array], known: Mapping[str, Array], notes: list[str]
+) -> list[Trial]:
+    """A trial of each number of a mode with which the source has not run yet: a sampling rate may want other sizes."""
+    found: list[Trial] = []
+    for value in making.source.asked:
+        name, numbers = value.name or "", choices_of(value)
+        for number in {*numbers} - {int(trial.feeds[name].reshape(-1)[0]) for trial in trials if numbers}:
+            fixed = {name: np.full(np.shape(trials[0].feeds[name]), number, trials[0].feeds[name].dtype)}
+            cases = chain.from_iterable(making.planned(known, bool(examples), sizes) for sizes in ATTEMPTS)
+            told = f"{name} = {number}"
+            with_number = (replace(case, examples={**case.examples, **fixed}, note=told) for case in cases)
+            running = next(making.running(with_number, examples), None)
+            found += [] if running is None else [running]
+            if running is None:
+                notes.append(f"Not compared with {told}: the source runs so at no size that was tried.")
+    return found
 
 
 def example_arrays(source: Source, example_inputs: Any) -> dict[str, Array]:
@@ -212,7 +254,10 @@ def _attempt(
     refused: list[str] = []
     for case in making.planned(known, bool(examples), sizes):
         try:
-            trials.append(making.at(case, examples))
+            trial = making.at(case, examples)
+            if trials and making.asks_the_source(trials[0]) and not making.asks_the_source(trial):
+                raise BadSource(trial.by)  # where the source runs at others, it is not onnxruntime that fails
+            trials.append(trial)
         except BadSource as error:
             given = feeds_of(making.source, case, examples, making.lengths)
             shapes = ", ".join(f"{name} {np.shape(array)}" for name, array in given.items())

@@ -21,7 +21,9 @@ def recurrent(node: ir.Node, names: Names) -> None:
     batch, length, width = sizes_of(x)
     direction = node.attributes.get_string("direction", "forward")
     directions = 2 if direction == "bidirectional" else 1
-    weights, states = node.inputs[2 : 2 + 3 * directions], node.inputs[2 + 3 * directions :]
+    count_of_weights = 3 * directions  # of which the last is left out where it is no bias
+    given = [*node.inputs[2:], *[None] * count_of_weights][: max(count_of_weights, len(node.inputs) - 2)]
+    weights, states = given[:count_of_weights], given[count_of_weights:]
     apart = bool(node.attributes.get_int("reset_after", 0))
     inputs: list[ir.Value | None] = [
         at.node("Transpose", [x], [length, batch, width], {"perm": [1, 0, 2]}),

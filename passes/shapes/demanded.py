@@ -1,8 +1,9 @@
-"""Sizes that inputs leave open, and of which an operator inside demands a number.
+"""Sizes that inputs leave open, and that an operator inside needs to be a number, or another input's size.
 
-A recurrent net whose initial state has one row runs for a batch of one:
+A recurrent net takes an initial state of as many rows as the batch has:
 
     input: [batch, 3, frames, 160], h0: [4, 1, 64] → …, GRU(…, initial_h=h0[:2])         batch is 1
+    input: [batch, samples], state: [2, rows, 128] → …, LSTM(…, initial_h=state[0])      rows is batch
 """
 
 from __future__ import annotations
@@ -17,24 +18,28 @@ from passes.dims.polynomial import Dim
 from passes.shapes.rules.known_shapes import read_dim
 
 DEMANDED_KEY = "keraport.demanded_sizes"
-"""Metadata key of a model: the numbers as JSON, by symbol."""
+"""Metadata key of a model: JSON, what each symbol is."""
 
 
-def demanded_sizes(model: ir.Model) -> Mapping[str, int]:
-    """What `settle_inputs` has settled."""
-    found: dict[str, int] = json.loads(model.metadata_props.get(DEMANDED_KEY, "{}"))
+def demanded_sizes(model: ir.Model) -> Mapping[str, int | str]:
+    """What `settle_inputs` has settled: a number for a symbol, or another symbol."""
+    found: dict[str, int | str] = json.loads(model.metadata_props.get(DEMANDED_KEY, "{}"))
     return found
 
 
-def settle_inputs(model: ir.Model, demanded: Mapping[str, int]) -> None:
-    """Write the numbers into the inputs, wherever the symbols stand."""
-    model.metadata_props[DEMANDED_KEY] = json.dumps({**demanded_sizes(model), **demanded}, sort_keys=True)
+def settle_inputs(model: ir.Model, demanded: Mapping[str, Dim]) -> bool:
+    """Write it into the inputs, wherever the symbols stand; whether that changed anything."""
+    modified = False
     for value in model.graph.inputs:
-        if value.shape is not None:
-            value.shape = ir.Shape([_settled(dim, demanded) for dim in value.shape])
+        before, value.shape = value.shape, value.shape and ir.Shape([_settled(dim, demanded) for dim in value.shape])
+        modified |= value.shape != before
+    if modified:
+        told = {name: size if isinstance(size, int) else size.text for name, size in demanded.items()}
+        model.metadata_props[DEMANDED_KEY] = json.dumps({**demanded_sizes(model), **told}, sort_keys=True)
+    return modified
 
 
 def _settled(dim: int | ir.SymbolicDim, demanded: Mapping[str, Dim]) -> int | ir.SymbolicDim:
     known = read_dim(dim)
-    found = None if known is None else substitute(known, demanded)
-    return found if isinstance(found, int) else dim
+    found = dim if known is None else substitute(known, demanded)
+    return found if isinstance(found, int | ir.SymbolicDim) else ir.SymbolicDim(found.text)

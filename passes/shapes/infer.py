@@ -35,7 +35,7 @@ from passes.fold.reference import MALFORMED
 from passes.fold.sequences import Sequences
 from passes.fold.values import EVALUATORS, NotKnown, evaluate
 from passes.graph.builder import Names
-from passes.shapes.branches import Undecided, choose_branches, key_of
+from passes.shapes.branches import Choices, Undecided, choose_branches, key_of
 from passes.shapes.demanded import settle_inputs
 from passes.shapes.fitting import keep_sizes_that_fit, runs_whole, sizes_that_fit
 from passes.shapes.onnx_inference import ask_onnx
@@ -62,37 +62,33 @@ class InferShapes(ir.passes.InPlacePass):
         if known is not None:
             return ir.passes.PassResult(model, _walked(model, known))
         ran_whole = runs_whole(model)  # before branches are merged
-        modified = _walked(model, {}, settles=True) if ran_whole else _walked_with_branches(model)
+        modified = _walked(model, {}, {} if ran_whole else _choices(model))
         least = keep_sizes_that_fit(model, ran_whole=ran_whole)
         modified |= bool(least) and _walked(model, least)
         return ir.passes.PassResult(model, modified)
 
 
-def _walked(model: ir.Model, least: Mapping[str, int], *, settles: bool = False) -> bool:
-    """Walk, and once more where operators demand a number of an input's size."""
+def _walked(model: ir.Model, least: Mapping[str, int], choices: Choices = MappingProxyType({})) -> bool:
+    """Walk, and once more where operators demand something of an input's size."""
     with known_sizes(least):
-        walk = _Walk(model)
+        walk = _Walk(model, choices)
         walk.run()
-    if settles and walk.shapes.demanded:
-        settle_inputs(model, walk.shapes.demanded)
-        _walked(model, least)
-        return True
+    if walk.shapes.demanded and settle_inputs(model, walk.shapes.demanded):
+        return _walked(model, least) or True
     return walk.modified
 
 
-def _walked_with_branches(model: ir.Model) -> bool:
-    """Walk, with the one choice of branches with which all operators can run where their ranks differ."""
-    choices = choose_branches(model, lambda copy, choices: _Walk(copy, choices).run())
-    walk = _Walk(model, choices)
-    walk.run()
-    return walk.modified
+def _choices(model: ir.Model) -> Choices:
+    """Of branches whose ranks differ, those with which all operators can run."""
+    return choose_branches(model, lambda copy, choices: _Walk(copy, choices).run())
 
 
 class _Walk:
-    def __init__(self, model: ir.Model, choices: Mapping[str, bool] = MappingProxyType({})) -> None:
+    def __init__(self, model: ir.Model, choices: Choices = MappingProxyType({})) -> None:
         self.model = model
         self.choices = choices
-        self.chosen = 0
+        self.particular = 0
+        """How many branches run for particular sizes only: such are not computed where they are not taken."""
         self.modified = False
         self.folder = ConstantFolder(model)
         self.shapes = KnownShapes(self._constant_shape)
@@ -121,12 +117,12 @@ class _Walk:
         if self.sequences.resolve(node) or self._take_branch(node) or self._unroll(node):
             self.modified = True
             return
-        is_if, chosen = node.op_type == "If" and node.domain == "", self.chosen
+        is_if, particular = node.op_type == "If" and node.domain == "", self.particular
         found = self._branches(node) if is_if else self._found(node)
         for output, (shape, dtype) in zip(node.outputs, found, strict=True):
             if output.name or output.uses():
                 self.shapes.settle(node, output, shape, dtype)
-        if is_if and chosen == self.chosen and not any(shape is None or None in shape for shape, _ in found):
+        if is_if and particular == self.particular and not any(shape is None or None in shape for shape, _ in found):
             merge_branches(node, self.names())  # the walk goes on with the nodes of both
             self.modified = True
             return
@@ -142,7 +138,7 @@ class _Walk:
         condition, choice = self._constant(node.inputs[0]), self.choices.get(key_of(node))
         if condition is None and choice is None:
             return False
-        self.chosen += condition is None
+        self.particular += condition is None
         inline_branch(node, bool(choice if condition is None else condition.reshape(-1)[0]), self.names())
         return True
 
@@ -162,17 +158,18 @@ class _Walk:
         self.modified = True
 
     def _body(self, graph: ir.Graph) -> None:
+        """What a loop computes in a turn. It may have none: that demands nothing of the inputs."""
+        demanded = dict(self.shapes.demanded)
         for value in graph.inputs:
             self.shapes.enter(value)
         for node in graph:
             self._node(node)
+        self.shapes.demanded = demanded
 
     def _branches(self, node: ir.Node) -> list[Found]:
         """What both branches of an If agree on."""
         graphs = [node.attributes[name].as_graph() for name in ("then_branch", "else_branch")]
-        for graph in graphs:
-            for inner in graph:
-                self._node(inner)
+        self._enter_branches(graphs)
         found: list[Found] = []
         for one, other in zip(*(graph.outputs for graph in graphs), strict=True):
             a, b = self.shapes.of(one), self.shapes.of(other)
@@ -180,6 +177,19 @@ class _Walk:
                 raise Undecided(node)
             found.append(([x if x == y else None for x, y in zip(a, b, strict=True)], one.dtype))
         return found
+
+    def _enter_branches(self, graphs: Sequence[ir.Graph]) -> None:
+        """Walk both. What one of them alone demands of the inputs does not hold where the other is taken."""
+        before = self.shapes.demanded
+        demanded: list[dict[str, Dim]] = []
+        for graph in graphs:
+            self.shapes.demanded = {}
+            for inner in graph:
+                self._node(inner)
+            demanded.append(self.shapes.demanded)
+        common = {name: size for name, size in demanded[0].items() if demanded[1].get(name) == size}
+        self.shapes.demanded = common | before
+        self.particular += demanded != [common, common]
 
     def _found(self, node: ir.Node) -> Sequence[Found]:
         """Steps 2 and 3."""

@@ -41,7 +41,7 @@ class KnownShapes:
         self._bindings: dict[str, Dim] = {}
         self._same: dict[Dim, Dim] = {}
         self._of_inputs: set[str] = set()
-        self.demanded: dict[str, int] = {}
+        self.demanded: dict[str, Dim] = {}
 
     def of(self, value: ir.Value | None) -> Shape | None:
         """The shape of a value: None for no value, and for one that nothing is known of yet."""
@@ -106,10 +106,14 @@ class KnownShapes:
         if symbols(one) == symbols(simpler) <= self._of_inputs and not is_symbol(one):
             self._same[one] = simpler
 
-    def demand(self, one: Dim, number: Dim) -> None:
-        """An operator needs an input's own size to be a number."""
-        if isinstance(one, Expr) and is_symbol(one) and one.text in self._of_inputs and isinstance(number, int):
-            self.demanded[one.text] = number
+    def demand(self, one: Dim, other: Dim) -> None:
+        """An operator needs sizes to be equal that are inputs' own, one of them at least."""
+        for size, wanted in ((one, other), (other, one)):
+            if not isinstance(size, Expr) or not is_symbol(size) or size.text not in self._of_inputs:
+                continue
+            if isinstance(wanted, int) or (is_symbol(wanted) and wanted != size):
+                self.demanded.setdefault(size.text, wanted)
+                return
 
     def take_over(self, old: ir.Value, new: ir.Value) -> None:
         """What is known of a value holds for the one in its place."""

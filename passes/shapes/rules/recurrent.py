@@ -19,7 +19,7 @@ def _recurrent(node: ir.Node, site: Site) -> Shapes:
     batch_first = bool(node.attributes.get_int("layout", 0))
     for place in (INITIAL_H, INITIAL_C):
         if site.has(place):  # as many rows as the batch has: a file with a state of one row runs for nothing else
-            site.demand(x[not batch_first], site.shape(place)[not batch_first])
+            site.demand(site.shape(place)[not batch_first], x[not batch_first])
     if batch_first:
         batch, length = x[0], x[1]
         every, last = (batch, length, directions, hidden), (batch, directions, hidden)

@@ -25,13 +25,13 @@ class Site:
     """What a rule may ask: the shapes of the inputs (None: absent or of unknown rank), and their values.
 
     And tell: `equate` is for two sizes of which the operator needs that they are one, the simpler one second; `demand`
-    is for one that has to be a number, also where it is an input's own.
+    is for sizes of inputs: one that has to be a number, or another one's.
     """
 
     shapes: Sequence[Shape | None]
     values: Callable[[int], np.ndarray | None]
     equate: Callable[[Dim, Dim], None] = lambda one, simpler: None
-    demand: Callable[[Dim, Dim], None] = lambda one, number: None
+    demand: Callable[[Dim, Dim], None] = lambda one, other: None
 
     def shape(self, index: int) -> Shape:
         shape = self.shapes[index] if index < len(self.shapes) else None
