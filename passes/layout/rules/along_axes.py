@@ -78,7 +78,7 @@ def _of_three_axes(walk: Walk, x: ir.Value, axis: int) -> ir.Value:
 def concat(walk: Walk, node: ir.Node) -> None:
     axis = node.attributes["axis"].as_int()
     inputs = [value for value in node.inputs if value is not None]
-    views = [_with_unit_axis(walk, walk.view(value), axis) for value in inputs]
+    views = [_with_one_axis(walk, walk.view(value), axis) for value in inputs]
     live = [view for view, value in zip(views, inputs, strict=True) if value.const_value is None]
     lead = next((view for view in live if not view.is_plain and view.single(axis) is not None), None)
     if lead is None or any(view.single(axis) is None for view in views):
@@ -93,9 +93,15 @@ def concat(walk: Walk, node: ir.Node) -> None:
     walk.views[node.outputs[0]] = View(walk.emit("Concat", operands, dims, {"axis": base_axis}), lead.axes)
 
 
-def _with_unit_axis(walk: Walk, view: View, axis: int) -> View:
-    """A new axis along which moved values are joined is one of the base, behind the axis that comes before it."""
-    if view.axes[axis] or not view.is_moved:
+def _with_one_axis(walk: Walk, view: View, axis: int) -> View:
+    """The axis along which moved values are joined is one of the base: a new one lies behind the axis before it, and
+    rows and columns that are tokens are one axis first.
+    """
+    if not view.is_moved:
+        return view
+    if len(view.axes[axis]) > 1:
+        return walk.join_axis(view, axis) or view
+    if view.axes[axis]:
         return view
     place = view.axes[axis - 1][-1] + 1 if axis and view.axes[axis - 1] else len(dims_of(view.base))
     dims = list(dims_of(view.base))

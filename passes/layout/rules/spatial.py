@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from passes.dims.product import ONE, Dim, dims_of
+from passes.dims.product import ONE, dims_of
 from passes.layout.rules.along_axes import on_single_axes
 from passes.layout.rules.elementwise import unary
-from passes.layout.walk.axes_view import View, channels_first_axes, channels_last, plain
+from passes.layout.walk.axes_view import View, channels_first_axes, channels_last, is_ascending, plain
 from passes.layout.walk.registry import rule
 from passes.layout.walk.walk import Walk, operand
 
 NHWC = "nhwc"
-
-
-def channels_last_dims(value: ir.Value) -> list[Dim]:
-    dims = dims_of(value)
-    return [dims[p] for p in channels_last(len(dims))]
 
 
 @rule("Conv", "ConvTranspose", "MaxPool", "AveragePool", "InstanceNormalization", "GroupNormalization", "LRN",
@@ -24,10 +19,27 @@ def channels_last_dims(value: ir.Value) -> list[Dim]:
 def spatial(walk: Walk, node: ir.Node) -> None:
     """Given `y = Conv(x, w)` on [N, C, …], `nhwc::Conv` on [N, …, C]. Other inputs, as weights, keep ONNX's axes."""
     x = operand(node, 0)
-    base = walk.materialise(walk.view(x), channels_last(len(dims_of(x))))
+    order = _order(node, walk.view(x))
+    base = walk.materialise(walk.view(x), order)
     inputs = [base, *(walk.plain(value) for value in node.inputs[1:])]
-    out = walk.emit(node.op_type, inputs, channels_last_dims(node.outputs[0]), dict(node.attributes), domain=NHWC)
-    walk.views[node.outputs[0]] = View(out, channels_first_axes(len(dims_of(x))))
+    sizes = dims_of(node.outputs[0])
+    out = walk.emit(node.op_type, inputs, [sizes[a] for a in order], dict(node.attributes), domain=NHWC)
+    walk.views[node.outputs[0]] = View(out, tuple((order.index(axis),) for axis in range(len(order))))
+
+
+def _order(node: ir.Node, view: View) -> list[int]:
+    """Channels last; a window of one element does not mind in which order rows and columns lie."""
+    order = list(channels_last(view.rank))
+    if node.op_type != "Conv" or not _is_pointwise(node):
+        return order
+    lying = [0, *sorted(range(2, view.rank), key=lambda axis: view.axes[axis]), 1]
+    atoms = [atom for axis in lying for atom in view.axes[axis]]
+    return lying if is_ascending(atoms) else order
+
+
+def _is_pointwise(node: ir.Node) -> bool:
+    told = (node.attributes.get_ints(name, ()) for name in ("kernel_shape", "strides"))
+    return node.attributes.get_string("auto_pad", "NOTSET") == "VALID" and all(set(sizes) <= {1} for sizes in told)
 
 
 @rule("GlobalAveragePool", "GlobalMaxPool")

@@ -42,7 +42,8 @@ def test_where_both_can_run_it_depends_on_the_input() -> None:
 
 
 RATES = """g (float[1,2,t] x, int64 rate) => (float[1,n,2] y)
-    <float[1,8,2] w = {W}, float[1,8,2] r = {W}, float[2,2,8] k1 = {K1}, float[2,2,64] k2 = {K2}, int64 high = {16000}, int64 two = {2}, int64 one = {1}> {
+    <float[1,8,2] w = {W}, float[1,8,2] r = {W}, float[2,2,8] k1 = {K1},
+     float[2,2,64] k2 = {K2}, int64 high = {16000}, int64 two = {2}, int64 one = {1}> {
     is_high = Equal(rate, high)
     y = If(is_high) <then_branch = a () => (float[1,m,2] h1) { BRANCH1 },
                      else_branch = o () => (float[1,k,2] h2) { BRANCH2 }> }"""
