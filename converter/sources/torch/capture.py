@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import io
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import sympy
 import torch
+from torch import nn
 from torch.nn import functional
 from torch.nn.modules import transformer
 
@@ -51,7 +52,7 @@ def capture(module: torch.nn.Module, call: Call) -> torch.export.ExportedProgram
     Guards about dynamic sizes are kept as assertions in the graph instead of being answered with "use a multiple of 2".
     """
     # The order in which an einsum of several is best computed would be chosen for the example's sizes.
-    with _masks_without_a_look(), _OpenSteps(), torch.backends.opt_einsum.flags(enabled=False):
+    with _masks_without_a_look(), _modules_that_stay(), _OpenSteps(), torch.backends.opt_einsum.flags(enabled=False):
         try:
             with _causal_by_an_open_size():
                 return _capture(module, call, strict=False)
@@ -74,6 +75,28 @@ def _masks_without_a_look() -> Iterator[None]:
         yield
     finally:
         transformer._detect_is_causal_mask = kept
+
+
+@contextlib.contextmanager
+def _modules_that_stay() -> Iterator[None]:
+    """`self.classifier = self.classifier.to(self.dtype)` in forward, where it has that type already: a trace would
+    give the layer other parameters, and is refused."""
+    kept = nn.Module._apply
+
+    def apply(module: nn.Module, change: Callable[[torch.Tensor], torch.Tensor], recurse: bool = True) -> nn.Module:
+        held = [*module.parameters(recurse), *module.buffers(recurse)]
+        with torch.no_grad():
+            changed = (change(tensor) for tensor in held)
+            if all((old.dtype, old.device) == (new.dtype, new.device) for old, new in zip(held, changed, strict=True)):
+                return module
+        moved: nn.Module = kept(module, change, recurse)
+        return moved
+
+    nn.Module._apply = apply  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        nn.Module._apply = kept  # type: ignore[method-assign]
 
 
 @contextlib.contextmanager

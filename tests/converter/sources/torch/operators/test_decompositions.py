@@ -68,6 +68,22 @@ def test_layers_that_look_whether_a_mask_is_causal(layer: str) -> None:
     assert converter.convert(Causal(), inputs=inputs).verified
 
 
+def test_a_layer_that_is_given_the_type_it_has() -> None:
+    class Router(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.classifier = nn.Linear(4, 3)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            self.classifier = self.classifier.to(torch.float32)
+            return self.classifier(x)
+
+    module = Router()
+    held = module.classifier.weight
+    assert converter.convert(module, inputs=["x=float32[batch,4]"]).verified
+    assert module.classifier.weight is held
+
+
 def test_causal_attention_on_three_axes_goes_the_second_way() -> None:
     conversion = converter.convert(Attends(3, is_causal=True), inputs=["x=float32[batch,6,32]"])
     assert conversion.verified
