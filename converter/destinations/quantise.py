@@ -74,7 +74,8 @@ def quantisation(
 
 
 def read_samples(path: Path, inputs: Sequence[ir.Value], normalise: str) -> list[dict[str, Array]]:
-    """One batch of one from each row of a `.npz` file's arrays, or from each image of a folder.
+    """One batch from each row of a `.npz` file's arrays, or from as many as a fixed batch has; or from each image of a
+    folder.
 
     Raises:
         UsageError: it is no such file or folder, or does not fit the inputs.
@@ -93,4 +94,10 @@ def read_samples(path: Path, inputs: Sequence[ir.Value], normalise: str) -> list
             f"{str(path)!r} needs an array for each input, all with as many rows.",
             hint=f"The inputs are {', '.join(names)}.",
         )
-    return [{name: arrays[name][row : row + 1] for name in names} for row in range(counts.pop())]
+    sizes = {value.shape[0] if value.shape else None for value in inputs}
+    size = sizes.pop() if len(sizes) == 1 else 1
+    step = size if isinstance(size, int) else 1
+    rows = counts.pop()
+    if rows < step:
+        raise UsageError(f"{str(path)!r} has {rows} rows; a batch of the model has {step}.")
+    return [{name: arrays[name][row : row + step] for name in names} for row in range(0, rows - step + 1, step)]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from converter.atomic_output import Output
 from converter.destinations.kinds import Destination
+from converter.destinations.lite_file import write_lite
 from converter.temporary import temporary_folder
 from passes.errors import Unsupported, UsageError
 
@@ -80,7 +81,7 @@ def write(
                     write_openvino(saved, names, to)
                 else:
                     given = [dict(zip(names[0], arrays, strict=True)) for arrays in samples]
-                    to.write_bytes(_lite(saved, quantisation, given))
+                    write_lite(saved, to, quantisation, given)
     except (ValueError, TypeError, RuntimeError, NotImplementedError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise Unsupported(f"TensorFlow cannot write the model as {destination.format}: {reason}") from error
@@ -121,21 +122,6 @@ def _saved_model(model: keras.Model, names: Names, to: Path) -> None:
     archive.track(model)
     archive.add_endpoint("serve", serve, input_signature=signature)
     archive.write_out(str(to), verbose=False)
-
-
-def _lite(saved_model: Path, quantisation: Quantisation | None, samples: Sequence[dict[str, Any]]) -> bytes:
-    import tensorflow as tf
-
-    converter = tf.lite.TFLiteConverter.from_saved_model(str(saved_model))
-    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
-    if quantisation is not None:
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        if quantisation.kind == "float16":
-            converter.target_spec.supported_types = [tf.float16]
-        if quantisation.kind == "int8":  # inputs and outputs stay as they are
-            converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8, tf.lite.OpsSet.TFLITE_BUILTINS]
-            converter.representative_dataset = lambda: iter(samples)
-    return bytes(converter.convert())
 
 
 def placed(destination: Destination) -> AbstractContextManager[Path]:

@@ -17,7 +17,9 @@ from converter.cli import main
 from converter.destinations import onnx_file
 from converter.destinations import write as writing
 from converter.destinations.kinds import split_outputs
+from converter.destinations.lite_file import refusal
 from converter.errors import NotEquivalent, Unsupported, UsageError
+from tests.harness import graph
 
 pytestmark = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="they are TensorFlow's")
 
@@ -146,10 +148,24 @@ def test_what_tensorflow_cannot_write_is_told(tmp_path: Path, monkeypatch: pytes
     def refuse(folder: Path, *others: object) -> bytes:
         raise RuntimeError("Some ops are not supported by the native TFLite runtime\nand so on")
 
-    monkeypatch.setattr(writing, "_lite", refuse)
+    monkeypatch.setattr(writing, "write_lite", refuse)
     with pytest.raises(Unsupported, match="cannot write the model as tflite: Some ops are not supported"):
         converter.convert(net(), tmp_path / "m.tflite", example_inputs=EXAMPLES, verify=False)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_litert_has_no_operator_for_is_told_in_a_line(tmp_path: Path) -> None:
+    text = """g (int64[b] n, float[b,4] x) => (int64[b] frames, float[b,4] y) <int64 hop = {160}> {
+        frames = Div(n, hop)  y = Relu(x) }"""
+    with pytest.raises(Unsupported, match="LiteRT has no FloorDiv of int64") as caught:
+        converter.convert(graph(text), [tmp_path / "m.keras", tmp_path / "m.tflite"])
+    assert "SavedModel" in (caught.value.hint or "")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_another_message_is_kept_to_its_first_line() -> None:
+    error = refusal("loc(callsite(fused[a at b])): error: 'tf.Odd' op is neither\nand so on\n")
+    assert error.message == "TensorFlow cannot write the model as tflite: 'tf.Odd' op is neither"
 
 
 def test_a_folder_that_is_there_is_kept(tmp_path: Path) -> None:
@@ -253,11 +269,10 @@ COMMANDS = [
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_the_page_about_shipping(command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    torch.onnx.export(
-        torch.nn.Conv2d(3, 4, 3).eval(), (torch.rand(2, 3, 8, 8),), "model.onnx", dynamo=True, input_names=["x"]
-    )
-    np.savez("rows.npz", x=np.random.default_rng(0).random((12, 3, 8, 8), "float32"))
-    model = ["--input", "x=float32[2,3,8,8]"] if "int8" not in command else []
+    module, x = torch.nn.Conv2d(3, 4, 3).eval(), torch.rand(2, 3, 8, 8)
+    torch.export.save(torch.export.export(module, (x,)), "module.pt2")
+    torch.onnx.export(module, (x,), "model.onnx", dynamo=True, input_names=["x"])
+    model = ["--input", "x=float32[2,3,8,8]"] if "int8" not in command and "module.pt2" not in command else []
     np.savez("rows.npz", x=np.random.default_rng(0).random((12, 3, 8, 8), "float32"))
     assert main([*command, *model]) == 0
 
