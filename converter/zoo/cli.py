@@ -26,7 +26,10 @@ RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of 
 @app.command()
 def run(
     manifests: Annotated[
-        list[Path], typer.Argument(metavar="MANIFEST...", help="TOML files, see models/.", show_default=False)
+        list[Path],
+        typer.Argument(
+            metavar="MANIFEST...", help="TOML files, see models/; or models and folders of them.", show_default=False
+        ),
     ],
     expression: Annotated[
         str, typer.Option("--filter", metavar="EXPR", help="Such as 'tag:cnn -name:*_large'; all terms must hold.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from converter.zoo.manifests.toml_lines import Place, locate
+from converter.zoo.records.kinds import MODEL_SUFFIXES
 from passes.errors import UsageError
 
 _AT_LINE = re.compile(r" \(at (?:line (?P<line>\d+), column (?P<column>\d+)|end of document)\)$")
@@ -34,13 +36,13 @@ class Document:
 
 
 def read_document(path: Path) -> Document:
-    """Read a TOML file.
+    """Read a TOML file. A model's file, and a folder of such, stand for a manifest that names nothing else.
 
     Raises:
         UsageError: there is no such file, or it is not TOML.
     """
-    if path.is_dir():
-        raise UsageError(f"The manifest {str(path)!r} is a folder.", hint="Name the .toml files in it.")
+    if path.is_dir() or path.suffix.lower() in MODEL_SUFFIXES:
+        return Document(path, {"model": [{"source": Path(os.path.abspath(path)).name}]}, {})
     try:
         content = path.read_bytes()
     except FileNotFoundError as error:

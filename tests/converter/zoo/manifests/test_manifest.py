@@ -296,8 +296,18 @@ def test_a_manifest_that_may_not_be_read() -> None:
 def test_no_manifest(place: Path) -> None:
     with pytest.raises(UsageError, match=r"'zoo\.toml' does not exist"):
         read([Path("zoo.toml")])
-    with pytest.raises(UsageError, match="is a folder"):
-        read([place])
+
+
+def test_files_and_folders_of_models_are_manifests_of_their_own(place: Path) -> None:
+    for name in ("onnx/a.onnx", "onnx/deep/b.onnx", "c.onnx"):
+        (place / name).parent.mkdir(exist_ok=True)
+        touch(name)
+    entries = read([place / "onnx", place / "c.onnx"])
+    assert [entry.name for entry in entries][-1] == "c.onnx" and len(entries) >= 2
+    assert {entry.expected for entry in entries} == {"verified"}
+    (place / "none").mkdir()
+    with pytest.raises(UsageError, match="none matches nothing"):
+        read([place / "none"])
 
 
 @pytest.mark.parametrize(
