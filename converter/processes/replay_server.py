@@ -32,7 +32,8 @@ def main() -> None:
 
     mode, descriptor = sys.argv[1:]
     given = socket.socket(fileno=int(descriptor))
-    replay.prepare()
+    with _beside("quiet_stderr").quiet_stderr():  # TensorFlow's announcements
+        replay.prepare()
     if mode == "answer":
         answer(given)
         return

@@ -2,25 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
-import sys
-from collections.abc import Iterator
 
-
-@contextlib.contextmanager
-def quiet_stderr() -> Iterator[None]:
-    """Drop what native code writes to file descriptor 2. Exceptions still come through."""
-    sys.stderr.flush()
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
+from converter.processes.quiet_stderr import quiet_stderr
 
 
 def import_backend() -> None:

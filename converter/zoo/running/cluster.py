@@ -61,7 +61,7 @@ class Cluster:
                     threads_per_worker=1,
                     processes=False,
                     memory_limit=0,
-                    dashboard_address=None,
+                    dashboard_address="127.0.0.1:0",
                 )
             )
             self._client = self._stack.enter_context(distributed.Client(cluster))

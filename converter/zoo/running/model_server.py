@@ -58,12 +58,12 @@ def main() -> None:
 def warm_up(packages: Sequence[str]) -> None:
     from converter.terminal.quiet_tensorflow import import_backend
 
+    import_backend()
     for name in CONVERSION:
         importlib.import_module(name, converter.__name__)
     for name in packages:
         with contextlib.suppress(Exception):  # what is missing or broken is the child's to report
             _import(name)
-    import_backend()
 
 
 def _import(package: str) -> None:
