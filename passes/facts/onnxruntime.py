@@ -10,11 +10,14 @@ import onnx_ir as ir
 SAME = ("SAME_UPPER", "SAME_LOWER")
 INTEGER_PRODUCTS = frozenset(
     {
-        "ConvInteger", "DynamicQuantizeMatMul", "MatMulInteger", "MatMulIntegerToFloat", "QGemm", "QLinearConv",
-        "QLinearMatMul",
+        "ConvInteger", "DynamicQuantizeLSTM", "DynamicQuantizeMatMul", "MatMulInteger", "MatMulIntegerToFloat",
+        "QGemm", "QLinearConv", "QLinearMatMul",
     }
 )  # fmt: skip
 """On x86 without VNNI they add two products of uint8 and int8 in 16 bits, and saturate."""
+
+BY_THREADS = frozenset({("com.microsoft", "DynamicQuantizeLSTM")})
+"""What depends on the number of threads: they divide the batch among them, and each quantises its part by itself."""
 
 NEWEST_KERNELS: Mapping[str, int] = {"RoiAlign": 21}
 """The newest opset at which it has an operator that newer ones have as well, for more types."""
