@@ -88,7 +88,7 @@ class QuantisedDirection(Direction):
 
     def _numbers_of(self, place: int) -> np.ndarray:
         """This direction's part of a constant; of integers what they are less their zero point."""
-        array = self._array(place)[self.place].astype(np.float32)
+        array: np.ndarray = self._array(place)[self.place].astype(np.float32)
         if place in SCALES:
             array -= self._array(SCALES[place] + 1)[self.place].astype(np.float32)
         return array

@@ -130,7 +130,7 @@ class Direction:
             found.append(self.at.node("Slice", [value, *inputs], [*sizes[:axis], self.hidden, *sizes[axis + 1 :]]))
         return found
 
-    def _biases(self, gates: int) -> tuple[ir.Value, ir.Value] | None:
+    def _biases(self, gates: int) -> tuple[ir.Value, ...] | None:
         """Of the input, and of the state."""
         if not _is_given(self.node, 3):
             return None

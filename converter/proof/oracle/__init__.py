@@ -18,7 +18,7 @@ from converter.proof.oracle.older_opset import with_kernels
 from converter.proof.oracle.running import first_line, has_loops, run
 from converter.temporary import temporary_folder
 from passes.errors import BadSource
-from passes.facts.onnxruntime import BY_THREADS, has_small_mask
+from passes.facts.onnxruntime import BY_THREADS, has_small_mask, is_rough_spectrum
 from passes.lower import to_standard
 from passes.lower.private_operators import is_private
 from passes.lower.same_pads import is_faulty_same
@@ -222,7 +222,7 @@ def _wants_one_thread(model: ir.Model) -> bool:
 
 
 def _is_lowered(node: ir.Node) -> bool:
-    return is_private(node) or is_faulty_same(node) or has_small_mask(node)
+    return is_private(node) or is_faulty_same(node) or has_small_mask(node) or is_rough_spectrum(node)
 
 
 def _session(

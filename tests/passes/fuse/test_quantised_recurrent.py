@@ -21,7 +21,8 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 def net(
     *, hidden: int = 3, time: int | str = 4, kind: str = "int8", wide: bool = False,
-    more: dict[int, Array] | None = None, outputs: tuple[str, ...] = ("y", "h", "c"), bias: bool = True, **attributes: Any,
+    more: dict[int, Array] | None = None, outputs: tuple[str, ...] = ("y", "h", "c"), bias: bool = True,
+    **attributes: Any,
 ) -> onnx.ModelProto:  # fmt: skip
     """`wide`: a scale for each column of the weights."""
     directions = 2 if attributes.get("direction") == "bidirectional" else 1
