@@ -1,7 +1,8 @@
 """How much of a difference is the oracle's own: its rounding, and what a rounding of the inputs does to the outputs.
 
 Measured, never assumed: onnxruntime computes the same inputs without its optimisations, and inputs that lie one unit in
-the last place away; PyTorch computes them in float64 where there is a module that can.
+the last place away, or rounds otherwise in front of every step of a quantised graph; PyTorch computes them in float64
+where there is a module that can.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import numpy as np
 
 from converter.proof.compare import Comparison, largest
 from converter.proof.oracle import Oracle
+from converter.proof.oracle.steps import Steps
 from passes.errors import BadSource
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -59,6 +61,15 @@ def uncertainty(
         max(((measure or apart)(reference, answer[place]) for answer in answers), default=0.0)
         for place, reference in enumerate(expected)
     ]
+
+
+def at_steps(steps: Steps, feeds: Mapping[str, Array], count: int) -> list[float]:
+    """For each of so many outputs, how far other roundings in front of the steps of quantisation move it."""
+    try:
+        plain, others = steps.answers(feeds)
+    except BadSource:  # then it says nothing
+        return [0.0] * count
+    return [max(apart(answer, other[place]) for other in others) for place, answer in enumerate(plain)]
 
 
 def nudged(feeds: Mapping[str, Array], seed: int) -> dict[str, Array]:

@@ -19,7 +19,8 @@ from converter.proof.cases import lengths_of
 from converter.proof.compare import Comparison, Tolerance, compare, tolerance_for
 from converter.proof.judge import Judge, accepted, look_inside
 from converter.proof.oracle import Oracle
-from converter.proof.precision import tolerances_of
+from converter.proof.oracle.steps import Steps
+from converter.proof.precision import QUANTISED, tolerances_of
 from converter.proof.random_numbers.drawn import Draw, draws_of
 from converter.proof.torch_reference import ask_module
 from converter.proof.trials import Trial, Trials, example_arrays, make_trials
@@ -97,7 +98,9 @@ def verify(
     whole = normalised or source.model
     known = whole.graph
     making = Trials(source, oracle, lengths_of(known), kept_axes(whole), quick)
-    judge = Judge(oracle, outputs, tolerance, tolerances_of(known))
+    tolerances = tolerances_of(known)
+    steps = Steps(whole, oracle.threads) if QUANTISED in tolerances.values() else None
+    judge = Judge(oracle, outputs, tolerance, tolerances, steps)
     asking = nullcontext(answer) if answer else replaying(saved, inputs, outputs, source, backend, result.draws)
     with asking as answers:
         trials = make_trials(making, examples or {}, result.notes, proving=judge.proves)
