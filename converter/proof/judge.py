@@ -10,7 +10,7 @@ import numpy as np
 
 from converter.ports import Port, to_source
 from converter.proof.compare import FLOAT32, Comparison, Tolerance, by_spread, compare, compare_all, tolerance_for
-from converter.proof.noise import MOST, MOST_BY_STEPS, PROVING, at_steps, uncertainty, weighed
+from converter.proof.noise import MOST, MOST_BY_STEPS, PROVING, uncertainty, weighed
 from converter.proof.oracle import Oracle
 from converter.proof.oracle.steps import Steps
 from converter.proof.precision import QUANTISED
@@ -61,7 +61,7 @@ class Judge:
 
     def is_decided_by_rounding(self, trial: Trial) -> bool:
         """Whether rounding alone moves an output by so much that a difference would say nothing."""
-        noise = self._uncertainty(trial)
+        noise = uncertainty(self.oracle, trial.feeds, trial.expected, steps=self.steps)
         return any(
             weighed(compare(array, array), array, own, self._most(name)).ill_conditioned
             for name, array, own in zip(self._names, trial.expected, noise, strict=True)
@@ -92,11 +92,6 @@ class Judge:
         usual = FLOAT32.atol + FLOAT32.rtol * comparison.max_abs / max(comparison.max_rel, 1e-30)
         return replace(comparison, by="quantisation") if comparison.max_abs > usual else comparison
 
-    def _uncertainty(self, trial: Trial) -> list[float]:
-        """Of each output."""
-        noise = uncertainty(self.oracle, trial.feeds, trial.expected)
-        return noise if self.steps is None else list(map(max, noise, at_steps(self.steps, trial.feeds, len(noise))))
-
     def _most(self, name: str) -> float:
         return MOST_BY_STEPS if self._goes_by_steps(name) else MOST
 
@@ -107,7 +102,7 @@ class Judge:
         """Those that differ by too much are judged again, by what the oracle does not know itself."""
         if self.tolerance is not None or all(c.passed or not np.isfinite(c.max_abs) for c in compared):
             return list(compared)
-        noise = self._uncertainty(trial)
+        noise = uncertainty(self.oracle, trial.feeds, trial.expected, steps=self.steps)
         return [
             comparison if comparison.passed else weighed(comparison, reference, own, self._most(comparison.name))
             for comparison, reference, own in zip(compared, trial.expected, noise, strict=True)

@@ -8,6 +8,7 @@ where there is a module that can.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -40,36 +41,35 @@ PROVING = 100.0
 
 
 def uncertainty(
-    oracle: Oracle, feeds: Mapping[str, Array], expected: Sequence[Array], measure: Measure | None = None
+    oracle: Oracle,
+    feeds: Mapping[str, Array],
+    expected: Sequence[Array],
+    measure: Measure | None = None,
+    *,
+    steps: Steps | None = None,
 ) -> list[float]:
     """For each output, how far the oracle's own other answers are from `expected`; 0 for what is no float.
 
     Args:
         measure: of how far two arrays are apart; by default the greatest difference.
+        steps: of a quantised graph, whose first step swallows what moves an input.
     """
-    answers: list[Sequence[Array]] = []
+    answers: list[tuple[Sequence[Array], Sequence[Array]]] = []
     asked: list[Callable[[], Sequence[Array]]] = [
         lambda: oracle.unoptimised.run(feeds),
         *(lambda seed=seed: oracle.run(nudged(feeds, seed)) for seed in range(NUDGES)),
     ]
     for ask in asked:
-        try:
-            answers.append(ask())
-        except BadSource:  # then this one says nothing
-            continue
+        with suppress(BadSource):  # then this one says nothing
+            answers.append((expected, ask()))
+    if steps is not None:
+        with suppress(BadSource):
+            plain, others = steps.answers(feeds)
+            answers += [(plain, other) for other in others]
     return [
-        max(((measure or apart)(reference, answer[place]) for answer in answers), default=0.0)
-        for place, reference in enumerate(expected)
+        max(((measure or apart)(one[place], other[place]) for one, other in answers), default=0.0)
+        for place in range(len(expected))
     ]
-
-
-def at_steps(steps: Steps, feeds: Mapping[str, Array], count: int) -> list[float]:
-    """For each of so many outputs, how far other roundings in front of the steps of quantisation move it."""
-    try:
-        plain, others = steps.answers(feeds)
-    except BadSource:  # then it says nothing
-        return [0.0] * count
-    return [max(apart(answer, other[place]) for other in others) for place, answer in enumerate(plain)]
 
 
 def nudged(feeds: Mapping[str, Array], seed: int) -> dict[str, Array]:

@@ -20,7 +20,7 @@ from converter.proof.compare import Comparison, Tolerance, compare, tolerance_fo
 from converter.proof.judge import Judge, accepted, look_inside
 from converter.proof.oracle import Oracle
 from converter.proof.oracle.steps import Steps
-from converter.proof.precision import QUANTISED, tolerances_of
+from converter.proof.precision import tolerances_of
 from converter.proof.random_numbers.drawn import Draw, draws_of
 from converter.proof.torch_reference import ask_module
 from converter.proof.trials import Trial, Trials, example_arrays, make_trials
@@ -98,9 +98,7 @@ def verify(
     whole = normalised or source.model
     known = whole.graph
     making = Trials(source, oracle, lengths_of(known), kept_axes(whole), quick)
-    tolerances = tolerances_of(known)
-    steps = Steps(whole, oracle.threads) if QUANTISED in tolerances.values() else None
-    judge = Judge(oracle, outputs, tolerance, tolerances, steps)
+    judge = Judge(oracle, outputs, tolerance, tolerances_of(known), Steps.of(whole))
     asking = nullcontext(answer) if answer else replaying(saved, inputs, outputs, source, backend, result.draws)
     with asking as answers:
         trials = make_trials(making, examples or {}, result.notes, proving=judge.proves)

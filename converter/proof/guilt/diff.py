@@ -15,9 +15,9 @@ import onnx_ir as ir
 
 from converter.ports import ports_of
 from converter.proof.compare import Comparison, Tolerance, compare
-from converter.proof.noise import at_steps, uncertainty, weighed
+from converter.proof.noise import uncertainty, weighed
 from converter.proof.oracle import Oracle
-from converter.proof.oracle.steps import Steps, has_steps
+from converter.proof.oracle.steps import Steps
 from passes.errors import BadSource, operator
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -129,9 +129,7 @@ class Values:
             part = Oracle(model)
             given = {name: self.known[name] for name in part.input_names}
             place = part.output_names.index(value)
-            noise = uncertainty(part, given, part.run(given))
-            if has_steps(model):  # a loop of them
-                noise = list(map(max, noise, at_steps(Steps(model), given, len(noise))))
+            noise = uncertainty(part, given, part.run(given), steps=Steps.of(model))  # in a loop
             found = weighed(found, reference, noise[place])
         except (BadSource, KeyError, ValueError):  # then nothing excuses it
             return found

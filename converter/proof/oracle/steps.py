@@ -35,12 +35,16 @@ class Steps:
 
     Args:
         normalised: the graph, in which every step is a QuantizeLinear.
-        threads: of the oracle.
     """
 
-    def __init__(self, normalised: ir.Model, threads: int = 0) -> None:
+    def __init__(self, normalised: ir.Model) -> None:
         self._normalised = normalised
-        self._threads = threads
+
+    @classmethod
+    def of(cls, normalised: ir.Model) -> Steps | None:
+        """None where nothing is quantised on the way, not even in a loop."""
+        has_any = any(node.op_type == "QuantizeLinear" for node in normalised.graph.all_nodes())
+        return cls(normalised) if has_any else None
 
     def answers(self, feeds: Mapping[str, Array]) -> tuple[list[Array], list[list[Array]]]:
         """The outputs as they are, and as they come out of `RUNS` runs with other roundings.
@@ -63,12 +67,7 @@ class Steps:
             if node.op_type == "QuantizeLinear" and node.domain == "":
                 _move(node, names, *told)
         model.graph.inputs.extend(told)
-        return Oracle(model, threads=self._threads)
-
-
-def has_steps(model: ir.Model) -> bool:
-    """Whether numbers are quantised on the way, in a loop perhaps."""
-    return any(node.op_type == "QuantizeLinear" for node in model.graph.all_nodes())
+        return Oracle(model)
 
 
 def _scalar(number: float) -> Array:
