@@ -12,8 +12,9 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 import converter
-from converter.errors import Unsupported
+from converter.errors import NotEquivalent, Unsupported
 from converter.proof.oracle import Oracle
+from passes.fuse.quantised_steps import QuantisedDirection
 from tests.harness import check_onnx
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -124,3 +125,17 @@ def test_lengths_of_rows_are_refused() -> None:
     proto = net(more={4: np.array([4, 2, 1], np.int32)})
     with pytest.raises(Unsupported, match="lengths of rows"):
         converter.convert(ir.from_proto(proto), verify=False)
+
+
+@pytest.mark.parametrize("place", [8, 10])
+def test_scales_of_the_other_direction_are_caught(place: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fault of the pass: the layers are right then, and the outputs decide."""
+    right = QuantisedDirection._array
+
+    def wrong(self: QuantisedDirection, asked: int) -> Array:
+        found = right(self, asked)
+        return found[::-1] if asked == place else found
+
+    monkeypatch.setattr(QuantisedDirection, "_array", wrong)
+    with pytest.raises(NotEquivalent, match="Output"):
+        converter.convert(ir.from_proto(net(direction="bidirectional", hidden=8)))
