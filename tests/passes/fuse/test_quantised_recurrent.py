@@ -15,7 +15,7 @@ import converter
 from converter.errors import NotEquivalent, Unsupported
 from converter.proof.oracle import Oracle
 from passes.fuse.quantised_steps import QuantisedDirection
-from tests.harness import check_onnx
+from tests.harness import check_onnx, run_keras
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -139,3 +139,23 @@ def test_scales_of_the_other_direction_are_caught(place: int, monkeypatch: pytes
     monkeypatch.setattr(QuantisedDirection, "_array", wrong)
     with pytest.raises(NotEquivalent, match="Output"):
         converter.convert(ir.from_proto(net(direction="bidirectional", hidden=8)))
+
+
+@pytest.mark.parametrize("told", [{"kind": "uint8"}, {"wide": True}, {"direction": "bidirectional", "kind": "uint8"}])
+def test_dequantised_it_is_an_lstm_with_the_weights_that_the_integers_stand_for(told: dict[str, Any]) -> None:
+    proto = net(outputs=("y",), **told)
+    held = {tensor.name: numpy_helper.to_array(tensor) for tensor in proto.graph.initializer}
+    directions = len(held["i1"])
+    weights = {}
+    for name, scales in (("i1", 8), ("i2", 10)):
+        rows = [held[f"i{place}"].astype(np.float32).reshape(directions, 1, -1) for place in (scales, scales + 1)]
+        weights[name] = ((held[name].astype(np.float32) - rows[1]) * rows[0]).transpose(0, 2, 1)
+    constants = [numpy_helper.from_array(array, name) for name, array in (weights | {"i3": held["i3"]}).items()]
+    direction = told.get("direction", "forward")
+    node = helper.make_node("LSTM", ["x", "i1", "i2", "i3"], ["y"], hidden_size=3, direction=direction)
+    graph = helper.make_graph([node], "g", proto.graph.input, proto.graph.output, constants)
+    lstm = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    conversion = converter.convert(ir.from_proto(proto), dequantise=True)
+    assert conversion.verified and "Loop" not in conversion.report.operators
+    x = {"x": np.random.default_rng(0).standard_normal((4, 2, 5)).astype(np.float32)}
+    np.testing.assert_allclose(run_keras(conversion, x)[0], Oracle(ir.from_proto(lstm)).run(x)[0], atol=1e-5)
