@@ -18,6 +18,7 @@ from converter.processes.replay import Replay
 from converter.proof.cases import graph_inputs
 from converter.proof.compare import Tolerance
 from converter.proof.noise import uncertainty
+from converter.proof.oracle.steps import Steps
 from converter.proof.oracle_for import oracle_for
 from converter.proof.precision import tolerances_of
 from converter.proof.random_numbers.drawn import noise_ports
@@ -96,9 +97,10 @@ def observe(
         cases = [Observation(trial.case.note or f"seed {trial.case.seed}", trial.feeds) for trial in trials]
     else:
         cases = [Observation("", given) for given in feeds]
+    steps = Steps.of(prepared.normalised)
     for case in cases:
         case.answers[ORACLE] = oracle.run(case.feeds)
-        case.uncertainty = uncertainty(oracle, case.feeds, case.answers[ORACLE])
+        case.uncertainty = uncertainty(oracle, case.feeds, case.answers[ORACLE], steps=steps)
         made = emission.compute(to_keras(inputs, [case.feeds[port.name] for port in inputs]))
         case.answers[MEMORY] = to_source(outputs, made)
     _ask_module(loaded, cases)

@@ -10,6 +10,7 @@ import numpy as np
 import onnx_ir as ir
 
 from converter.proof.index_bounds import compared_sizes, counts_frames, equal_numbers, index_bounds
+from converter.proof.quantised_inputs import kept_range
 from passes.dims.bounds import substitute
 from passes.dims.parse import parse
 from passes.dims.polynomial import Dim
@@ -18,6 +19,9 @@ from passes.errors import UsageError
 Array = np.ndarray[Any, np.dtype[Any]]
 
 BATCH_SIZES = (1, 2, 3)
+
+WIDTH = 4.0
+"""Standard deviations from the least to the greatest number of a quantised input: one in twenty is cut off."""
 
 LARGER = 32
 """By how much an image is larger: networks with strides of 32 in all want that."""
@@ -185,9 +189,9 @@ def feeds(
 ) -> dict[str, Array]:
     """Arrays for a trial, the same for the same seed.
 
-    Floats are N(0, 1), integers small and valid as indices, booleans fair but neither all true nor all false. Where an
-    example exists, an input that is no float and whose shape does not change keeps the example's value: a sampling rate
-    or a mode is no random number.
+    Floats are N(0, 1), or spread over what the first step of a quantised graph keeps apart; integers small and valid as
+    indices, booleans fair but neither all true nor all false. Where an example exists, an input that is no float and
+    whose shape does not change keeps the example's value: a sampling rate or a mode is no random number.
 
     Args:
         lengths: for integer inputs that say how long each row of another input is, how long it may be.
@@ -218,6 +222,9 @@ def feeds(
             result[name] = _lengths(generator, shape, dtype, most)
         else:
             result[name] = _sample(generator, shape, dtype, _index_bound(value, example), case.scale)
+            if value.dtype.is_floating_point() and (kept := kept_range(value)):
+                low, high = kept
+                result[name] = (result[name] * ((high - low) / WIDTH) + case.scale * (low + high) / 2).astype(dtype)
     return result
 
 

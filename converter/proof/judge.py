@@ -12,6 +12,7 @@ from converter.ports import Port, to_source
 from converter.proof.compare import FLOAT32, Comparison, Tolerance, by_spread, compare, compare_all, tolerance_for
 from converter.proof.noise import MOST, MOST_BY_STEPS, PROVING, uncertainty, weighed
 from converter.proof.oracle import Oracle
+from converter.proof.oracle.steps import Steps
 from converter.proof.precision import QUANTISED
 from converter.proof.trials import Trial
 from converter.proof.verdict import CaseResult, Inner
@@ -28,12 +29,14 @@ class Judge:
         ports: the outputs.
         tolerance: of the user, for floating-point outputs.
         tolerances: of outputs whose dtype does not tell: see precision.py.
+        steps: of a quantised graph.
     """
 
     oracle: Oracle
     ports: Sequence[Port]
     tolerance: Tolerance | None = None
     tolerances: Mapping[str, Tolerance] = field(default_factory=dict)
+    steps: Steps | None = None
 
     def case(self, trial: Trial, outcome: list[Array] | str) -> CaseResult:
         """What Keras made of a trial, or the message with which it stopped, against what the oracle says."""
@@ -58,7 +61,7 @@ class Judge:
 
     def is_decided_by_rounding(self, trial: Trial) -> bool:
         """Whether rounding alone moves an output by so much that a difference would say nothing."""
-        noise = uncertainty(self.oracle, trial.feeds, trial.expected)
+        noise = uncertainty(self.oracle, trial.feeds, trial.expected, steps=self.steps)
         return any(
             weighed(compare(array, array), array, own, self._most(name)).ill_conditioned
             for name, array, own in zip(self._names, trial.expected, noise, strict=True)
@@ -99,7 +102,7 @@ class Judge:
         """Those that differ by too much are judged again, by what the oracle does not know itself."""
         if self.tolerance is not None or all(c.passed or not np.isfinite(c.max_abs) for c in compared):
             return list(compared)
-        noise = uncertainty(self.oracle, trial.feeds, trial.expected)
+        noise = uncertainty(self.oracle, trial.feeds, trial.expected, steps=self.steps)
         return [
             comparison if comparison.passed else weighed(comparison, reference, own, self._most(comparison.name))
             for comparison, reference, own in zip(compared, trial.expected, noise, strict=True)

@@ -1,12 +1,14 @@
 """How much of a difference is the oracle's own: its rounding, and what a rounding of the inputs does to the outputs.
 
 Measured, never assumed: onnxruntime computes the same inputs without its optimisations, and inputs that lie one unit in
-the last place away; PyTorch computes them in float64 where there is a module that can.
+the last place away, or rounds otherwise in front of every step of a quantised graph; PyTorch computes them in float64
+where there is a module that can.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +16,7 @@ import numpy as np
 
 from converter.proof.compare import Comparison, largest
 from converter.proof.oracle import Oracle
+from converter.proof.oracle.steps import Steps
 from passes.errors import BadSource
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -38,26 +41,34 @@ PROVING = 100.0
 
 
 def uncertainty(
-    oracle: Oracle, feeds: Mapping[str, Array], expected: Sequence[Array], measure: Measure | None = None
+    oracle: Oracle,
+    feeds: Mapping[str, Array],
+    expected: Sequence[Array],
+    measure: Measure | None = None,
+    *,
+    steps: Steps | None = None,
 ) -> list[float]:
     """For each output, how far the oracle's own other answers are from `expected`; 0 for what is no float.
 
     Args:
         measure: of how far two arrays are apart; by default the greatest difference.
+        steps: of a quantised graph, whose first step swallows what moves an input.
     """
-    answers: list[Sequence[Array]] = []
+    answers: list[tuple[Sequence[Array], Sequence[Array]]] = []
     asked: list[Callable[[], Sequence[Array]]] = [
         lambda: oracle.unoptimised.run(feeds),
         *(lambda seed=seed: oracle.run(nudged(feeds, seed)) for seed in range(NUDGES)),
     ]
     for ask in asked:
-        try:
-            answers.append(ask())
-        except BadSource:  # then this one says nothing
-            continue
+        with suppress(BadSource):  # then this one says nothing
+            answers.append((expected, ask()))
+    if steps is not None:
+        with suppress(BadSource):
+            plain, others = steps.answers(feeds)
+            answers += [(plain, other) for other in others]
     return [
-        max(((measure or apart)(reference, answer[place]) for answer in answers), default=0.0)
-        for place, reference in enumerate(expected)
+        max(((measure or apart)(one[place], other[place]) for one, other in answers), default=0.0)
+        for place in range(len(expected))
     ]
 
 

@@ -18,6 +18,7 @@ from converter.processes.replay import Carry, Replay
 from converter.proof.compare import Comparison, Tolerance, compare, tolerance_for
 from converter.proof.judge import Judge, accepted, look_inside
 from converter.proof.oracle import Oracle
+from converter.proof.oracle.steps import Steps
 from converter.proof.precision import tolerances_of
 from converter.proof.random_numbers.drawn import Draw, draws_of
 from converter.proof.torch_reference import ask_module
@@ -95,7 +96,7 @@ def verify(
     whole = normalised or source.model
     known = whole.graph
     making = Trials.knowing(source, oracle, whole, quick=quick)
-    judge = Judge(oracle, outputs, tolerance, tolerances_of(known))
+    judge = Judge(oracle, outputs, tolerance, tolerances_of(known), Steps.of(whole))
     asking = nullcontext(answer) if answer else replaying(saved, inputs, outputs, source, backend, result.draws)
     with asking as answers:
         trials = make_trials(making, examples or {}, result.notes, proving=judge.proves)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
-from passes.errors import Unsupported, describe
+from passes.errors import Unsupported, describe, operator
 from passes.graph.builder import Builder, Names, as_attribute, shape_of, sizes_of
 from passes.graph.weight_views import WEIGHT_KEY, provenance, recorded_sources
 from passes.lower import recurrent
@@ -24,6 +24,9 @@ GATES = {kind: tuple(map(int, np.argsort(gates))) for kind, gates in recurrent.G
 
 STATES = {"LSTM": 2, "GRU": 1, "RNN": 1}
 DEFAULTS = {"LSTM": ("Sigmoid", "Tanh", "Tanh"), "GRU": ("Sigmoid", "Tanh"), "RNN": ("Tanh",)}
+QUANTISED = "com.microsoft::DynamicQuantizeLSTM"
+"""onnxruntime's LSTM with integer weights, which quantises its input and, at every step, its state."""
+
 ACTIVATIONS = {name: told for told, name in recurrent.NAMES.items()}
 """Those that have no parameters and that Keras has too."""
 
@@ -220,6 +223,8 @@ class _Recurrent:
 
 def is_odd(node: ir.Node) -> bool:
     """Whether it is a recurrent net that Keras' layers do not compute, or whose weights the graph computes."""
+    if operator(node) == QUANTISED:
+        return True
     if node.domain != "" or node.op_type not in STATES:
         return False
     told = _asked(node)
@@ -236,6 +241,11 @@ def is_odd(node: ir.Node) -> bool:
         or (node.op_type == "LSTM" and told[0][1] != told[0][2])
         or (has_states and None in states)
     )
+
+
+def kind_of(node: ir.Node) -> str:
+    """LSTM, GRU or RNN."""
+    return "LSTM" if operator(node) == QUANTISED else node.op_type
 
 
 def _asked(node: ir.Node) -> list[Sequence[str]]:

@@ -11,7 +11,7 @@ import numpy as np
 import onnx_ir as ir
 
 from passes.fold.loops import MOST_TURNS
-from passes.fuse.recurrent import STATES
+from passes.fuse.recurrent import STATES, kind_of
 from passes.graph.builder import Builder, Sizes, shape_of, sizes_of
 
 Step = Callable[["Direction", ir.Value, list[ir.Value]], list[ir.Value]]
@@ -34,26 +34,38 @@ class Direction:
 
     def run(self, x: ir.Value) -> tuple[ir.Value, list[ir.Value]]:
         """Every step's output [T, B, H], and the states [B, H] after the last."""
-        at, node = self.at, self.node
-        recurrent = self._part(2)
-        gates, self.hidden = (int(size) for size in sizes_of(recurrent) if isinstance(size, int))
-        self.gates = gates // self.hidden
-        length, batch, _ = sizes_of(x)
-        self.recurrent = at.node("Transpose", [recurrent], [self.hidden, gates], {"perm": [1, 0]})
-        kernel = self._part(1)
-        kernel = at.node("Transpose", [kernel], [*reversed(sizes_of(kernel))], {"perm": [1, 0]})
+        node = self.node
+        self.weigh()
         lengths = node.inputs[4] if len(node.inputs) > 4 else None
         if self.back and lengths is not None:
             x = self._reversed(x, lengths)
-        inputs = at.node("MatMul", [x, kernel], [length, batch, gates])
+        length, gates = sizes_of(x)[0], self.gates * self.hidden
+        inputs = self.of_inputs(x)
         self.biases = self._biases(gates)
         self.peepholes = self._split(self._part(7), 3, 0) if _is_given(node, 7) else []
-        states = [self._initial(5 + place) for place in range(STATES[node.op_type])]
+        states = [self._initial(5 + place) for place in range(STATES[kind_of(node)])]
         if not isinstance(length, int) or length > MOST_TURNS:
             every, states = self._in_turns(inputs, states, lengths)
         else:
             every, states = self._written_out(inputs, states, lengths)
         return (self._reversed(every, lengths) if self.back and lengths is not None else every), states
+
+    def weigh(self) -> None:
+        """Read the weights, and from them how large everything is."""
+        recurrent, kernel = self._part(2), self._part(1)
+        gates, self.hidden = (int(size) for size in sizes_of(recurrent) if isinstance(size, int))
+        self.gates = gates // self.hidden
+        self.recurrent = self.at.node("Transpose", [recurrent], [self.hidden, gates], {"perm": [1, 0]})
+        self.kernel = self.at.node("Transpose", [kernel], [*reversed(sizes_of(kernel))], {"perm": [1, 0]})
+
+    def of_inputs(self, x: ir.Value) -> ir.Value:
+        """x·Wᵀ of every step."""
+        length, batch, _ = sizes_of(x)
+        return self.at.node("MatMul", [x, self.kernel], [length, batch, self.gates * self.hidden])
+
+    def of_state(self, state: ir.Value) -> ir.Value:
+        """h·Rᵀ"""
+        return self.at.node("MatMul", [state, self.recurrent], [self.batch, self.gates * self.hidden])
 
     def _written_out(
         self, inputs: ir.Value, states: list[ir.Value], lengths: ir.Value | None
@@ -66,7 +78,7 @@ class Direction:
         for step in order:
             index = at.constant(np.array(step), "step")
             now = at.node("Gather", [inputs, index], [batch, gates], {"axis": 0})
-            after = STEPS[self.node.op_type](self, now, states)
+            after = STEPS[kind_of(self.node)](self, now, states)
             outputs[step] = after[0]
             if lengths is not None:
                 outputs[step], after = self._within(self._whole_number(step, lengths), lengths, states, after)
@@ -85,7 +97,7 @@ class Direction:
         body = ir.Graph([*inside, row], [], nodes=[end], opset_imports=at.names.opset_imports, name="steps")
         turn = copy(self)
         turn.at = Builder(end, at.names)
-        after = STEPS[self.node.op_type](turn, row, inside[:count])
+        after = STEPS[kind_of(self.node)](turn, row, inside[:count])
         output = after[0]
         if lengths is not None:
             output, after = turn._within(inside[-1], lengths, inside[:count], after)
@@ -118,7 +130,7 @@ class Direction:
             found.append(self.at.node("Slice", [value, *inputs], [*sizes[:axis], self.hidden, *sizes[axis + 1 :]]))
         return found
 
-    def _biases(self, gates: int) -> tuple[ir.Value, ir.Value] | None:
+    def _biases(self, gates: int) -> tuple[ir.Value, ...] | None:
         """Of the input, and of the state."""
         if not _is_given(self.node, 3):
             return None
@@ -186,7 +198,7 @@ class Direction:
     def sums(self, now: ir.Value, state: ir.Value) -> list[ir.Value]:
         """x·Wᵀ + h·Rᵀ + both biases, by gate."""
         whole = [self.batch, self.gates * self.hidden]
-        total = self.at.node("Add", [now, self.at.node("MatMul", [state, self.recurrent], whole)], whole)
+        total = self.at.node("Add", [now, self.of_state(state)], whole)
         for bias in self.biases or ():
             total = self.at.node("Add", [total, bias], whole)
         return self._split(total, self.gates, 1)

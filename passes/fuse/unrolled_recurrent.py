@@ -4,7 +4,8 @@ Given    Y, Y_h = GRU<clip=0.5>(X, W, R, B)                               X: [3,
 Result   every step's gates as products, sums and activations             three times; in a loop where X is longer
 
 That is: with weights that the graph computes, clip, peepholes, coupled gates, activations that Keras has not or that
-have parameters, or other ones in each direction, one initial state without the other. Formulas: ONNX LSTM, GRU and RNN.
+have parameters, or other ones in each direction, one initial state without the other; and onnxruntime's LSTM that
+quantises its state at every step. Formulas: ONNX LSTM, GRU and RNN.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ import numpy as np
 import onnx_ir as ir
 
 from passes.dims.polynomial import Dim
-from passes.errors import Unsupported, describe
+from passes.errors import Unsupported, describe, operator
 from passes.fold.kept_loops import LoopKeeper
-from passes.fuse.recurrent import DEFAULTS, STATES, is_odd
+from passes.fuse.quantised_steps import QuantisedDirection
+from passes.fuse.recurrent import DEFAULTS, QUANTISED, STATES, is_odd, kind_of
 from passes.fuse.recurrent_steps import Direction, joined
 from passes.graph.builder import Builder, Names, sizes_of
 
@@ -41,7 +43,7 @@ class UnrollRecurrent(ir.passes.InPlacePass):
     """Write out LSTM, GRU and RNN nodes of odd forms.
 
     Raises:
-        Unsupported: an activation that the standard does not name.
+        Unsupported: an activation that the standard does not name, or what QuantisedDirection refuses.
     """
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
@@ -74,14 +76,15 @@ def _unroll(node: ir.Node, names: Names) -> list[ir.Node]:
     direction = node.attributes.get_string("direction", "forward")
     turns = [False, True] if direction == "bidirectional" else [direction == "reverse"]
     told = _activations(node, len(turns))
-    sides = [Direction(at, node, place, back, told[place], batch, x) for place, back in enumerate(turns)]
+    made = QuantisedDirection if operator(node) == QUANTISED else Direction
+    sides = [made(at, node, place, back, told[place], batch, x) for place, back in enumerate(turns)]
     results = [side.run(x) for side in sides]
     hidden = sides[0].hidden
     sizes = [length, len(turns), batch, hidden]
     every = joined(at, [steps for steps, _ in results], 1, sizes)
     last = [
         joined(at, [states[place] for _, states in results], 0, [len(turns), batch, hidden])
-        for place in range(STATES[node.op_type])
+        for place in range(STATES[kind_of(node)])
     ]
     if first:
         every = at.node("Transpose", [every], [batch, length, len(turns), hidden], {"perm": [2, 0, 1, 3]})
@@ -92,7 +95,7 @@ def _unroll(node: ir.Node, names: Names) -> list[ir.Node]:
 
 def _activations(node: ir.Node, directions: int) -> list[list[tuple[str, dict[str, float]]]]:
     """By direction, each with its parameters: those are told in one list, in the order of the activations."""
-    names = list(node.attributes.get_strings("activations", ()) or DEFAULTS[node.op_type] * directions)
+    names = list(node.attributes.get_strings("activations", ()) or DEFAULTS[kind_of(node)] * directions)
     told = {key: list(node.attributes.get_floats(f"activation_{key}", ())) for key in ("alpha", "beta")}
     found = []
     for name in names:
@@ -100,5 +103,5 @@ def _activations(node: ir.Node, directions: int) -> list[list[tuple[str, dict[st
         if known is None:
             raise Unsupported(f"{node.op_type} with the activation {name} is not converted.", node=describe(node))
         found.append((known, {k: told[k].pop(0) if told[k] else default for k, default in PARAMETERS[known].items()}))
-    count = len(DEFAULTS[node.op_type])
+    count = len(DEFAULTS[kind_of(node)])
     return [found[start : start + count] for start in range(0, len(found), count)]

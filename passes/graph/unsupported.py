@@ -90,6 +90,12 @@ BY_PASSES: Mapping[str, str] = {
 }
 """Operators without a function of their own, and what becomes of them."""
 
+FOREIGN: Mapping[str, str] = {
+    "com.microsoft::DynamicQuantizeLSTM": "is written out step by step, or a loop over the steps",
+}
+"""Operators of other domains that stay as they are until a pass takes them out; most become a body at once, by
+passes/normalize/known_functions.py."""
+
 REFUSED: tuple[Refused, ...] = (
     Refused("Loops over lists", _names("SequenceMap"), "a Keras graph of layers has no lists"),
     Refused(

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from passes.facts.onnxruntime import has_small_mask
+from passes.facts.onnxruntime import has_small_mask, is_rough_spectrum
 from passes.graph.builder import Names
 from passes.lower.attention_mask import expand_mask
 from passes.lower.private_operators import DOMAINS, private
 from passes.lower.same_pads import is_faulty_same, spell_out_same
+from passes.lower.spectra import as_product
 
 
 def to_standard(model: ir.Model) -> ir.Model:
@@ -36,6 +37,9 @@ def to_standard(model: ir.Model) -> ir.Model:
         for node in list(graph):
             if has_small_mask(node):
                 expand_mask(node, names)
+        for node in list(graph):
+            if is_rough_spectrum(node):
+                as_product(node, names)
     for domain in DOMAINS:
         copy.opset_imports.pop(domain, None)
     return copy

@@ -10,7 +10,7 @@ import onnx_ir as ir
 
 from passes.errors import BadSource, Unsupported, describe, operator
 from passes.graph.builder import Names
-from passes.graph.unsupported import REFUSED
+from passes.graph.unsupported import FOREIGN, REFUSED
 from passes.lower.private_operators import DOMAINS
 from passes.normalize.opset_adapters import DOWNGRADES, UPGRADES
 from passes.opset import IR_VERSION, OPSET
@@ -82,7 +82,11 @@ def _refuse_unknown(nodes: Iterable[ir.Node], version: int) -> None:
     others: dict[str, str] = {}
     never = {name for group in REFUSED for name in group.operators}
     for node in nodes:
-        if node.domain in DOMAINS or (node.domain == "" and _versions(node.op_type, node.version or version)):
+        if (
+            node.domain in DOMAINS
+            or operator(node) in FOREIGN
+            or (node.domain == "" and _versions(node.op_type, node.version or version))
+        ):
             if node.domain == "" and node.op_type in never:
                 others.setdefault(operator(node), describe(node))
             continue

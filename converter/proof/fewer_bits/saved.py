@@ -15,6 +15,7 @@ from converter.proof.compare import Comparison, compare_all
 from converter.proof.fewer_bits.measure import FewerBits, Signal, signals
 from converter.proof.judge import Judge
 from converter.proof.oracle import Oracle
+from converter.proof.oracle.steps import Steps
 from converter.proof.precision import tolerances_of
 from converter.proof.torch_reference import ask_module
 from converter.proof.trials import Trial, Trials, make_trials
@@ -56,7 +57,7 @@ def verify_signal(
     """
     result = Verification("", backend, fewer=fewer)
     making = Trials.knowing(source, oracle, normalised)
-    judge = Judge(oracle, outputs, tolerances=tolerances_of(normalised.graph))
+    judge = Judge(oracle, outputs, tolerances=tolerances_of(normalised.graph), steps=Steps.of(normalised))
     with replaying(saved, inputs, outputs, source, backend, result.draws) as answer:
         trials = make_trials(making, examples or {}, result.notes, proving=judge.proves)
         result.first, result.oracle = trials[0].feeds, oracles([trial.by for trial in trials])

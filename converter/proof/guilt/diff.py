@@ -17,6 +17,7 @@ from converter.ports import ports_of
 from converter.proof.compare import Comparison, Tolerance, compare
 from converter.proof.noise import uncertainty, weighed
 from converter.proof.oracle import Oracle
+from converter.proof.oracle.steps import Steps
 from passes.errors import BadSource, operator
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -124,10 +125,12 @@ class Values:
         if found.passed or not np.isfinite(found.max_abs):
             return found
         try:
-            part = Oracle(part_of(self.final, [node]))
+            model = part_of(self.final, [node])
+            part = Oracle(model)
             given = {name: self.known[name] for name in part.input_names}
             place = part.output_names.index(value)
-            found = weighed(found, reference, uncertainty(part, given, part.run(given))[place])
+            noise = uncertainty(part, given, part.run(given), steps=Steps.of(model))  # in a loop
+            found = weighed(found, reference, noise[place])
         except (BadSource, KeyError, ValueError):  # then nothing excuses it
             return found
         return replace(found, passed=True) if found.ill_conditioned else found

@@ -18,7 +18,7 @@ from converter.proof.oracle.older_opset import with_kernels
 from converter.proof.oracle.running import first_line, has_loops, run
 from converter.temporary import temporary_folder
 from passes.errors import BadSource
-from passes.facts.onnxruntime import has_small_mask
+from passes.facts.onnxruntime import BY_THREADS, has_small_mask, is_rough_spectrum
 from passes.lower import to_standard
 from passes.lower.private_operators import is_private
 from passes.lower.same_pads import is_faulty_same
@@ -49,7 +49,8 @@ class Oracle:
     Args:
         model: a graph at any stage of the pipeline (private operators are lowered on a copy, bfloat16 is computed in
             float32), or the path of an .onnx file, which onnxruntime then reads by itself.
-        threads: threads inside of one operator; 0 lets onnxruntime choose.
+        threads: threads inside of one operator; 0 lets onnxruntime choose, but for graphs that mean something with one
+            only.
         optimise: whether onnxruntime may fuse and fold. Outputs do not depend on it, their rounding does.
 
     Raises:
@@ -57,7 +58,7 @@ class Oracle:
     """
 
     def __init__(self, model: ir.Model | Path | str, *, threads: int = 0, optimise: bool = True) -> None:
-        self.threads = threads
+        self.threads = threads or (1 if isinstance(model, ir.Model) and _wants_one_thread(model) else 0)
         self.optimise = optimise
         self.description = "the source as loaded"
         self._source = model
@@ -87,6 +88,7 @@ class Oracle:
         at one set of inputs, its normalised form is asked about those alone: see `Answer.by`.
         """
         searched = source if isinstance(source, ir.Model) else graph
+        threads = threads or (1 if searched is not None and _wants_one_thread(searched) else 0)
         reason = known_fault(searched) if searched is not None else None
         if searched is not None and has(searched, BFLOAT16):
             source = searched
@@ -215,8 +217,12 @@ def _runnable(model: ir.Model, *, copy: bool = False) -> ir.Model:
     return result.clone() if copy and result is model else result
 
 
+def _wants_one_thread(model: ir.Model) -> bool:
+    return any((node.domain, node.op_type) in BY_THREADS for node in model.graph.all_nodes())
+
+
 def _is_lowered(node: ir.Node) -> bool:
-    return is_private(node) or is_faulty_same(node) or has_small_mask(node)
+    return is_private(node) or is_faulty_same(node) or has_small_mask(node) or is_rough_spectrum(node)
 
 
 def _session(

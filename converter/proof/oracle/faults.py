@@ -15,7 +15,13 @@ import onnx_ir as ir
 import onnxruntime as ort
 
 from passes.errors import describe
-from passes.facts.onnxruntime import gives_its_turn, is_dilated_same, is_integer_product, is_sparse_same_pool
+from passes.facts.onnxruntime import (
+    gives_its_turn,
+    is_dilated_same,
+    is_integer_product,
+    is_rough_spectrum,
+    is_sparse_same_pool,
+)
 
 
 @cache
@@ -44,6 +50,7 @@ FAULTS: tuple[tuple[Callable[[ir.Node], bool], str], ...] = (
         "onnxruntime pads by a negative number where a pool with auto_pad SAME has a kernel below its stride",
     ),
     (gives_its_turn, "onnxruntime gives the last turn's number for every turn of a Loop that returns it as it is"),
+    (is_rough_spectrum, "onnxruntime loses half of the digits in a DFT whose length is no power of two"),
     (_saturating_product, "onnxruntime adds products of uint8 and int8 in 16 bits on this machine, and saturates"),
 )
 

@@ -3,6 +3,7 @@
     DequantizeLinear(W, s, z) of constants      their numbers, (W - z) · s, as a weight
     DequantizeLinear(QuantizeLinear(x, s, z))   x, or Relu(x) where z is the least number: the step had cut off the rest
     DynamicQuantizeLinear, MatMulInteger        a product of floats
+    DynamicQuantizeLSTM                         an LSTM with float weights
 
 What lies between a QuantizeLinear and the DequantizeLinear behind it (a reshape, a pool) is done on the floats.
 """
@@ -67,6 +68,8 @@ class _Floats:
         for node in list(self.graph):
             if node.op_type == "DynamicQuantizeLinear":
                 self._as_it_comes(node)
+            elif node.op_type == "DynamicQuantizeLSTM":
+                self._recurrent(node)
             elif node.op_type in INTEGER and node.domain == "" and node.inputs[0] in self.real:
                 self._product(node)
             elif node.op_type == "Cast" and node.inputs[0] in self.real:
@@ -101,6 +104,18 @@ class _Floats:
         attributes = dict(node.attributes) if node.op_type == "ConvInteger" else {}
         self.real.add(self._become(node, INTEGER[node.op_type], [node.inputs[0], floats], attributes))
 
+    def _recurrent(self, node: ir.Node) -> None:
+        """An LSTM, whose weights are turned: W [D, 4H, I]. Scales are of a direction, or of each of its columns."""
+        for place, scales in ((1, 8), (2, 10)):
+            numbers, scale, zero = (_array(node, each) for each in (place, scales, scales + 1))
+            if numbers is None or scale is None or zero is None:
+                raise Unsupported("Weights that the graph computes have no float form here.", node=describe(node))
+            rows = [each.astype(np.float32).reshape(len(numbers), 1, -1) for each in (scale, zero)]
+            floats = (numbers.astype(np.float32) - rows[1]) * rows[0]
+            node.replace_input_with(place, self._called(node, place, np.ascontiguousarray(floats.transpose(0, 2, 1))))
+        node.domain, node.op_type, self.changed = "", "LSTM", True
+        node.resize_inputs(8)
+
     def _dequantise(self, node: ir.Node) -> None:
         numbers, scale = _array(node, 0), _array(node, 1)
         if node.inputs[0] in self.real:
@@ -117,7 +132,7 @@ class _Floats:
     def _weight(
         self, node: ir.Node, place: int, numbers: np.ndarray, scale: np.ndarray | None, zero: np.ndarray | None
     ) -> ir.Value:
-        """(numbers - zero) · scale, called as it was before it was quantised."""
+        """(numbers - zero) · scale"""
         shape = [1] * numbers.ndim
         axis = node.attributes.get_int("axis", 1) if place == 0 else numbers.ndim - 1
         if max(array.size for array in (scale, zero, np.zeros(1)) if array is not None) > 1:
@@ -125,6 +140,10 @@ class _Floats:
         floats = numbers.astype(np.float32)
         floats -= 0 if zero is None else zero.astype(np.float32).reshape(shape if zero.size > 1 else ())
         floats *= 1 if scale is None else scale.astype(np.float32).reshape(shape if scale.size > 1 else ())
+        return self._called(node, place, floats)
+
+    def _called(self, node: ir.Node, place: int, floats: np.ndarray) -> ir.Value:
+        """A weight, called as it was before it was quantised."""
         value = Builder(node, self.names).constant(floats, "weight")
         self.graph.initializers.pop(str(value.name))
         value.name = self.names.fresh(str(node.inputs[place].name).removesuffix("_quantized"))  # type: ignore[union-attr]

@@ -27,3 +27,14 @@ def _recurrent(node: ir.Node, site: Site) -> Shapes:
         length, batch = x[0], x[1]
         every, last = (length, directions, batch, hidden), (directions, batch, hidden)
     return [every, *[last] * (len(node.outputs) - 1)]
+
+
+@rule("com.microsoft::DynamicQuantizeLSTM")
+def _quantised(node: ir.Node, site: Site) -> Shapes:
+    """Its weights are turned: W [D, I, 4H], R [D, H, 4H]."""
+    x, kernel, recurrent = site.shape(0), site.shape(1), site.shape(2)
+    if len(x) != 3 or len(recurrent) != 3 or len(kernel) != 3:
+        raise NoRule
+    site.equate(x[2], kernel[1])
+    directions, hidden = recurrent[:2]
+    return [(x[0], directions, x[1], hidden), *[(directions, x[1], hidden)] * (len(node.outputs) - 1)]

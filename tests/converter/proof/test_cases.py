@@ -69,6 +69,33 @@ def test_integers_and_booleans_are_valid(dtype: str, allowed: set[int]) -> None:
     assert len(set(array.tolist())) > 1
 
 
+QUANTISED = """g (float[1,4,500] x) => (float[1,500,4] y) <float s = {0.01}, uint8 z = {28}> {
+    t = Transpose<perm=[0,2,1]>(x)  q = QuantizeLinear(t, s, z)  y = DequantizeLinear(q, s, z) }"""
+
+
+@pytest.mark.parametrize("is_a_node", [False, True])
+def test_a_quantised_graph_gets_numbers_that_its_first_step_keeps_apart(is_a_node: bool) -> None:
+    text = QUANTISED
+    if is_a_node:
+        text = text.replace("<float s = {0.01}, uint8 z = {28}> {", "{ s = Constant<value: tensor = float {0.01}>()")
+        text = text.replace("t = T", "z = Constant<value: tensor = uint8 {28}>()  t = T")
+    inputs = graph_inputs(graph(text))
+    for case in plan(inputs):
+        drawn = feeds(inputs, case)["x"]
+        assert drawn.dtype == np.float32 and abs(drawn.mean() - 0.995) < 0.1
+        assert 0.9 < np.mean((drawn > -0.28) & (drawn < 2.27)) < 1
+    large = feeds(inputs, Case(0, {}, scale=100.0))["x"]
+    assert large.max() > 100
+
+
+def test_scales_by_channel_and_steps_of_what_was_computed_say_nothing() -> None:
+    channels = QUANTISED.replace("float s = {0.01}, uint8 z = {28}", "float[4] s = {1,1,1,1}, uint8[4] z = {0,0,0,0}")
+    behind = QUANTISED.replace("Transpose<perm=[0,2,1]>(x)", "Exp(x)")
+    for text in (channels.replace("Linear(", "Linear<axis = 2>("), behind):
+        inputs = graph_inputs(graph(text))
+        assert abs(feeds(inputs, plan(inputs)[0])["x"].std() - 1) < 0.1
+
+
 def test_weights_listed_as_inputs_are_no_inputs() -> None:
     model = graph("g (float[2] x, float[2] w) => (float[2] y) <float[2] w = {1, 2}> { y = Add(x, w) }")
     assert [value.name for value in graph_inputs(model)] == ["x"]

@@ -92,6 +92,16 @@ def test_a_same_pool_with_a_kernel_below_its_stride_is_a_known_fault() -> None:
     assert known_fault(graph(text.format(n=6, k=3))) is None
 
 
+@pytest.mark.parametrize(("size", "is_faulty"), [(400, True), (512, False), (6000, False)])
+@pytest.mark.parametrize("given", ["initializer", "node"])
+def test_a_spectrum_whose_length_is_no_power_of_two_is_a_known_fault(size: int, is_faulty: bool, given: str) -> None:
+    held = f", int64 n = {{{size}}}" if given == "initializer" else ""
+    made = "" if held else f"n = Constant<value: tensor = int64 {{{size}}}>()"
+    source = graph(f"""g (float[b,t] x) => (float[b,f,k,2] y) <int64 step = {{100}}{held}> {{
+        {made} y = STFT(x, step, , n) }}""")
+    assert (known_fault(source) is not None) == is_faulty
+
+
 def test_a_normalised_graph_with_a_dilated_same_is_spelled_out() -> None:
     text = (
         "g (float[1,1,9] x) => (float[1,1,9] y) <float[1,1,3] k = {1,1,1}>"

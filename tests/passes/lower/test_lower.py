@@ -199,3 +199,46 @@ def test_positions(to: int, dtype: str) -> None:
     found = run(graph(text), np.zeros((2, 5, 6), np.float32))
     assert found.tolist() == [0, 1, 2, 3, 4]
     assert found.dtype == np.dtype("float32" if dtype == "float" else dtype)
+
+
+def spectrum(x: np.ndarray, axis: int, length: int | None, attributes: str) -> np.ndarray:
+    """In float64, as pairs."""
+    numbers = x[..., 0] + 1j * (x[..., 1] if x.shape[-1] == 2 else 0)
+    found = (np.fft.ifft if "inverse" in attributes else np.fft.fft)(numbers.astype(complex), length, axis)
+    if "onesided" in attributes:
+        found = np.take(found, range(found.shape[axis] // 2 + 1), axis)
+    return np.stack([found.real, found.imag], -1)
+
+
+@pytest.mark.parametrize("attributes", ["", "<inverse=1>", "<onesided=1>"])
+@pytest.mark.parametrize(("sizes", "axis"), [("b,400,1", 1), ("b,400,2", 1), ("b,400,3,2", 1), ("b,3,400,1", 2)])
+@pytest.mark.parametrize("length", [None, 300, 410])
+def test_a_dft_in_which_onnxruntime_loses_digits(sizes: str, axis: int, length: int | None, attributes: str) -> None:
+    if "onesided" in attributes and sizes.endswith("2"):
+        return
+    cut = "" if length is None else f", int64 n = {{{length}}}"
+    source = graph(f"""g (float[{sizes}] x) => (float[{",".join("abcd"[: sizes.count(",") + 1])}] y)
+        <int64 axis = {{{axis}}}{cut}> {{ y = DFT{attributes}(x, {"n" if cut else ""}, axis) }}""")
+    x = RNG.standard_normal([2, *map(int, sizes.split(",")[1:])]).astype(np.float32)
+    wanted = spectrum(x, axis, length, attributes)
+    assert operators(to_standard(source)) == ["Transpose", "Reshape", "MatMul", "Reshape", "Transpose"]
+    assert np.abs(run(source, x) - wanted).max() < 2e-6 * np.abs(wanted).max()
+
+
+@pytest.mark.parametrize("onesided", [0, 1])
+@pytest.mark.parametrize("last", ["", ",1"])
+def test_an_stft_in_which_onnxruntime_loses_digits(onesided: int, last: str) -> None:
+    taps = ", ".join(f"{number:.6f}" for number in np.hanning(300))
+    source = graph(f"""g (float[b,n{last}] x) => (float[b,t,k,2] y) <int64 step = {{100}}, float[300] w = {{{taps}}}> {{
+        y = STFT<onesided={onesided}>(x, step, w) }}""")
+    x = RNG.standard_normal((2, 750)).astype(np.float32)
+    frames = np.stack([x[:, start : start + 300] for start in range(0, 451, 100)], 1) * np.hanning(300)
+    attributes = "onesided" if onesided else ""
+    wanted = spectrum(frames[..., None], 2, None, attributes)
+    found = run(source, x.reshape(2, 750, 1) if last else x)
+    assert found.shape == wanted.shape and np.abs(found - wanted).max() < 2e-6 * np.abs(wanted).max()
+
+
+def test_a_dft_of_a_power_of_two_stays() -> None:
+    source = graph("g (float[b,256,1] x) => (float[b,256,2] y) <int64 axis = {1}> { y = DFT(x, , axis) }")
+    assert operators(to_standard(source)) == ["DFT"]
