@@ -97,7 +97,7 @@ def observe(
         cases = [Observation(trial.case.note or f"seed {trial.case.seed}", trial.feeds) for trial in trials]
     else:
         cases = [Observation("", given) for given in feeds]
-    steps = Steps.of(prepared.normalised)
+    steps = Steps(prepared.normalised)
     for case in cases:
         case.answers[ORACLE] = oracle.run(case.feeds)
         case.uncertainty = uncertainty(oracle, case.feeds, case.answers[ORACLE], steps=steps)

@@ -10,7 +10,7 @@ import numpy as np
 
 from converter.ports import Port, to_source
 from converter.proof.compare import FLOAT32, Comparison, Tolerance, by_spread, compare, compare_all, tolerance_for
-from converter.proof.noise import MOST, MOST_BY_STEPS, PROVING, uncertainty, weighed
+from converter.proof.noise import MOST, MOST_BY_STEPS, PROVING, noise_of, uncertainty, weighed
 from converter.proof.oracle import Oracle
 from converter.proof.oracle.steps import Steps
 from converter.proof.precision import QUANTISED
@@ -29,7 +29,7 @@ class Judge:
         ports: the outputs.
         tolerance: of the user, for floating-point outputs.
         tolerances: of outputs whose dtype does not tell: see precision.py.
-        steps: of a quantised graph.
+        steps: of the normalised graph.
     """
 
     oracle: Oracle
@@ -103,6 +103,15 @@ class Judge:
         if self.tolerance is not None or all(c.passed or not np.isfinite(c.max_abs) for c in compared):
             return list(compared)
         noise = uncertainty(self.oracle, trial.feeds, trial.expected, steps=self.steps)
+        found = self._weighed_by(noise, trial, compared)
+        if self.steps is None or self.steps.are_quantised or all(c.passed or c.ill_conditioned for c in found):
+            return found
+        on_the_way = noise_of(self.steps, trial.feeds, len(noise))
+        if on_the_way is None:
+            return found
+        return self._weighed_by([max(pair) for pair in zip(noise, on_the_way, strict=True)], trial, compared)
+
+    def _weighed_by(self, noise: Sequence[float], trial: Trial, compared: Sequence[Comparison]) -> list[Comparison]:
         return [
             comparison if comparison.passed else weighed(comparison, reference, own, self._most(comparison.name))
             for comparison, reference, own in zip(compared, trial.expected, noise, strict=True)

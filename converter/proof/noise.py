@@ -62,14 +62,24 @@ def uncertainty(
     for ask in asked:
         with suppress(BadSource):  # then this one says nothing
             answers.append((expected, ask()))
-    if steps is not None:
-        with suppress(BadSource):
-            plain, others = steps.answers(feeds)
-            answers += [(plain, other) for other in others]
-    return [
+    found = [
         max(((measure or apart)(one[place], other[place]) for one, other in answers), default=0.0)
         for place in range(len(expected))
     ]
+    if steps is None or not steps.are_quantised:
+        return found
+    on_the_way = noise_of(steps, feeds, len(expected), measure)
+    return found if on_the_way is None else [max(pair) for pair in zip(found, on_the_way, strict=True)]
+
+
+def noise_of(
+    steps: Steps, feeds: Mapping[str, Array], count: int, measure: Measure | None = None
+) -> list[float] | None:
+    """For each of `count` outputs, how far roundings on the way move it; None where onnxruntime stops."""
+    with suppress(BadSource):
+        plain, others = steps.answers(feeds)
+        return [max((measure or apart)(plain[place], other[place]) for other in others) for place in range(count)]
+    return None
 
 
 def nudged(feeds: Mapping[str, Array], seed: int) -> dict[str, Array]:

@@ -96,7 +96,7 @@ def verify(
     whole = normalised or source.model
     known = whole.graph
     making = Trials.knowing(source, oracle, whole, quick=quick)
-    judge = Judge(oracle, outputs, tolerance, tolerances_of(known), Steps.of(whole))
+    judge = Judge(oracle, outputs, tolerance, tolerances_of(known), Steps(whole))
     asking = nullcontext(answer) if answer else replaying(saved, inputs, outputs, source, backend, result.draws)
     with asking as answers:
         trials = make_trials(making, examples or {}, result.notes, proving=judge.proves)

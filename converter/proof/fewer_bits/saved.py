@@ -57,7 +57,7 @@ def verify_signal(
     """
     result = Verification("", backend, fewer=fewer)
     making = Trials.knowing(source, oracle, normalised)
-    judge = Judge(oracle, outputs, tolerances=tolerances_of(normalised.graph), steps=Steps.of(normalised))
+    judge = Judge(oracle, outputs, tolerances=tolerances_of(normalised.graph), steps=Steps(normalised))
     with replaying(saved, inputs, outputs, source, backend, result.draws) as answer:
         trials = make_trials(making, examples or {}, result.notes, proving=judge.proves)
         result.first, result.oracle = trials[0].feeds, oracles([trial.by for trial in trials])

@@ -129,7 +129,7 @@ class Values:
             part = Oracle(model)
             given = {name: self.known[name] for name in part.input_names}
             place = part.output_names.index(value)
-            noise = uncertainty(part, given, part.run(given), steps=Steps.of(model))  # in a loop
+            noise = uncertainty(part, given, part.run(given), steps=Steps(model))  # in a loop
             found = weighed(found, reference, noise[place])
         except (BadSource, KeyError, ValueError):  # then nothing excuses it
             return found

@@ -42,7 +42,7 @@ def test_a_number_between_two_steps_goes_either_way(scale: str, is_moved: bool) 
     model = means(scale)
     oracle = Oracle(model)
     assert uncertainty(oracle, X, oracle.run(X)) == [0.0]  # the first step swallows what moves the input
-    (found,) = uncertainty(oracle, X, oracle.run(X), steps=Steps.of(model))
+    (found,) = uncertainty(oracle, X, oracle.run(X), steps=Steps(model))
     assert (found >= 0.099) if is_moved else (found == 0.0)
 
 
@@ -63,7 +63,7 @@ def test_an_output_of_one_number_may_differ_by_what_roundings_do(steps: int, kno
     model = means("0.1")
     oracle = Oracle(model)
     expected = oracle.run(X)
-    judge = Judge(oracle, [Port("y", (1, 1), "float32")], None, {"y": QUANTISED}, Steps.of(model) if knows else None)
+    judge = Judge(oracle, [Port("y", (1, 1), "float32")], None, {"y": QUANTISED}, Steps(model) if knows else None)
     trial = Trial(Case(0, {}), X, expected)
     found = judge.case(trial, [expected[0] + np.float32(0.1 * steps)])
     assert found.passed is (knows and steps == 1)
@@ -119,5 +119,33 @@ def test_a_zero_point_that_is_one_off_is_caught(monkeypatch: pytest.MonkeyPatch)
         converter.convert(net())
 
 
-def test_a_graph_without_steps_has_none() -> None:
-    assert Steps.of(graph("g (float[4] x) => (float[4] y) { y = Exp(x) }")) is None
+def chaos(times: float) -> ir.Model:
+    """Integers, which no rounding moves; a sum of a thousand, and a sine of it that goes round and round."""
+    constants = f"float times = {{{times}}}, float[1000,4] w = {{{WEIGHTS}}}"
+    model = graph(f"""g (int64[2,1000] n) => (float[2,4] y) <{constants}> {{
+        x = Cast<to=1>(n)  s = MatMul(x, w)  m = Mul(s, times)  y = Sin(m) }}""")
+    InferShapes()(model)
+    return model
+
+
+WEIGHTS = ", ".join(f"{number:.5f}" for number in np.random.default_rng(1).standard_normal(4000))
+N = {"n": np.random.default_rng(0).integers(0, 9, (2, 1000))}
+
+
+@pytest.mark.parametrize(("times", "is_chaos"), [(1e5, True), (1e-3, False)])
+def test_sums_on_the_way_are_rounded_otherwise_where_nothing_is_quantised(times: float, is_chaos: bool) -> None:
+    """A difference as large as the output: rounding alone makes it in one of the two, and in the other a fault."""
+    model = chaos(times)
+    oracle = Oracle(model)
+    expected = oracle.run(N)
+    assert uncertainty(oracle, N, expected)[0] < 0.01 or is_chaos
+    judge = Judge(oracle, [Port("y", (2, 4), "float32")], steps=Steps(model))
+    case = judge.case(Trial(Case(0, {}), N, expected), [expected[0][::-1]])
+    assert not case.passed and case.ill_conditioned is is_chaos
+
+
+def test_what_is_moved_is_the_same_graph() -> None:
+    model = chaos(1e-3)
+    plain, others = Steps(model).answers(N)
+    np.testing.assert_allclose(plain[0], Oracle(model).run(N)[0], atol=1e-6)
+    assert 0 < max(np.abs(plain[0] - other[0]).max() for other in others) < 1e-5
