@@ -26,6 +26,7 @@ from converter.proof.verify import default_backend
 from converter.sources import Source, load
 from converter.temporary import temporary_folder
 from passes.errors import NotEquivalent
+from passes.shapes.fitting import demanded_sizes
 
 if TYPE_CHECKING:
     from converter.backends.keras.emit import Emission
@@ -89,7 +90,8 @@ def observe(
     asked = [value for value in graph_inputs(final) if value.name not in loaded.noise]
     inputs, outputs = [*ports_of(asked), *noise_ports(final, loaded.noise)], ports_of(final.graph.outputs)
     if feeds is None:
-        making = Trials(loaded, oracle, lengths_of(prepared.normalised.graph))
+        known = prepared.normalised
+        making = Trials(loaded, oracle, lengths_of(known.graph), demanded=demanded_sizes(known))
         examples = example_arrays(loaded, options.example_files or options.example_inputs)
         trials = make_trials(making, examples, [], proving=lambda trial: True)
         # What a step takes from the one before it is in its inputs.

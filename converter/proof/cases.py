@@ -12,12 +12,16 @@ import onnx_ir as ir
 from converter.proof.index_bounds import compared_sizes, counts_frames, index_bounds
 from passes.dims.bounds import substitute
 from passes.dims.parse import parse
-from passes.dims.polynomial import Dim
+from passes.dims.polynomial import Dim, symbols
 from passes.errors import UsageError
+from passes.shapes.rules.known_shapes import name_of_open
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
 BATCH_SIZES = (1, 2, 3)
+
+FARTHEST = 8
+"""How many times as large a size is tried at most, where one is looked for that the source accepts."""
 
 LARGER = 32
 """By how much an image is larger: networks with strides of 32 in all want that."""
@@ -108,6 +112,7 @@ def plan(
     use_examples: bool = True,
     sizes: Sizes = ATTEMPTS[0],
     never_one: Collection[str] = (),
+    demanded: Mapping[Dim, int] | None = None,
 ) -> list[Case]:
     """The trials of one model: the examples as they are; three seeds, each with its own batch size where the batch is
     dynamic; a larger and an odd image, its two edges different, where the image size is; a longer and a shorter
@@ -119,6 +124,7 @@ def plan(
         use_examples: whether their values mean something, so that they make a case of their own.
         sizes: for dimensions that no example fixes.
         never_one: dimensions at whose size 1 the source drops the axis.
+        demanded: arithmetic on dimensions, and what it has to come to or the source does not run.
     """
     examples = dict(examples or {})
     roles = dynamic_axes(inputs)
@@ -139,11 +145,23 @@ def plan(
         longer = {name: base[name] + base[name] // 4 + 1 + place for place, name in enumerate(lengths)}
         cases.append(Case(5, base | longer, "longer"))
         cases.append(Case(6, base | {name: max(1, base[name] // 2) for name in lengths}, "shorter"))
-    return [replace(case, dims={**case.dims, **_not_one(case.dims, never_one)}) for case in cases]
+    cases = [replace(case, dims={**case.dims, **_not_one(case.dims, never_one)}) for case in cases]
+    return [case if case.examples else replace(case, dims=_as_demanded(case.dims, demanded or {})) for case in cases]
 
 
 def _not_one(dims: Mapping[str, int], never_one: Collection[str]) -> dict[str, int]:
     return {name: 2 for name, size in dims.items() if size == 1 and name in never_one}
+
+
+def _as_demanded(dims: Mapping[str, int], demanded: Mapping[Dim, int]) -> dict[str, int]:
+    """The nearest sizes at which everything comes to what it has to, each looked at alone."""
+    found = dict(dims)
+    for name, size in dims.items():
+        of_it = [(dim, number) for dim, number in demanded.items() if symbols(dim) == {name}]
+        near = sorted(range(1, FARTHEST * size), key=lambda other: abs(other - size)) if of_it else ()
+        fits = (other for other in near if all(substitute(dim, {name: other}) == number for dim, number in of_it))
+        found[name] = next(fits, size)
+    return found
 
 
 def feeds(
@@ -263,4 +281,4 @@ def _symbol(value: ir.Value, axis: int) -> str:
     """The dimension's name; one without a name gets one of its own."""
     size = value.shape[axis] if value.shape is not None else None
     text = getattr(size, "value", None)
-    return str(text) if text else f"{value.name}:{axis}"
+    return str(text) if text else name_of_open(value, axis)

@@ -56,6 +56,7 @@ class Trials:
         oracle: for it.
         lengths: of `lengths_of`.
         never_one: dimensions at whose size 1 the source drops an axis.
+        demanded: of `demanded_sizes`.
         quick: one trial is enough: of the user's own inputs, or of a batch of two.
     """
 
@@ -63,11 +64,19 @@ class Trials:
     oracle: Oracle
     lengths: Mapping[str, Dim] = field(default_factory=dict)
     never_one: Collection[str] = ()
+    demanded: Mapping[Dim, int] = field(default_factory=dict)
     quick: bool = False
 
     def planned(self, known: Mapping[str, Array], use_examples: bool, sizes: Sizes) -> list[Case]:
         """The cases to try."""
-        cases = plan(self.source.asked, known, use_examples=use_examples, sizes=sizes, never_one=self.never_one)
+        cases = plan(
+            self.source.asked,
+            known,
+            use_examples=use_examples,
+            sizes=sizes,
+            never_one=self.never_one,
+            demanded=self.demanded,
+        )
         if not self.quick:
             return cases
         return cases[:1] if cases[0].examples else cases[1:2]

@@ -27,6 +27,7 @@ from converter.proof.verdict import ENOUGH, CaseResult, Inner, Verification
 from converter.sources import Source
 from passes.errors import NotEquivalent
 from passes.normalize.explicit_axes import kept_axes
+from passes.shapes.fitting import demanded_sizes
 
 __all__ = ["Comparison", "Tolerance", "compare", "default_backend", "example_arrays", "tolerance_for", "verify"]
 
@@ -96,7 +97,7 @@ def verify(
     result = Verification("", backend, is_quick=quick)
     whole = normalised or source.model
     known = whole.graph
-    making = Trials(source, oracle, lengths_of(known), kept_axes(whole), quick)
+    making = Trials(source, oracle, lengths_of(known), kept_axes(whole), demanded_sizes(whole), quick)
     judge = Judge(oracle, outputs, tolerance, tolerances_of(known))
     asking = nullcontext(answer) if answer else replaying(saved, inputs, outputs, source, backend, result.draws)
     with asking as answers:

@@ -162,4 +162,27 @@ def substitute(dim: Dim, bindings: Mapping[str, Dim]) -> Dim:
     return result
 
 
+def substitute_functions(dim: Dim, bindings: Mapping[Atom, int]) -> Dim:
+    """The dimension with functions, such as ⌊h/32⌋, replaced by what `bindings` says they are."""
+    if not isinstance(dim, Expr) or not any(atom in bindings for monomial in dim.terms for atom in monomial):
+        return dim
+    result: Dim = 0
+    for monomial, factor in dim.terms.items():
+        part: Dim = factor
+        for atom in monomial:
+            part = part * bindings.get(atom, Expr({(atom,): 1}))
+        result = result + part
+    return result
+
+
+def solved(dim: Dim, number: int) -> tuple[Atom, int] | None:
+    """⌊h/32⌋ and 4, where a dimension ⌊h/32⌋ - 3 is 1; None where it is no function plus a number."""
+    terms = dict(terms_of(dim))
+    rest = number - terms.pop((), 0)
+    if len(terms) != 1:
+        return None
+    ((monomial, factor),) = terms.items()
+    return (monomial[0], rest) if factor == 1 and len(monomial) == 1 and monomial[0].function else None
+
+
 _FUNCTIONS: dict[str, Callable[[Dim, Dim], Dim]] = {"floor": floor_divide, "Max": maximum, "Min": minimum}

@@ -34,7 +34,7 @@ from passes.fold.reference import MALFORMED
 from passes.fold.sequences import Sequences
 from passes.fold.values import EVALUATORS, NotKnown, evaluate
 from passes.graph.builder import Names
-from passes.shapes.fitting import keep_sizes_that_fit, runs_whole, sizes_that_fit
+from passes.shapes.fitting import keep_demanded_sizes, keep_sizes_that_fit, runs_whole, sizes_that_fit
 from passes.shapes.onnx_inference import ask_onnx
 from passes.shapes.rules import DTYPES, RULES, NoRule, Site
 from passes.shapes.rules.known_shapes import KnownShapes, Shape
@@ -59,7 +59,10 @@ class InferShapes(ir.passes.InPlacePass):
         if known is not None:
             return ir.passes.PassResult(model, _walked(model, known))
         ran_whole = runs_whole(model)  # before branches are merged
-        modified = _walked(model, {})
+        walk = _Walk(model)
+        walk.run()
+        modified = walk.modified
+        keep_demanded_sizes(model, walk.shapes.demanded, ran_whole=ran_whole)
         least = keep_sizes_that_fit(model, ran_whole=ran_whole)
         modified |= bool(least) and _walked(model, least)
         return ir.passes.PassResult(model, modified)

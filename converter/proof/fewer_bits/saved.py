@@ -23,6 +23,7 @@ from converter.proof.verdict import ENOUGH, CaseResult, Verification
 from converter.proof.verify import oracles, replaying
 from converter.sources import Source
 from passes.normalize.explicit_axes import kept_axes
+from passes.shapes.fitting import demanded_sizes
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -57,7 +58,7 @@ def verify_signal(
         UsageError: the examples do not fit the source.
     """
     result = Verification("", backend, fewer=fewer)
-    making = Trials(source, oracle, lengths_of(normalised.graph), kept_axes(normalised))
+    making = Trials(source, oracle, lengths_of(normalised.graph), kept_axes(normalised), demanded_sizes(normalised))
     judge = Judge(oracle, outputs, tolerances=tolerances_of(normalised.graph))
     with replaying(saved, inputs, outputs, source, backend, result.draws) as answer:
         trials = make_trials(making, examples or {}, result.notes, proving=judge.proves)
