@@ -32,7 +32,7 @@ from converter.sources import InputSpec, Source, load
 from converter.temporary import temporary_folder
 from converter.weights.record import attach, tensors_without_variable
 from passes.normalize.explicit_axes import kept_axes
-from passes.shapes.demanded import demanded_sizes
+from passes.shapes.settled import settled_sizes
 
 if TYPE_CHECKING:
     import keras
@@ -289,7 +289,7 @@ def _notes_on_sizes(final: ir.Model) -> list[str]:
         *(f"{size} is at most {most}: the source's table of positions ends there." for size, most in limits),
         *(
             f"{size} is open in the source and {number} here: its operators run for nothing else."
-            for size, number in demanded_sizes(final).items()
+            for size, number in settled_sizes(final).items()
             if isinstance(number, int)
         ),
         *(f"The source drops the axis {size} where it is 1; the model keeps it." for size in kept_axes(final)),

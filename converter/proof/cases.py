@@ -13,8 +13,9 @@ from converter.proof.index_bounds import compared_sizes, counts_frames, equal_nu
 from converter.proof.quantised_inputs import kept_range
 from passes.dims.bounds import substitute
 from passes.dims.parse import parse
-from passes.dims.polynomial import Dim
+from passes.dims.polynomial import Dim, symbols
 from passes.errors import UsageError
+from passes.shapes.rules.known_shapes import name_of_open
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -22,6 +23,9 @@ BATCH_SIZES = (1, 2, 3)
 
 WIDTH = 4.0
 """Standard deviations from the least to the greatest number of a quantised input: one in twenty is cut off."""
+
+FARTHEST = 8
+"""How many times as large a size is tried at most, where one is looked for that the source accepts."""
 
 LARGER = 32
 """By how much an image is larger: networks with strides of 32 in all want that."""
@@ -113,6 +117,7 @@ def plan(
     sizes: Sizes = ATTEMPTS[0],
     never_one: Collection[str] = (),
     settled: Mapping[str, int | str] | None = None,
+    demanded: Mapping[Dim, int] | None = None,
 ) -> list[Case]:
     """The trials of one model: the examples as they are; three seeds, each with its own batch size where the batch is
     dynamic; a larger and an odd image, its two edges different, where the image size is; a longer and a shorter
@@ -125,6 +130,7 @@ def plan(
         sizes: for dimensions that no example fixes.
         never_one: dimensions at whose size 1 the source drops the axis.
         settled: of `settled_sizes`.
+        demanded: arithmetic on dimensions, and what it has to come to or the source does not run.
     """
     examples = dict(examples or {})
     roles = dynamic_axes(inputs)
@@ -148,7 +154,8 @@ def plan(
     planned: list[Case] = []
     for case in cases:
         dims = {**case.dims, **_not_one(case.dims, never_one)}
-        planned.append(replace(case, dims=dims | _settled(dims, settled or {})))
+        fitting = dims if case.examples else _as_demanded(dims, demanded or {})
+        planned.append(replace(case, dims=fitting | _settled(fitting, settled or {})))
     return planned
 
 
@@ -179,6 +186,17 @@ def _settled(dims: Mapping[str, int], settled: Mapping[str, int | str]) -> dict[
 
 def _not_one(dims: Mapping[str, int], never_one: Collection[str]) -> dict[str, int]:
     return {name: 2 for name, size in dims.items() if size == 1 and name in never_one}
+
+
+def _as_demanded(dims: Mapping[str, int], demanded: Mapping[Dim, int]) -> dict[str, int]:
+    """The nearest sizes at which everything comes to what it has to, each looked at alone."""
+    found = dict(dims)
+    for name, size in dims.items():
+        of_it = [(dim, number) for dim, number in demanded.items() if symbols(dim) == {name}]
+        near = sorted(range(1, FARTHEST * size), key=lambda other: abs(other - size)) if of_it else ()
+        fits = (other for other in near if all(substitute(dim, {name: other}) == number for dim, number in of_it))
+        found[name] = next(fits, size)
+    return found
 
 
 def feeds(
@@ -311,4 +329,4 @@ def _symbol(value: ir.Value, axis: int) -> str:
     """The dimension's name; one without a name gets one of its own."""
     size = value.shape[axis] if value.shape is not None else None
     text = getattr(size, "value", None)
-    return str(text) if text else f"{value.name}:{axis}"
+    return str(text) if text else name_of_open(value, axis)

@@ -30,6 +30,7 @@ from converter.sources import Source
 from passes.dims.polynomial import Dim
 from passes.errors import BadSource, UsageError
 from passes.normalize.explicit_axes import kept_axes
+from passes.shapes.fitting import demanded_sizes
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -69,6 +70,7 @@ class Trials:
         lengths: of `lengths_of`.
         never_one: dimensions at whose size 1 the source drops an axis.
         settled: of `settled_sizes`.
+        demanded: of `demanded_sizes`.
         quick: one trial is enough: of the user's own inputs, or of a batch of two.
     """
 
@@ -77,13 +79,14 @@ class Trials:
     lengths: Mapping[str, Dim] = field(default_factory=dict)
     never_one: Collection[str] = ()
     settled: Mapping[str, int | str] = field(default_factory=dict)
+    demanded: Mapping[Dim, int] = field(default_factory=dict)
     quick: bool = False
 
     @classmethod
     def knowing(cls, source: Source, oracle: Oracle, known: ir.Model, *, quick: bool = False) -> Trials:
         """With what a graph whose shapes are known, axes as in the source, says of sizes."""
         settled = settled_sizes(source.asked, known.graph)
-        return cls(source, oracle, lengths_of(known.graph), kept_axes(known), settled, quick)
+        return cls(source, oracle, lengths_of(known.graph), kept_axes(known), settled, demanded_sizes(known), quick)
 
     def planned(self, known: Mapping[str, Array], use_examples: bool, sizes: Sizes) -> list[Case]:
         """The cases to try."""
@@ -94,6 +97,7 @@ class Trials:
             sizes=sizes,
             never_one=self.never_one,
             settled=self.settled,
+            demanded=self.demanded,
         )
         if not self.quick:
             return cases

@@ -173,4 +173,14 @@ def _parts(dim: Dim) -> set[str]:
     return found
 
 
+def solved(dim: Dim, number: int) -> tuple[Atom, int] | None:
+    """⌊h/32⌋ and 4, where a dimension ⌊h/32⌋ - 3 is 1; None where it is no function plus a number."""
+    terms = dict(terms_of(dim))
+    rest = number - terms.pop((), 0)
+    if len(terms) != 1:
+        return None
+    ((monomial, factor),) = terms.items()
+    return (monomial[0], rest) if factor == 1 and len(monomial) == 1 and monomial[0].function else None
+
+
 _FUNCTIONS: dict[str, Callable[[Dim, Dim], Dim]] = {"floor": floor_divide, "Max": maximum, "Min": minimum}

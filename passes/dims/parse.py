@@ -42,6 +42,14 @@ def parse(text: str) -> Dim:
         return symbol(_identifier(text))
 
 
+def is_nameless(text: str | None) -> bool:
+    """Whether what stands for a size says only that it is open: Paddle writes `?` for every one, others `None`, `-1`.
+
+    Two such sizes are not one size, as two of the same name are.
+    """
+    return not text or re.search(r"[^\W_]", text) is None or text in ("None", "-1")
+
+
 def _identifier(text: str) -> str:
     """Letters for a name; other characters leave a checksum, so that `a b` and `a_b` stay two symbols."""
     spelled = re.sub(r"\W", "_", text if text[:1].isalpha() or text[:1] == "_" else f"dim_{text}")

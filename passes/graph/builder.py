@@ -29,7 +29,7 @@ def shape_of(sizes: Sizes) -> ir.Shape:
 
 
 class Names:
-    """The names that a model uses, read once, so that new ones stay unique."""
+    """The names that a model uses, read once, so that new ones stay unique: a node is named after its value."""
 
     def __init__(self, model: ir.Model) -> None:
         self.opset_imports = model.opset_imports
@@ -37,6 +37,7 @@ class Names:
         for graph in model.graphs():
             self._taken.update(v.name for v in (*graph.inputs, *graph.initializers.values()) if v.name)
             self._taken.update(v.name for node in graph for v in node.outputs if v.name)
+            self._taken.update(node.name for node in graph if node.name)
         self.weight_views = WeightViews(self.fresh)
 
     def fresh(self, wanted: str) -> str:

@@ -9,7 +9,7 @@ import onnx
 import onnx_ir as ir
 
 from passes.errors import operator
-from passes.normalize.bodies import fused, pools, quantised, training
+from passes.normalize.bodies import fused, pools, quantised, training, trees
 from passes.normalize.bodies.text import WINDOW, Body
 from passes.normalize.standard_functions import Beyond, is_composed, standard_body
 
@@ -80,6 +80,8 @@ def define_known(model: ir.Model, is_composed: Beyond = is_composed) -> bool:
         body = FUNCTIONS[operator(node)](node) if operator(node) in FUNCTIONS else None
         if body is not None:
             function = _parsed(node, body)
+        elif operator(node) in trees.FUNCTIONS:
+            function = trees.FUNCTIONS[operator(node)](node)
         elif is_composed(node) and (found := standard_body(node, model)) is not None:
             function = found
         else:

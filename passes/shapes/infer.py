@@ -36,11 +36,11 @@ from passes.fold.sequences import Sequences
 from passes.fold.values import EVALUATORS, NotKnown, evaluate
 from passes.graph.builder import Names
 from passes.shapes.branches import Choices, Undecided, choose_branches, key_of
-from passes.shapes.demanded import settle_inputs
-from passes.shapes.fitting import keep_sizes_that_fit, runs_whole, sizes_that_fit
+from passes.shapes.fitting import keep_demanded_sizes, keep_sizes_that_fit, runs_whole, sizes_that_fit
 from passes.shapes.onnx_inference import ask_onnx
 from passes.shapes.rules import DTYPES, RULES, NoRule, Site
 from passes.shapes.rules.known_shapes import KnownShapes, Shape
+from passes.shapes.settled import settle_inputs
 
 MAX_FOLLOWED = 256
 """An integer tensor of more elements is data, not shape arithmetic."""
@@ -62,19 +62,26 @@ class InferShapes(ir.passes.InPlacePass):
         if known is not None:
             return ir.passes.PassResult(model, _walked(model, known))
         ran_whole = runs_whole(model)  # before branches are merged
-        modified = _walked(model, {}, {} if ran_whole else _choices(model))
+        modified = _first_walk(model, {} if ran_whole else _choices(model), ran_whole=ran_whole)
         least = keep_sizes_that_fit(model, ran_whole=ran_whole)
         modified |= bool(least) and _walked(model, least)
         return ir.passes.PassResult(model, modified)
 
 
-def _walked(model: ir.Model, least: Mapping[str, int], choices: Choices = MappingProxyType({})) -> bool:
-    """Walk, and once more where operators demand something of an input's size."""
+def _first_walk(model: ir.Model, choices: Choices, *, ran_whole: bool) -> bool:
+    """Walk, and once more where operators settle sizes of inputs."""
+    walk = _Walk(model, choices)
+    walk.run()
+    if walk.shapes.settled and settle_inputs(model, walk.shapes.settled):
+        return _first_walk(model, {}, ran_whole=ran_whole) or True
+    keep_demanded_sizes(model, walk.shapes.demanded, ran_whole=ran_whole)
+    return walk.modified
+
+
+def _walked(model: ir.Model, least: Mapping[str, int]) -> bool:
     with known_sizes(least):
-        walk = _Walk(model, choices)
+        walk = _Walk(model)
         walk.run()
-    if walk.shapes.demanded and settle_inputs(model, walk.shapes.demanded):
-        return _walked(model, least) or True
     return walk.modified
 
 
@@ -159,12 +166,12 @@ class _Walk:
 
     def _body(self, graph: ir.Graph) -> None:
         """What a loop computes in a turn. It may have none: that demands nothing of the inputs."""
-        demanded = dict(self.shapes.demanded)
+        settled = dict(self.shapes.settled)
         for value in graph.inputs:
             self.shapes.enter(value)
         for node in graph:
             self._node(node)
-        self.shapes.demanded = demanded
+        self.shapes.settled = settled
 
     def _branches(self, node: ir.Node) -> list[Found]:
         """What both branches of an If agree on."""
@@ -180,16 +187,16 @@ class _Walk:
 
     def _enter_branches(self, graphs: Sequence[ir.Graph]) -> None:
         """Walk both. What one of them alone demands of the inputs does not hold where the other is taken."""
-        before = self.shapes.demanded
-        demanded: list[dict[str, Dim]] = []
+        before = self.shapes.settled
+        settled: list[dict[str, Dim]] = []
         for graph in graphs:
-            self.shapes.demanded = {}
+            self.shapes.settled = {}
             for inner in graph:
                 self._node(inner)
-            demanded.append(self.shapes.demanded)
-        common = {name: size for name, size in demanded[0].items() if demanded[1].get(name) == size}
-        self.shapes.demanded = common | before
-        self.particular += demanded != [common, common]
+            settled.append(self.shapes.settled)
+        common = {name: size for name, size in settled[0].items() if settled[1].get(name) == size}
+        self.shapes.settled = common | before
+        self.particular += settled != [common, common]
 
     def _found(self, node: ir.Node) -> Sequence[Found]:
         """Steps 2 and 3."""

@@ -21,6 +21,7 @@ from converter.proof.random_numbers.given import feeds_of
 from converter.proof.saved_model import refuse_unsafe_keras
 from converter.sources import Source
 from passes.errors import ConversionError, NotEquivalent
+from passes.shapes.fitting import demanded_sizes
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -127,5 +128,6 @@ def guilty_layer(
 
 def _inputs(source: Source, normalised: ir.Model, examples: Mapping[str, Array]) -> dict[str, Array]:
     """The inputs of the first case of a verification."""
-    case = plan(source.asked, examples, use_examples=bool(examples))[0]
+    demanded = demanded_sizes(normalised)
+    case = plan(source.asked, examples, use_examples=bool(examples), demanded=demanded)[0]
     return feeds_of(source, case, examples, lengths_of(normalised.graph))

@@ -19,6 +19,7 @@ from converter.sources.onnx.node_checks import check_nodes
 from converter.sources.onnx.old_opset import modernised
 from converter.sources.quiet import quiet
 from converter.sources.source import Source
+from passes.dims.parse import is_nameless
 from passes.errors import BadSource, UsageError
 from passes.normalize.open_batch import Opened
 
@@ -163,10 +164,14 @@ def _has_origin(value: ir.Value) -> bool:
 
 
 def _open_sizes(inputs: list[ir.Value]) -> None:
-    """Old exporters write -1 for a size that is open."""
+    """Old exporters write -1 for a size that is open, or give all of them one name that is none."""
     for value in inputs:
-        if any(isinstance(dim, int) and dim < 0 for dim in value.shape or ()):
-            value.shape = ir.Shape([None if isinstance(dim, int) and dim < 0 else dim for dim in value.shape or ()])
+        if value.shape is not None and any(map(_is_open, value.shape)):
+            value.shape = ir.Shape([None if _is_open(dim) else dim for dim in value.shape])
+
+
+def _is_open(dim: int | ir.SymbolicDim) -> bool:
+    return dim < 0 if isinstance(dim, int) else dim.value is not None and is_nameless(dim.value)
 
 
 def _fix_sizes(inputs: list[ir.Value], specs: tuple[InputSpec, ...]) -> Opened | None:

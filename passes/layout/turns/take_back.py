@@ -74,10 +74,13 @@ class _Back:
 
     def _computed(self, node: ir.Node, turn: Turn, order: Order, *, once: bool) -> ir.Value:
         """The node once more, in front of itself, with its result in this order; in its place where `once`."""
-        inputs = [
-            value if value is None or wanted is None else self._turned(value, wanted, node, once=once)
-            for value, wanted in zip(node.inputs, turn.orders, strict=True)
-        ]
+        turned = {
+            place: self._turned(value, wanted, node, once=once)
+            for place, (value, wanted) in enumerate(zip(node.inputs, turn.orders, strict=True))
+            if value is not None and wanted is not None
+        }
+        # After that: the size of what was turned may be read off it by now, along another axis.
+        inputs = [turned.get(place, value) for place, value in enumerate(node.inputs)]
         at, result = Builder(node, self.names), node.outputs[0]
         if turn.axes is not None:
             inputs[turn.axes[0]] = at.constant(turn.axes[1], "axes")

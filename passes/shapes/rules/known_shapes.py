@@ -8,12 +8,12 @@ making; a symbol that the file invented for a computed size is bound to that siz
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import onnx_ir as ir
 
-from passes.dims.bounds import substitute
-from passes.dims.parse import parse
+from passes.dims.bounds import solved, substitute
+from passes.dims.parse import is_nameless, parse
 from passes.dims.polynomial import Dim, Expr, TooComplex, is_symbol, symbol, symbols
 from passes.errors import BadSource, Unsupported, describe
 from passes.graph.unsupported import REFUSED, refusal
@@ -32,16 +32,24 @@ class KnownShapes:
 
     Args:
         constant_shape: the shape of a constant, None for any other value.
+    Attributes:
+        demanded: arithmetic on sizes of the inputs that has to come to a number, or an operator does not run.
     """
 
     def __init__(self, constant_shape: Callable[[ir.Value], Shape | None]) -> None:
-        self.modified = False
         self._constant_shape = constant_shape
         self._shapes: dict[ir.Value, Shape] = {}
         self._bindings: dict[str, Dim] = {}
         self._same: dict[Dim, Dim] = {}
+        self.demanded: dict[Dim, int] = {}
+        self._before: dict[ir.Value, tuple[ir.Shape | None, ir.DataType | None]] = {}
         self._of_inputs: set[str] = set()
-        self.demanded: dict[str, Dim] = {}
+        self.settled: dict[str, Dim] = {}
+
+    @property
+    def modified(self) -> bool:
+        """Whether a value is not as it was: some are written twice, and the second time as they were."""
+        return any((value.shape, value.dtype) != before for value, before in self._before.items())
 
     def of(self, value: ir.Value | None) -> Shape | None:
         """The shape of a value: None for no value, and for one that nothing is known of yet."""
@@ -64,7 +72,7 @@ class KnownShapes:
         dims: list[Dim] = []
         for axis, dim in enumerate(value.shape):
             known = read_dim(dim)
-            dims.append(symbol(_identifier(f"{value.name}_dim{axis}")) if known is None else known)
+            dims.append(symbol(name_of_open(value, axis)) if known is None else known)
             self._of_inputs |= symbols(dims[-1])
         self._set(value, tuple(dims), value.dtype)
 
@@ -101,7 +109,7 @@ class KnownShapes:
             return
         if isinstance(simpler, int):
             if symbols(one) <= self._of_inputs and not is_symbol(one):
-                self._same[one] = simpler
+                self._same[one] = self.demanded[one] = simpler
             return
         if symbols(one) == symbols(simpler) <= self._of_inputs and not is_symbol(one):
             self._same[one] = simpler
@@ -112,7 +120,7 @@ class KnownShapes:
             if not isinstance(size, Expr) or not is_symbol(size) or size.text not in self._of_inputs:
                 continue
             if isinstance(wanted, int) or (is_symbol(wanted) and wanted != size):
-                self.demanded.setdefault(size.text, wanted)
+                self.settled.setdefault(size.text, wanted)
                 return
 
     def take_over(self, old: ir.Value, new: ir.Value) -> None:
@@ -122,19 +130,21 @@ class KnownShapes:
     def finish(self) -> None:
         """Put what symbols turned out to be where they were recorded before that was known."""
         replaced: dict[Dim, Dim] = {}
+        numbers: dict[str, Dim] = {one.text: same for one, same in self._same.items() if isinstance(one, Expr)}
+        for atom, number in filter(None, (solved(dim, number) for dim, number in self.demanded.items())):
+            numbers[atom.text] = number
         for value, shape in self._shapes.items():
             for dim in shape:
                 if isinstance(dim, Expr) and dim not in replaced:
-                    replaced[dim] = self._settled(self._meaning(dim))
+                    replaced[dim] = self._settled(self._meaning(dim), numbers)
             final = tuple(dim if isinstance(dim, int) else replaced[dim] for dim in shape)
             if final != shape and value.dtype is not None:
                 self._set(value, final, value.dtype)
 
-    def _settled(self, dim: Dim) -> Dim:
+    def _settled(self, dim: Dim, factors: Mapping[str, Dim]) -> Dim:
         """With what operators need it, or a factor of it, to be."""
         while dim in self._same:
             dim = self._same[dim]
-        factors = {one.text: same for one, same in self._same.items() if isinstance(one, Expr)}
         try:
             return substitute(dim, factors)
         except TooComplex:
@@ -182,15 +192,20 @@ class KnownShapes:
         self._shapes[value] = shape
         written = ir.Shape([dim if isinstance(dim, int) else ir.SymbolicDim(dim.text) for dim in shape])
         if value.shape != written or value.dtype != dtype:
+            self._before.setdefault(value, (value.shape, value.dtype))
             value.shape, value.dtype = written, dtype
-            self.modified = True
 
 
 def read_dim(dim: int | ir.SymbolicDim) -> Dim | None:
     """A dimension as a file has it; None where it says nothing (old exporters write -1)."""
     if isinstance(dim, int):
         return None if dim < 0 else dim
-    return parse(dim.value) if dim.value else None
+    return None if dim.value is None or is_nameless(dim.value) else parse(dim.value)
+
+
+def name_of_open(value: ir.Value, axis: int) -> str:
+    """What the size of an input is called for which the file has no name."""
+    return _identifier(f"{value.name}_dim{axis}")
 
 
 def _identifier(text: str) -> str:

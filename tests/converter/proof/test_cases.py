@@ -111,7 +111,7 @@ def test_an_example_that_does_not_fit_is_named() -> None:
 
 def test_an_axis_without_a_name_gets_one() -> None:
     inputs = graph_inputs(graph("g (float[?,2] x) => (float[?,2] y) { y = Relu(x) }"))
-    assert feeds(inputs, Case(0, {"x:0": 5}))["x"].shape == (5, 2)
+    assert feeds(inputs, Case(0, {"x_dim0": 5}))["x"].shape == (5, 2)
     assert [feeds(inputs, case)["x"].shape[0] for case in plan(inputs)] == [1, 2, 3]
 
 

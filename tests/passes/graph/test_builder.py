@@ -20,6 +20,13 @@ def test_names_are_unique_among_values_inputs_and_initializers() -> None:
     assert {"y_axes", "y_axes_2"} < set(model.graph.initializers)
 
 
+def test_a_new_node_is_not_called_as_another_one_is() -> None:
+    model = graph(TEXT)
+    model.graph.node(0).name = "y_relu_2"
+    value = Builder(model.graph.node(0), Names(model)).node("Relu", [model.graph.inputs[0]], [None, 4])
+    assert value.name == "y_relu_3"
+
+
 def test_a_replacement_takes_over_the_output() -> None:
     model = graph(TEXT)
     add = model.graph.node(0)

@@ -6,8 +6,9 @@ import onnx_ir as ir
 import pytest
 
 from passes.layout.turns.take_back import TakeBackTransposes
+from passes.order import run_pipeline
 from passes.shapes.infer import InferShapes
-from tests.harness import check_pass, graph, operators
+from tests.harness import check_onnx, check_pass, graph, operators
 
 SIZES = {"b": (1, 3), "t": (2, 4), "s": (1, 5)}
 
@@ -96,3 +97,17 @@ def test_taken_back(name: str) -> None:
 def test_kept(name: str) -> None:
     model = check_pass(TakeBackTransposes(), made(*KEPT[name]), sizes=feeds(KEPT[name][0]), modified=False)
     assert operators(model).count("Transpose") == 1
+
+
+def test_a_size_is_read_off_what_was_turned_along_another_axis() -> None:
+    """What is filled up to [k, 4, d, d] grows axis by axis, and takes its last size off itself."""
+    text = """g (float[d,k] x) => (float[d,k,4,d] y)
+        <int64 zero = {0}, int64 one = {1}, int64[1] first = {0}, int64[1] four = {4}, int64[2] middle = {1, 2}> {
+        s = Shape(x)  d0 = Gather(s, zero)  k0 = Gather(s, one)  d1 = Unsqueeze(d0, first)  k1 = Unsqueeze(k0, first)
+        t = Concat<axis=0>(k1, four, d1, d1)  f = ConstantOfShape<value: tensor = float[1] {1.5}>(t)
+        turned = Transpose<perm=[1, 0]>(x)  column = Unsqueeze(turned, middle)
+        u = Add(f, column)  y = Transpose<perm=[2, 0, 1, 3]>(u) }"""
+    check_onnx(text, sizes={"d": (2, 3, 5), "k": (1, 3, 4)})
+    names = []
+    run_pipeline(graph(text), observer=lambda _, model: names.append([node.name for node in model.graph]))
+    assert all(len(each) == len(set(each)) for each in names[-5:])

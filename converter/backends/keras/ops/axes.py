@@ -112,10 +112,11 @@ def _flat_or_reshape(x: Any, target: tuple[int, ...], name: str) -> Any:
 
 @op("Squeeze")
 def squeeze(x: Any, axes: Any, *, name: str) -> Any:
-    axes = constant_ints(axes)
-    if any(x.shape[axis] is None for axis in axes):  # of 1 by what other operators demand, which Keras cannot know
-        return x[tuple(0 if axis in axes else slice(None) for axis in range(max(axes) + 1))]
-    return ops.squeeze(x, tuple(axes))
+    """An axis that is 1 because nothing else would run may be open to Keras, which squeezes no such axis."""
+    gone = {axis % len(x.shape) for axis in constant_ints(axes)}
+    if any(x.shape[axis] is None for axis in gone):
+        return x[tuple(0 if axis in gone else slice(None) for axis in range(len(x.shape)))]
+    return ops.squeeze(x, tuple(sorted(gone)))
 
 
 @op("Unsqueeze")

@@ -86,6 +86,25 @@ def test_sizes_of_minus_one_are_open(tmp_path: Path) -> None:
     assert conversion.verified and conversion.model.input_shape == (None, 32)
 
 
+@pytest.mark.parametrize("name", ["?", "-1", "None", "*"])
+def test_two_sizes_without_a_name_are_not_one(name: str, tmp_path: Path) -> None:
+    """Paddle calls every open size `?`, between the nodes too: there is nothing that says that they are equal."""
+    text = """<ir_version: 8, opset_import: ["" : 17]> g (float[N,2,N,N] x) => (float[N,N,N,N] y)
+        <float[2,2,1,1] w = {1, 2, 3, 4}, float[N,N,N,N] c> {
+        c = Conv<kernel_shape=[1, 1], strides=[2, 1]>(x, w)  y = Concat<axis=2>(x, c) }"""
+    model = onnx.parser.parse_model(text.replace("N", "UNKNOWN"))
+    for value in (*model.graph.input, *model.graph.output, *model.graph.value_info):
+        for dim in value.type.tensor_type.shape.dim:
+            if dim.dim_param:
+                dim.dim_param = name
+    path = write(model, tmp_path / "m.onnx")
+    assert str(load(path).inputs[0]) == "x=float32[?,2,?,?]"
+    conversion = convert(path)
+    assert conversion.verified and conversion.report.transposes == 0
+    sizes = [case["shape"]["x"] for case in conversion.report.verification["cases"]]
+    assert [2, 2, 64, 64] in sizes and [1, 2, 96, 128] in sizes
+
+
 @pytest.mark.parametrize(
     ("spec", "message"),
     [

@@ -17,29 +17,29 @@ from passes.dims.bounds import substitute
 from passes.dims.polynomial import Dim
 from passes.shapes.rules.known_shapes import read_dim
 
-DEMANDED_KEY = "keraport.demanded_sizes"
+SETTLED_KEY = "keraport.settled_sizes"
 """Metadata key of a model: JSON, what each symbol is."""
 
 
-def demanded_sizes(model: ir.Model) -> Mapping[str, int | str]:
+def settled_sizes(model: ir.Model) -> Mapping[str, int | str]:
     """What `settle_inputs` has settled: a number for a symbol, or another symbol."""
-    found: dict[str, int | str] = json.loads(model.metadata_props.get(DEMANDED_KEY, "{}"))
+    found: dict[str, int | str] = json.loads(model.metadata_props.get(SETTLED_KEY, "{}"))
     return found
 
 
-def settle_inputs(model: ir.Model, demanded: Mapping[str, Dim]) -> bool:
+def settle_inputs(model: ir.Model, settled: Mapping[str, Dim]) -> bool:
     """Write it into the inputs, wherever the symbols stand; whether that changed anything."""
     modified = False
     for value in model.graph.inputs:
-        before, value.shape = value.shape, value.shape and ir.Shape([_settled(dim, demanded) for dim in value.shape])
+        before, value.shape = value.shape, value.shape and ir.Shape([_settled(dim, settled) for dim in value.shape])
         modified |= value.shape != before
     if modified:
-        told = {name: size if isinstance(size, int) else size.text for name, size in demanded.items()}
-        model.metadata_props[DEMANDED_KEY] = json.dumps({**demanded_sizes(model), **told}, sort_keys=True)
+        told = {name: size if isinstance(size, int) else size.text for name, size in settled.items()}
+        model.metadata_props[SETTLED_KEY] = json.dumps({**settled_sizes(model), **told}, sort_keys=True)
     return modified
 
 
-def _settled(dim: int | ir.SymbolicDim, demanded: Mapping[str, Dim]) -> int | ir.SymbolicDim:
+def _settled(dim: int | ir.SymbolicDim, settled: Mapping[str, Dim]) -> int | ir.SymbolicDim:
     known = read_dim(dim)
-    found = dim if known is None else substitute(known, demanded)
+    found = dim if known is None else substitute(known, settled)
     return found if isinstance(found, int | ir.SymbolicDim) else ir.SymbolicDim(found.text)

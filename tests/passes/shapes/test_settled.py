@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 import converter
-from passes.shapes.demanded import demanded_sizes
 from passes.shapes.infer import InferShapes
+from passes.shapes.settled import settled_sizes
 from tests.harness import check_onnx, graph
 
 GRU = """g (float[batch,time,4] x, float[2,ROWS,3] h0) => (float[time,1,n,3] y, float[1,n,3] h)
@@ -25,7 +25,7 @@ def gru(rows: str) -> str:
 def test_a_state_of_one_row_demands_a_batch_of_one() -> None:
     model = graph(gru("1"))
     InferShapes()(model)
-    assert demanded_sizes(model) == {"batch": 1}
+    assert settled_sizes(model) == {"batch": 1}
     assert [str(dim) for dim in model.graph.inputs[0].shape or ()] == ["1", "time", "4"]
     assert not InferShapes()(model).modified
 
@@ -33,7 +33,7 @@ def test_a_state_of_one_row_demands_a_batch_of_one() -> None:
 def test_a_state_with_rows_of_its_own_has_as_many_as_the_batch() -> None:
     model = graph(gru("rows"))
     InferShapes()(model)
-    assert demanded_sizes(model) == {"rows": "batch"}
+    assert settled_sizes(model) == {"rows": "batch"}
     conversion = converter.convert(graph(gru("rows")))
     assert conversion.verified and conversion.report.custom_layers == []
     assert {tuple(case["shape"]["h0"]) for case in conversion.report.verification["cases"]} >= {(2, 1, 3), (2, 3, 3)}
@@ -56,7 +56,7 @@ def test_what_one_branch_demands_does_not_hold_where_the_other_is_taken() -> Non
     for other, demanded in ((", , , h0", {"batch": 1}), ("", {})):
         model = graph(BRANCHES.replace("OTHER", other))
         InferShapes()(model)
-        assert demanded_sizes(model) == demanded
+        assert settled_sizes(model) == demanded
 
 
 def test_a_reshape_to_sizes_that_are_all_said_demands_equal_products() -> None:
