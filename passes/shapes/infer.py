@@ -26,6 +26,7 @@ from passes.dims.least import known_sizes
 from passes.dims.polynomial import Dim, product
 from passes.errors import Unsupported, describe, operator
 from passes.fold.constants import ConstantFolder
+from passes.fold.counted_loops import CountedLoop
 from passes.fold.if_branch import inline_branch, merge_branches
 from passes.fold.kept_branches import keep_branches
 from passes.fold.kept_loops import LoopKeeper
@@ -131,6 +132,8 @@ class _Walk:
         """A loop is its turns, where they are few and known, or one node; the walk goes on with what it is."""
         if node.op_type not in ("Loop", "Scan") or node.domain != "":
             return False
+        if CountedLoop(node, self.names(), self._constant, self.shapes.of, self._value).write():
+            return True
         if not Unroller(node, self.names(), self._constant, self.shapes.of).unroll():
             LoopKeeper(node, self.names(), self._constant, self.shapes.of, self._body).keep()
         return True
