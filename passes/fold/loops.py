@@ -9,7 +9,7 @@ stage, tells those apart.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import onnx_ir as ir
@@ -44,7 +44,9 @@ class LoopRewrite:
         self._shape = shape
         self._at = node
 
-    def _write(self, op_type: str, inputs: Sequence[ir.Value], attributes: dict[str, int] | None = None) -> ir.Value:
+    def _write(
+        self, op_type: str, inputs: Sequence[ir.Value], attributes: Mapping[str, int | list[int]] | None = None
+    ) -> ir.Value:
         node = ir.node(op_type, inputs, attributes, name=self._node.name)
         node.metadata_props.update(self._node.metadata_props)
         self._graph.insert_after(self._at, node)
