@@ -17,13 +17,21 @@ TEXT = """g (float[n,t,4] x{more}) => (float[n,4] h, float[u,n,4] y)
     j, h, lim2, kept, dead, y = Loop({most}, {first}, {start}, h0, tt, w0, half) <body = b (int64 i, bool c, int32 jj,
         float[n,4] v, int32 lim, float kk, float d) => (bool go, int32 j2, float[n,4] w, int32 lim, float kk, float d2,
         float[n,4] out) {{
-        one = Constant<value = int32 {{1}}>() j2 = Add(jj, one) row = Gather<axis=0>(xt, jj) d2 = Neg(kk)
+        one = Constant<value = int32 {{{step}}}>() j2 = Add(jj, one) row = Gather<axis=0>(xt, jj) d2 = Neg(kk)
         a = Add(v, row) aa = Mul(a, kk) w = Tanh(aa) out = Mul(w, half)
         lf = Cast<to=1>(lim) jf = Cast<to=1>(j2) {go} }}> }}"""
 
 
 def loop(**told: str) -> str:
-    plain = {"more": "", "time": TIME, "before": "first = Less(zf, tf)", "most": "", "first": "first", "start": "zero"}
+    plain = {
+        "more": "",
+        "time": TIME,
+        "before": "first = Less(zf, tf)",
+        "most": "",
+        "first": "first",
+        "start": "zero",
+        "step": "1",
+    }
     told = {**plain, "go": "go = Less(jf, lf)", **told}
     return TEXT.format(**{**told, "before": "zf = Cast<to=1>(zero) " + told["before"]})
 
@@ -81,6 +89,7 @@ def test_runs_on_every_backend() -> None:
 
 
 NEAR = {
+    "steps of two": loop(step="2"),
     "counts by two": loop(go="two2 = Constant<value_float=2.0>() f = Mul(jf, two2) go = Less(f, lf)"),
     "half an end": loop(go="q = Constant<value_float=0.5>() l = Add(lf, q) go = Less(jf, l)"),
 }
