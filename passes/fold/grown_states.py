@@ -68,7 +68,7 @@ class GrownStates(LoopRewrite):
             if maker is not None:
                 self._body.remove(maker, safe=True)
             del self._body.inputs[grown.place + 2]
-        self._body.outputs.extend(grown.part for grown in found)
+        self._body.outputs.extend(self._own(grown.part) for grown in found)
         loop = self._loop(inputs, len(outputs) + len(found))
         for old, new in zip(outputs, loop.outputs, strict=False):
             _hand_on(old, new)
@@ -94,6 +94,13 @@ class GrownStates(LoopRewrite):
         if maker.op_type != "Concat" or not sizes:
             return None
         return _Grown(place, part, maker.attributes["axis"].as_int() % len(sizes))
+
+    def _own(self, part: ir.Value) -> ir.Value:
+        """The same as an output that the body makes: another one may have it, or it comes from outside."""
+        node = ir.node("Identity", [part], name=self._node.name)
+        node.outputs[0].name = self._names.fresh("row")
+        self._body.append(node)
+        return node.outputs[0]
 
     def _loop(self, inputs: Sequence[ir.Value | None], count: int) -> ir.Node:
         loop = ir.node("Loop", inputs, {"body": self._body}, num_outputs=count, name=self._node.name)

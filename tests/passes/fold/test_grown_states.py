@@ -30,6 +30,7 @@ TENSORS = {
     "middle axis": tensor(1, "x", ""),
     "last axis": tensor(-1, "x", ""),
     "starts empty": tensor(1, "e", EMPTY.format(no="[1]")),
+    "from outside": tensor(0, "x", "", "").replace("Concat<axis=0>(s, p)", "Concat<axis=0>(s, x)"),
     "one row": tensor(1, "x", "", "o = Constant<value_ints=[1]>() p = ReduceMax<keepdims=1>(v, o)"),
 }
 
