@@ -135,7 +135,7 @@ PARTS = {
         else_branch = b () => (float[4] q) { q = ReduceMax<keepdims=0>(x, zero) }> }""",
     "computed turns": """g (float[2] x, int64 n) => (float[m] y) <bool c = {1}> { y = Loop(n, c, x) <
         body = b (int64 i, bool ci, float[k] v) => (bool co, float[l] vo) {
-        co = Identity(ci) vo = Concat<axis=0>(v, x) }> }""",
+        co = Identity(ci) vo = Concat<axis=0>(v, v) }> }""",
     "odd quantisation": """g (float[batch,4] x) => (float[batch,4] y) <float[1,2] scale = {0.5, 0.25}> {
         q = QuantizeLinear<axis=1, block_size=2, output_dtype=3>(x, scale) y = Cast<to=1>(q) }""",
     "tf_crop_and_resize": """g (float[1,3,h,4] x) => (float[1,3,a,8] y)

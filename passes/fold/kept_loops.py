@@ -79,7 +79,7 @@ class LoopKeeper(LoopRewrite):
         told = {"has_most": int(is_live), "has_condition": int(first is not None), "conditional": int(is_conditional)}
         if bound is not None and bound < ENDLESS:
             told["turns"] = max(bound, 0)
-        self._write(given, states, [], told)
+        self._put(given, states, [], told)
 
     def _scan(self) -> None:
         attributes = self._node.attributes
@@ -97,7 +97,7 @@ class LoopKeeper(LoopRewrite):
         turn = ir.Value(name=self._names.fresh("turn"))
         self._body.inputs.insert(0, turn)
         moved = [self._moved(value, axis) for value, axis in zip(scanned, axes, strict=True)]
-        self._write(states, states, moved, {"backwards": back, "gathered_backwards": out_back}, out_axes)
+        self._put(states, states, moved, {"backwards": back, "gathered_backwards": out_back}, out_axes)
 
     def _given(self, fewest: int) -> list[ir.Value | None]:
         inputs = list(self._node.inputs)
@@ -123,7 +123,7 @@ class LoopKeeper(LoopRewrite):
             value = self._turned(value, order)
         return value, row
 
-    def _write(
+    def _put(
         self,
         given: Sequence[ir.Value | None],
         states: Sequence[ir.Value | None],

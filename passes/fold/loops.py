@@ -9,7 +9,7 @@ stage, tells those apart.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import onnx_ir as ir
@@ -43,6 +43,22 @@ class LoopRewrite:
         self._numbers = numbers
         self._shape = shape
         self._at = node
+
+    def _write(
+        self, op_type: str, inputs: Sequence[ir.Value], attributes: Mapping[str, int | list[int]] | None = None
+    ) -> ir.Value:
+        node = ir.node(op_type, inputs, attributes, name=self._node.name)
+        node.metadata_props.update(self._node.metadata_props)
+        self._graph.insert_after(self._at, node)
+        self._at = node
+        return node.outputs[0]
+
+    def _constant(self, array: np.ndarray, label: str) -> ir.Value:
+        name = self._names.fresh(f"{self._node.name or self._node.op_type}_{label}")
+        value = ir.Value(name=name, const_value=ir.tensor(array, name=name))
+        value.shape, value.dtype = ir.Shape(array.shape), ir.DataType.from_numpy(array.dtype)
+        self._graph.register_initializer(value)
+        return value
 
 
 class Unroller(LoopRewrite):
@@ -157,20 +173,6 @@ class Unroller(LoopRewrite):
     def _stacked(self, rows: Sequence[ir.Value], axis: int) -> ir.Value:
         where = self._constant(np.array([axis], np.int64), "axis")
         return self._write("Concat", [self._write("Unsqueeze", [row, where]) for row in rows], {"axis": axis})
-
-    def _write(self, op_type: str, inputs: Sequence[ir.Value], attributes: dict[str, int] | None = None) -> ir.Value:
-        node = ir.node(op_type, inputs, attributes, name=self._node.name)
-        node.metadata_props.update(self._node.metadata_props)
-        self._graph.insert_after(self._at, node)
-        self._at = node
-        return node.outputs[0]
-
-    def _constant(self, array: np.ndarray, label: str) -> ir.Value:
-        name = self._names.fresh(f"{self._node.name or self._node.op_type}_{label}")
-        value = ir.Value(name=name, const_value=ir.tensor(array, name=name))
-        value.shape, value.dtype = ir.Shape(array.shape), ir.DataType.from_numpy(array.dtype)
-        self._graph.register_initializer(value)
-        return value
 
 
 def goes_on(body: ir.Graph, condition: ir.Value | None, numbers: Numbers) -> bool:

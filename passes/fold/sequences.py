@@ -7,7 +7,7 @@
     Result   c = Concat<axis=1>(Unsqueeze(a, 1), Unsqueeze(b, 1))
 
 A list whose length is known is followed as a Python list while shapes are inferred, and the nodes that made it go. Not
-when the length depends on a symbol, or the list comes out of a Loop: Unsupported.
+when the length depends on a symbol, or a Loop does more with the list than to append (grown_states.py): Unsupported.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import onnx_ir as ir
 
 from passes.dims.polynomial import Dim
 from passes.errors import Unsupported, describe
+from passes.fold.grown_states import ASKED_OF_ROWS, side_by_side
 from passes.graph.builder import Builder, Names
 
 _OPERATORS = """
@@ -44,6 +45,7 @@ class Sequences:
         self._numbers = numbers
         self._shape = shape
         self._lists: dict[ir.Value, list[ir.Value]] = {}
+        self._rows: set[ir.Value] = set()
         self._resolved: list[ir.Node] = []
 
     def resolve(self, node: ir.Node) -> bool:
@@ -51,7 +53,9 @@ class Sequences:
         if node.op_type not in SEQUENCE_OPERATORS or node.domain != "":
             return False
         self._resolved.append(node)
-        if node.op_type == "SplitToSequence":
+        if node.op_type in ASKED_OF_ROWS and (rows := node.inputs[0]) is not None and rows in self._rows:
+            self._of_rows(node, rows)
+        elif node.op_type == "SplitToSequence":
             self._lists[node.outputs[0]] = self._split(node)
         elif node.op_type == "SequenceConstruct":
             self._lists[node.outputs[0]] = [value for value in node.inputs if value is not None]
@@ -75,6 +79,14 @@ class Sequences:
         else:
             self._concat(node)
         return True
+
+    def is_empty(self, value: ir.Value | None) -> bool:
+        """Whether it is known to be a list of no tensor."""
+        return value is not None and self._lists.get(value) == []
+
+    def take_rows(self, rows: ir.Value) -> None:
+        """Take note of a value whose rows, however many there are, are read as a list."""
+        self._rows.add(rows)
 
     def finish(self) -> bool:
         """Remove the resolved operators, which nobody reads any more. Whether there were any."""
@@ -148,6 +160,35 @@ class Sequences:
         made.append(ir.node("Concat", parts, {"axis": axis}, outputs=[whole], name=node.name))
         _insert(node, made)
         _replace(node, whole)
+
+    def _of_rows(self, node: ir.Node, rows: ir.Value) -> None:
+        made: list[ir.Node] = []
+        at = Builder(node, self._names())
+
+        def write(
+            op_type: str, inputs: list[ir.Value | None], told: dict[str, int | list[int]] | None = None
+        ) -> ir.Value:
+            made.append(ir.node(op_type, inputs, told or {}))
+            made[-1].outputs[0].name = self._names().fresh(f"{node.outputs[0].name}_row")
+            return made[-1].outputs[0]
+
+        shape = self._shape(rows)
+        if node.op_type == "SequenceLength":
+            length = write("Shape", [rows], {"start": 0, "end": 1})
+            result = write("Squeeze", [length, at.constant([0], "axis_list")])
+        elif node.op_type == "SequenceAt":
+            result = write("Gather", [rows, node.inputs[1]], {"axis": 0})
+        elif shape is None:
+            raise Unsupported("A list of tensors of unknown shape is not converted.", node=describe(node))
+        else:
+            is_new, rank = node.attributes.get_int("new_axis", 0), len(shape) - 1
+            axis = node.attributes["axis"].as_int() % (rank + bool(is_new))
+            if is_new:
+                result = write("Transpose", [rows], {"perm": [*range(1, axis + 1), 0, *range(axis + 1, rank + 1)]})
+            else:
+                result = side_by_side(rows, axis, rank, write, lambda numbers, label: at.constant(numbers, label))
+        _insert(node, made)
+        _replace(node, result)
 
 
 def _given(node: ir.Node, position: int) -> ir.Value:

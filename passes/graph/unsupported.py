@@ -134,7 +134,8 @@ PARTS: Mapping[str, Part] = {
         "a tensor of Keras has one number of axes",
     ),
     "computed turns": Part(
-        "Loop or Scan with a state that changes its size, or a Loop that gathers rows without a bound on its turns",
+        "Loop or Scan with a state that changes its size, but for what each turn appends, or a Loop that gathers rows "
+        "without a bound on its turns",
         "a Keras loop holds tensors of one size",
         "give the Loop's first input, the most turns, a number",
     ),

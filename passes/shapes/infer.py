@@ -27,6 +27,8 @@ from passes.dims.least import known_sizes
 from passes.dims.polynomial import Dim, product
 from passes.errors import operator
 from passes.fold.constants import ConstantFolder
+from passes.fold.counted_loops import CountedLoop
+from passes.fold.grown_states import GrownStates
 from passes.fold.if_branch import inline_branch, merge_branches
 from passes.fold.kept_branches import keep_branches
 from passes.fold.kept_loops import LoopKeeper
@@ -153,8 +155,12 @@ class _Walk:
         """A loop is its turns, where they are few and known, or one node; the walk goes on with what it is."""
         if node.op_type not in ("Loop", "Scan") or node.domain != "":
             return False
+        if CountedLoop(node, self.names(), self._constant, self.shapes.of, self._value).write():
+            return True
         if not Unroller(node, self.names(), self._constant, self.shapes.of).unroll():
-            LoopKeeper(node, self.names(), self._constant, self.shapes.of, self._body).keep()
+            told = node, self.names(), self._constant, self.shapes.of
+            if not GrownStates(*told, self.sequences.is_empty, self.sequences.take_rows).write():
+                LoopKeeper(*told, self._body).keep()
         return True
 
     def _keep(self, node: ir.Node) -> None:

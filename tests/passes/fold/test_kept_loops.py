@@ -114,7 +114,7 @@ def test_a_turn_that_is_returned_as_it_is() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (loop(turns="k", more=", int64 k", body="w = Concat<axis=0>(v, x) go = Identity(c)"), "changes its size"),
+        (loop(turns="k", more=", int64 k", body="w = Concat<axis=0>(x, v) go = Identity(c)"), "changes its size"),
         (loop(turns="", **ROWS, body=f"{GROWS} r = Sin(v)"), "gathers a row of each turn"),
         (loop(turns="", body="w = Sin(v) go = Identity(c)"), "turns for ever"),
         (loop(many=2**40, body="w = Sin(v) go = Identity(c)"), "turns for ever"),
