@@ -28,9 +28,9 @@ def test_levels_are_joined_as_tokens_where_they_lie(sizes: dict[str, str], tried
     assert count_transposes(checked.model) == 0
 
 
-DISTANCES = """g (float[n,8,t] x) => (float[n,t,2] y)
+DISTANCES = """g (float[n,t,8] i) => (float[n,u,2] y)
     <int64[4] bins = {0, 2, 4, -1}, int64[3] flat = {0, 2, -1}, float[1,4,1,1] k = {0, 1, 2, 3}> {
-    d = Reshape(x, bins)  f = Transpose<perm=[0,2,1,3]>(d)  s = Softmax<axis=1>(f)  e = Conv<OPTIONS>(s, k)
+    x = Transpose<perm=[0,2,1]>(i)  d = Reshape(x, bins)  f = Transpose<perm=[0,2,1,3]>(d)  s = Softmax<axis=1>(f)  e = Conv<OPTIONS>(s, k)
     o = Reshape(e, flat)  y = Transpose<perm=[0,2,1]>(o) }"""
 
 
