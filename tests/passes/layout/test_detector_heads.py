@@ -30,18 +30,13 @@ def test_levels_are_joined_as_tokens_where_they_lie(sizes: dict[str, str], tried
 
 DISTANCES = """g (float[n,t,8] i) => (float[n,u,2] y)
     <int64[4] bins = {0, 2, 4, -1}, int64[3] flat = {0, 2, -1}, float[1,4,1,1] k = {0, 1, 2, 3}> {
-    x = Transpose<perm=[0,2,1]>(i)  d = Reshape(x, bins)  f = Transpose<perm=[0,2,1,3]>(d)  s = Softmax<axis=1>(f)  e = Conv<OPTIONS>(s, k)
-    o = Reshape(e, flat)  y = Transpose<perm=[0,2,1]>(o) }"""
+    x = Transpose<perm=[0,2,1]>(i)  d = Reshape(x, bins)  f = Transpose<perm=[0,2,1,3]>(d)  s = Softmax<axis=1>(f)
+    e = Conv<OPTIONS>(s, k)  o = Reshape(e, flat)  y = Transpose<perm=[0,2,1]>(o) }"""
 
 
 def test_a_window_of_one_element_does_not_mind_the_order_of_rows_and_columns() -> None:
     """The tokens lie before the sides of the box: [n, t, 2, 4]."""
-    text = (
-        DISTANCES.replace("<OPTIONS>", "")
-        .replace("float[n,8,t] x", "float[n,t,8] i")
-        .replace("d = Reshape(x, bins)", "x = Transpose<perm=[0,2,1]>(i)  d = Reshape(x, bins)")
-    )
-    checked = check_onnx(text, sizes={"n": (1, 2), "t": (3, 6)})
+    checked = check_onnx(DISTANCES.replace("<OPTIONS>", ""), sizes={"n": (1, 2), "t": (3, 6)})
     assert count_transposes(checked.model) == 0
 
 
