@@ -11,7 +11,7 @@ python -m scripts.zoos check [NAME...] [--filter EXPR] [--slice I/N] [--jobs N] 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -58,18 +58,28 @@ def _slice(text: str) -> slice:
 
 def record(runs: Iterable[Path]) -> None:
     """Put the results of runs into the records: a model of a manifest goes into the file of that name."""
-    results = {str(result["name"]): result for run in runs for result in lines.read(run / "results.jsonl")}
     machine = describe_machine()
     made = {key: machine[key] for key in ("date", "versions")}
-    for manifest in sorted(MODELS.glob("*.toml")):
-        names = [entry.name for entry in read([manifest], check_files=False)]
-        path = RECORDS / f"{manifest.stem}.jsonl"
-        kept = {line["name"]: line for line in lines.read(path)} if path.exists() else {}
-        found = {name: {**_kept(results[name]), **made} for name in names if name in results}
-        if found:
+    manifests = {
+        path.stem: [entry.name for entry in read([path], check_files=False)] for path in sorted(MODELS.glob("*.toml"))
+    }
+    for run in runs:
+        results = {str(result["name"]): result for result in lines.read(run / "results.jsonl")}
+        for manifest in _manifests_of(results.keys(), manifests):
+            path = RECORDS / f"{manifest}.jsonl"
+            known = {line["name"]: line for line in lines.read(path)} if path.exists() else {}
+            names = manifests[manifest]
+            known |= {name: {**_kept(results[name]), **made} for name in names if name in results}
             path.parent.mkdir(exist_ok=True)
-            known = {**kept, **found}
             lines.write(path, (known[name] for name in names if name in known))
+
+
+def _manifests_of(names: Set[str], manifests: Mapping[str, Sequence[str]]) -> list[str]:
+    """The smallest manifest that has all of a run's models; where none has, those that have some of them."""
+    whole = [manifest for manifest, known in manifests.items() if names <= set(known)]
+    if whole:
+        return [min(whole, key=lambda manifest: len(manifests[manifest]))]
+    return [manifest for manifest, known in manifests.items() if not names.isdisjoint(known)]
 
 
 def _kept(result: Mapping[str, Any]) -> dict[str, Any]:

@@ -82,3 +82,11 @@ def test_a_run_is_compared_with_what_is_kept(tmp_path: Path, capsys: pytest.Capt
             (tmp_path / "kept" / "digits.jsonl").write_text(text)
             assert zoos.main(["check", "digits", "--jobs", "1", "--out", str(tmp_path / "run")]) == code
     assert "1 changes" in capsys.readouterr().out
+
+
+def test_a_run_belongs_to_the_smallest_manifest_that_has_all_of_it() -> None:
+    manifests = {"all": ["a", "b", "c"], "some": ["a", "b"], "others": ["d"]}
+    assert zoos._manifests_of({"a"}, manifests) == ["some"]
+    assert zoos._manifests_of({"a", "c"}, manifests) == ["all"]
+    assert zoos._manifests_of({"b", "d"}, manifests) == ["all", "some", "others"]
+    assert zoos._manifests_of({"e"}, manifests) == []
