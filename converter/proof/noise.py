@@ -104,7 +104,7 @@ def apart(a: Array, b: Array) -> float:
 def weighed(comparison: Comparison, reference: Array, noise: float, most: float = MOST) -> Comparison:
     """The verdict on an output that differs by more than its tolerance, once the oracle's uncertainty is known.
 
-    Where rounding alone moves it by more than `most`, no difference says anything: layers by themselves do.
+    Where rounding alone makes another output of it, as large as the output is, no difference says anything.
 
     Args:
         most: of the output's size, that the uncertainty may excuse.
@@ -112,10 +112,10 @@ def weighed(comparison: Comparison, reference: Array, noise: float, most: float 
     size = largest(np.abs(np.asarray(reference, np.float64))) if reference.dtype.kind == "f" else 0.0
     allowed = TIMES * noise + ULPS * float(np.finfo(reference.dtype).eps) * size if size else 0.0
     found = replace(comparison, uncertainty=noise)
-    is_ill_conditioned = TIMES * noise > most * size > 0
-    if not np.isfinite(comparison.max_abs) or (comparison.max_abs > allowed and not is_ill_conditioned):
+    is_chaos = TIMES * noise > size > 0
+    if not np.isfinite(comparison.max_abs) or (comparison.max_abs > allowed and not is_chaos):
         return found
-    if is_ill_conditioned:
+    if TIMES * noise > most * size:
         reason = f"ill-conditioned: the oracle itself moves by {noise:.3g} when its inputs are rounded"
         return replace(found, ill_conditioned=True, reason=reason)
     return replace(found, passed=True, reason="", by="uncertainty", allowed=allowed)

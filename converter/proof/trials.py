@@ -114,8 +114,10 @@ class Trials:
         return Trial(case, given, answer.outputs, answer.by)
 
     def asks_the_source(self, trial: Trial) -> bool:
-        """Whether the source itself has answered, not the normalised graph in its place."""
-        return trial.by == self.oracle.description
+        """Whether the source itself has answered, not the normalised graph in its place; that is asked at sizes that
+        the file fixes and a user has opened.
+        """
+        return self.source.opened is not None or trial.by == self.oracle.description
 
     def running(self, cases: Iterable[Case], examples: Mapping[str, Array]) -> Iterator[Trial]:
         """Those that the source itself runs."""

@@ -46,10 +46,13 @@ def choose_branches(model: ir.Model, walk: Callable[[ir.Model, Choices], None]) 
         walk: raises a ConversionError where it does not come to the end, Undecided where it needs another choice.
 
     Raises:
-        Undecided: it comes to the end with several choices: then which one is right depends on the input.
+        Unsupported: it comes to the end with several choices: then which one is right depends on the input.
         ConversionError: with none.
     """
-    return _Search(model, walk).find({})
+    try:
+        return _Search(model, walk).find({})
+    except Undecided as undecided:
+        raise Unsupported(undecided.message, node=undecided.node, hint=undecided.hint) from undecided
 
 
 class _Search:

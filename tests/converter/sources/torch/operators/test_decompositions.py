@@ -115,7 +115,7 @@ def test_bags_of_other_sizes_are_left_to_the_exporter() -> None:
         def forward(self, ids: torch.Tensor) -> torch.Tensor:
             return self.bag(ids, torch.tensor([0, 2, 5]))
 
-    with pytest.raises(Unsupported, match="A Loop that carries a list"):
+    with pytest.raises(Unsupported, match="A Loop that gathers a row of each turn"):
         converter.convert(Bags(), inputs=["ids=int64[7]"])
 
 
