@@ -31,10 +31,16 @@ SHAKE_SUM = (
     .replace("shape = Shape(x)", "shape = Shape(x) a = Abs(of) m = ReduceMax<keepdims: int = 0>(a)")
     .replace("Mul(x, flat)", "Mul(m, flat)")
 )
+SHAKE_HALF = (
+    SHAKE.replace("Shake (x, k)", "ShakeHalf (x, k)").replace("2e-7", "5e-4").replace("Sin(p)", "Expand(g, shape)")
+    .replace("p = Mul(f, k)", "c = Sin(k) g = Sign(c)")
+)  # fmt: skip
+"""Of 16 bits, which onnxruntime computes in 32 where it has no kernel, without the rounding between: all up or down."""
 _SUMS = (
     "Attention Conv ConvTranspose CumSum Einsum Gemm GroupNormalization InstanceNormalization LayerNormalization "
     "MatMul MeanVarianceNormalization ReduceL1 ReduceMean ReduceSum Sub"
 )
+HALVES = (onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16)
 SUMS = frozenset(_SUMS.split())
 """What they sum up may cancel: the result is then off by what was rounded before."""
 
@@ -123,11 +129,12 @@ def _shaken(model: onnx.ModelProto) -> onnx.ModelProto:
     """
     result = onnx.ModelProto()
     result.CopyFrom(model)
-    result.functions.extend(onnx.parser.parse_function(text) for text in (SHAKE, SHAKE_SUM))
+    result.functions.extend(onnx.parser.parse_function(text) for text in (SHAKE, SHAKE_SUM, SHAKE_HALF))
     result.opset_import.append(helper.make_opsetid("shake", 1))
     result.graph.input.append(helper.make_tensor_value_info("shake", onnx.TensorProto.FLOAT, []))
     floats = {port.name for port in (*model.graph.value_info, *model.graph.output) if _is_float(port)}
     inputs = {port.name for port in model.graph.input if _is_float(port)}
+    halves = {port.name for port in model.graph.value_info if port.type.tensor_type.elem_type in HALVES}
     del result.graph.node[:]
     for node in model.graph.node:
         made = result.graph.node.add()
@@ -137,7 +144,8 @@ def _shaken(model: onnx.ModelProto) -> onnx.ModelProto:
                 made.output[place] = f"{name}_before"
                 is_sum = node.op_type in SUMS and node.input[0] in {*floats, *inputs}
                 told = [f"{name}_before", "shake", *(node.input[:1] if is_sum else ())]
-                kind = "ShakeSum" if is_sum else "Shake"
+                is_half = node.op_type == "Cast" and node.input[0] in halves
+                kind = "ShakeSum" if is_sum else "ShakeHalf" if is_half else "Shake"
                 result.graph.node.append(helper.make_node(kind, told, [name], domain="shake"))
     return result
 
