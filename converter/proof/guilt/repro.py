@@ -57,7 +57,11 @@ def write_repro(folder: Path, found: ValueDifference, values: Values, part: tupl
     given = {value.name or "": values.known[value.name or ""] for value in taken}
     inward, outward = _without_transposes(graph.graph)
     names = {value.name for value in graph.graph.inputs}
-    feeds = {name: np.transpose(array, inward.get(name)) for name, array in given.items() if name in names}
+    feeds = {
+        name: np.transpose(array, _inverse(inward.get(name), array, forward=True))
+        for name, array in given.items()
+        if name in names
+    }
     extra = {name: array for name, array in given.items() if name not in names}  # Keras counts on it, ONNX does not
     folder.mkdir(parents=True, exist_ok=True)
     ir.save(graph, folder / "repro.onnx")
