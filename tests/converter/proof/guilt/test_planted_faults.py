@@ -25,7 +25,7 @@ from converter.sources import load
 from passes.errors import describe, operator
 from tests.converter.proof.guilt.planted_faults import FAULTS, MODELS, Fault
 
-IN_CI = {"query and key swapped", "an epsilon", "a cosine"}
+IN_CI = {"query and key swapped", "a residual read too early", "a cosine"}
 """Whose repro is run in a process of its own; the others by `make test-all`."""
 
 
