@@ -104,7 +104,7 @@ def _move_behind(node: ir.Node, names: Names, most: ir.Value, phase: ir.Value) -
     graph = node.graph
     if old.dtype != FLOAT or graph is None:
         return
-    behind = ir.node("Identity", [old], name=node.name)
+    behind = ir.node("Identity", [old], name=names.fresh(f"{node.name or node.op_type}_moved"))
     graph.insert_after(node, behind)
     result = behind.outputs[0]
     result.shape, result.type = old.shape, old.type

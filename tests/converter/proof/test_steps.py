@@ -124,6 +124,8 @@ def chaos(times: float) -> ir.Model:
     constants = f"float times = {{{times}}}, float[1000,4] w = {{{WEIGHTS}}}"
     model = graph(f"""g (int64[2,1000] n) => (float[2,4] y) <{constants}> {{
         x = Cast<to=1>(n)  s = MatMul(x, w)  m = Mul(s, times)  y = Sin(m) }}""")
+    for place, node in enumerate(model.graph):  # as exporters have it: onnxruntime takes no name twice
+        node.name = f"node_{place}"
     InferShapes()(model)
     return model
 
