@@ -129,7 +129,7 @@ def plan(
         use_examples: whether their values mean something, so that they make a case of their own.
         sizes: for dimensions that no example fixes.
         never_one: dimensions at whose size 1 the source drops the axis.
-        settled: of `settled_sizes`.
+        settled: of `settled_dimensions`.
         demanded: arithmetic on dimensions, and what it has to come to or the source does not run.
     """
     examples = dict(examples or {})
@@ -159,7 +159,7 @@ def plan(
     return planned
 
 
-def settled_sizes(inputs: Sequence[ir.Value], known: ir.Graph) -> dict[str, int | str]:
+def settled_dimensions(inputs: Sequence[ir.Value], known: ir.Graph) -> dict[str, int | str]:
     """The open sizes of inputs of which operators demand a number, or that they are the same as another one.
 
     Args:

@@ -43,7 +43,5 @@ def _range(node: ir.Node) -> Iterator[tuple[float, float]]:
 def _number(node: ir.Node, place: int) -> np.ndarray | None:
     """A constant input."""
     value = node.inputs[place] if place < len(node.inputs) else None
-    maker = None if value is None else value.producer()
-    if maker is not None and maker.op_type == "Constant" and "value" in maker.attributes:
-        return maker.attributes["value"].as_tensor().numpy()
-    return None if value is None or value.const_value is None else value.const_value.numpy()
+    tensor = None if value is None else ir.convenience.get_const_tensor(value)
+    return None if tensor is None else tensor.numpy()

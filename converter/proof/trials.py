@@ -21,7 +21,7 @@ from converter.proof.cases import (
     dynamic_axes,
     lengths_of,
     plan,
-    settled_sizes,
+    settled_dimensions,
 )
 from converter.proof.noise import spread
 from converter.proof.oracle import Oracle
@@ -69,7 +69,7 @@ class Trials:
         oracle: for it.
         lengths: of `lengths_of`.
         never_one: dimensions at whose size 1 the source drops an axis.
-        settled: of `settled_sizes`.
+        settled: of `settled_dimensions`.
         demanded: of `demanded_sizes`.
         quick: one trial is enough: of the user's own inputs, or of a batch of two.
     """
@@ -85,7 +85,7 @@ class Trials:
     @classmethod
     def knowing(cls, source: Source, oracle: Oracle, known: ir.Model, *, quick: bool = False) -> Trials:
         """With what a graph whose shapes are known, axes as in the source, says of sizes."""
-        settled = settled_sizes(source.asked, known.graph)
+        settled = settled_dimensions(source.asked, known.graph)
         return cls(source, oracle, lengths_of(known.graph), kept_axes(known), settled, demanded_sizes(known), quick)
 
     def planned(self, known: Mapping[str, Array], use_examples: bool, sizes: Sizes) -> list[Case]:

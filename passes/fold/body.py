@@ -13,6 +13,13 @@ def graph_of(node: ir.Node) -> ir.Graph:
     return node.graph
 
 
+def hand_on(old: ir.Value, new: ir.Value) -> None:
+    """Let a value take another's place: its name, shape, type and users."""
+    new.name, old.name = old.name, None
+    new.shape, new.type = old.shape, old.type
+    old.replace_all_uses_with(new, replace_graph_outputs=True)
+
+
 def move_body(
     body: ir.Graph, node: ir.Node, at: ir.Node, names: Names, *, renamed: bool = False
 ) -> tuple[ir.Node, list[ir.Value]]:

@@ -14,6 +14,7 @@ import numpy as np
 import onnx_ir as ir
 
 from passes.dims.least import known_lower_bound
+from passes.fold.body import hand_on
 from passes.fold.counters import Count, Counters, Limit, identical, parts
 from passes.fold.loops import LoopRewrite, Numbers, Shapes
 from passes.graph.builder import Names, as_attribute
@@ -209,7 +210,5 @@ class CountedLoop(LoopRewrite):
         node.metadata_props.update(self._node.metadata_props)
         self._graph.insert_after(self._at, node)
         for old, new in zip(self._outputs, node.outputs, strict=True):
-            new.name, old.name = old.name, None
-            new.shape, new.type = old.shape, old.type
-            old.replace_all_uses_with(new, replace_graph_outputs=True)
+            hand_on(old, new)
         self._graph.remove(self._node, safe=True)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
+from passes.fold.body import hand_on
 from passes.fold.loops import LoopRewrite, Numbers, Shapes
 from passes.graph.builder import Names
 
@@ -71,7 +72,7 @@ class GrownStates(LoopRewrite):
         self._body.outputs.extend(self._own(grown.part) for grown in found)
         loop = self._loop(inputs, len(outputs) + len(found))
         for old, new in zip(outputs, loop.outputs, strict=False):
-            _hand_on(old, new)
+            hand_on(old, new)
         for grown, rows in zip(found, loop.outputs[len(outputs) :], strict=True):
             self._join(grown, rows)
         self._graph.remove(self._node, safe=True)
@@ -122,7 +123,7 @@ class GrownStates(LoopRewrite):
         sizes = self._shape(first)
         assert sizes is not None  # _grown has looked
         joined = side_by_side(rows, grown.axis, len(sizes), self._write, self._constant)
-        _hand_on(output, self._write("Concat", [first, joined], {"axis": grown.axis}))
+        hand_on(output, self._write("Concat", [first, joined], {"axis": grown.axis}))
 
 
 Write = Callable[..., ir.Value]
@@ -139,9 +140,3 @@ def side_by_side(rows: ir.Value, axis: int, rank: int, write: Write, constant: C
         sizes.append(write("Shape", [rows], {"start": axis + 2, "end": rank + 1}))
     target = write("Concat", sizes, {"axis": 0}) if len(sizes) > 1 else sizes[0]
     return write("Reshape", [rows, target], {"allowzero": 0})
-
-
-def _hand_on(old: ir.Value, new: ir.Value) -> None:
-    new.name, old.name = old.name, None
-    new.shape, new.type = old.shape, old.type
-    old.replace_all_uses_with(new, replace_graph_outputs=True)

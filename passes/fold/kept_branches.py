@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from passes.fold.body import graph_of
+from passes.fold.body import graph_of, hand_on
 from passes.fold.closed_body import add_input, close
 from passes.fold.loops import Numbers, Shapes
 from passes.graph.builder import Names, as_attribute
@@ -35,9 +35,7 @@ def keep_branches(node: ir.Node, names: Names, numbers: Numbers, shape: Shapes) 
     kept.metadata_props.update(node.metadata_props)
     graph_of(node).insert_after(node, kept)
     for old, new in zip(node.outputs, kept.outputs, strict=True):
-        new.name, old.name = old.name, None
-        new.shape, new.type = old.shape, old.type
-        old.replace_all_uses_with(new, replace_graph_outputs=True)
+        hand_on(old, new)
     graph_of(node).remove(node, safe=True)
     names.opset_imports.setdefault("keraport", 1)
     return kept

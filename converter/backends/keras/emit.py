@@ -238,7 +238,7 @@ def _input(value: ir.Value, name: str, given: keras.KerasTensor | None) -> keras
     """An input of the graph's sizes; open where those of the tensor given are, for Keras may know less of them."""
     sizes = fixed_sizes(value)
     if given is not None:
-        sizes = tuple(None if open_size is None else size for size, open_size in zip(sizes, given.shape, strict=True))
+        sizes = tuple(None if known is None else size for size, known in zip(sizes, given.shape, strict=True))
     return keras.Input(batch_shape=sizes, dtype=input_dtype(value), name=name)
 
 

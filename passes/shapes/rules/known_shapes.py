@@ -33,7 +33,7 @@ class KnownShapes:
     Args:
         constant_shape: the shape of a constant, None for any other value.
     Attributes:
-        demanded: arithmetic on sizes of the inputs that has to come to a number, or an operator does not run.
+        settled: inputs' own sizes that operators need to be a number, or another input's.
     """
 
     def __init__(self, constant_shape: Callable[[ir.Value], Shape | None]) -> None:
@@ -41,10 +41,14 @@ class KnownShapes:
         self._shapes: dict[ir.Value, Shape] = {}
         self._bindings: dict[str, Dim] = {}
         self._same: dict[Dim, Dim] = {}
-        self.demanded: dict[Dim, int] = {}
         self._before: dict[ir.Value, tuple[ir.Shape | None, ir.DataType | None]] = {}
         self._of_inputs: set[str] = set()
         self.settled: dict[str, Dim] = {}
+
+    @property
+    def demanded(self) -> dict[Dim, int]:
+        """Arithmetic on sizes of the inputs that has to come to a number, or an operator does not run."""
+        return {one: same for one, same in self._same.items() if isinstance(same, int)}
 
     @property
     def modified(self) -> bool:
@@ -109,7 +113,7 @@ class KnownShapes:
             return
         if isinstance(simpler, int):
             if symbols(one) <= self._of_inputs and not is_symbol(one):
-                self._same[one] = self.demanded[one] = simpler
+                self._same[one] = simpler
             return
         if symbols(one) == symbols(simpler) <= self._of_inputs and not is_symbol(one):
             self._same[one] = simpler
