@@ -86,3 +86,13 @@ def test_squeezing_what_keras_does_not_know_to_be_one() -> None:
         n = Shape<start=0, end=1>(c)  channels = Shape<start=1, end=2>(c)  w = Shape<start=3, end=4>(c)
         sizes = Concat<axis=0>(n, channels, one, w)  same = Reshape(c, sizes)  e = Exp(same)  y = Squeeze(e, axis) }"""
     check_onnx(text, sizes={"n": (1, 2), "h": (3, 4), "w": (1, 5)})
+
+
+def test_diff_draws_what_the_proof_draws() -> None:
+    from converter.prepare import prepare
+    from converter.proof.guilt.saved_diff import _inputs
+    from converter.sources import load
+
+    source = load(graph(gru("rows")))
+    drawn = _inputs(source, prepare(source.model).normalised, {})
+    assert drawn["x"].shape[0] == drawn["h0"].shape[1]
