@@ -62,10 +62,11 @@ class Recurrent(torch.nn.Module):
         return self.fc(self.lstm(x)[0][:, -1])
 
 
+DRAWN = torch.Generator().manual_seed(0)
 MODELS = {
-    "cnn": (Conv, torch.rand(4, 3, 8, 8)),
-    "transformer": (Transformer, torch.randint(0, 50, (4, 16))),
-    "recurrent": (Recurrent, torch.rand(4, 7, 6)),
+    "cnn": (Conv, torch.rand(4, 3, 8, 8, generator=DRAWN)),
+    "transformer": (Transformer, torch.randint(0, 50, (4, 16), generator=DRAWN)),
+    "recurrent": (Recurrent, torch.rand(4, 7, 6, generator=DRAWN)),
 }
 
 
@@ -126,8 +127,8 @@ def test_a_step_of_training_keeps_wide_variables_and_scales_the_loss(is_loaded: 
 def test_bfloat16_trains(name: str) -> None:
     model = converted(name, "mixed_bfloat16", verify=False).model
     model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    history = model.fit(of_keras(name), np.arange(4), epochs=3, verbose=0).history["loss"]
-    assert history[-1] < history[0]
+    history = model.fit(of_keras(name), np.arange(4), epochs=20, verbose=0).history["loss"]
+    assert np.mean(history[-5:]) < np.mean(history[:5])
 
 
 @pytest.mark.parametrize("policy", PURE)
