@@ -78,12 +78,12 @@ def _convert(source: Any, options: dict[str, Any]) -> Any:
 def _check_golden(request: pytest.FixtureRequest, source: str, name: str | None, options: dict[str, Any]) -> Checked:
     __tracebackhide__ = True
     from converter.golden.golden import check, name_of, record
-    from converter.golden.store import Store
+    from converter.golden.store import GoldenStore
     from converter.options import Options
 
     config = request.config
     place = config.getoption("--keraport-goldens") or config.rootpath / config.getini("keraport_goldens")
-    store, name = Store(Path(place)), name or name_of(source)
+    store, name = GoldenStore(Path(place)), name or name_of(source)
     trust = options.get("trust", False)
     if config.getoption("--keraport-update-goldens") or not store.has(name):
         entry = record(store, name, source, Options(**options))

@@ -56,7 +56,7 @@ from passes.simplify.needless_expands import RemoveNeedlessExpands
 from passes.simplify.no_ops import RemoveNoOps, RemoveZeroBias
 from passes.simplify.unused import RemoveUnused
 
-Stage = tuple[str, Callable[[], ir.passes.PassBase]]
+NamedPass = tuple[str, Callable[[], ir.passes.PassBase]]
 Observer = Callable[[str, ir.Model], None]
 
 
@@ -106,13 +106,13 @@ def pipeline(
     dropout: bool = True,
     opened: Opened | None = None,
     of_body: bool = False,
-) -> list[Stage]:
+) -> list[NamedPass]:
     """The passes in order, by name, each made anew for one run. `of_body`: of a loop that was kept."""
-    closing: list[Stage] = [("CloseBatch", partial(CloseBatch, opened))] if opened else []
+    closing: list[NamedPass] = [("CloseBatch", partial(CloseBatch, opened))] if opened else []
     # Where every size is a number, what has the batch's written down can be seen.
-    opening: list[Stage] = [] if opened is None else _opening(opened)
+    opening: list[NamedPass] = [] if opened is None else _opening(opened)
     # First: what the passes write into a graph is theirs alone.
-    door: list[Stage] = [] if of_body else [("RefusePrivate", RefusePrivate)]
+    door: list[NamedPass] = [] if of_body else [("RefusePrivate", RefusePrivate)]
     return [
         *door,
         *closing,
@@ -146,12 +146,12 @@ def pipeline(
     ]
 
 
-def _opening(opened: Opened) -> list[Stage]:
-    batch: list[Stage] = [("OpenBatch", partial(OpenBatch, opened)), ("InferShapes", InferShapes)]
-    sizes: list[Stage] = [("OpenSizes", partial(OpenSizes, opened)), ("InferShapes", InferShapes)]
+def _opening(opened: Opened) -> list[NamedPass]:
+    batch: list[NamedPass] = [("OpenBatch", partial(OpenBatch, opened)), ("InferShapes", InferShapes)]
+    sizes: list[NamedPass] = [("OpenSizes", partial(OpenSizes, opened)), ("InferShapes", InferShapes)]
     # A size that was opened is arithmetic on others by now: what that makes superfluous goes.
     superfluous: list[type[ir.passes.PassBase]] = [ConstantReshapeShapes, ConstantResizeSizes, *CLEARING]
-    tidy: list[Stage] = [(each.__name__, each) for each in superfluous]
+    tidy: list[NamedPass] = [(each.__name__, each) for each in superfluous]
     return [*(batch if opened.sizes else ()), *((*sizes, *tidy) if opened.axes else ())]
 
 

@@ -95,3 +95,14 @@ def test_no_room_is_crowded_and_each_says_what_it_is_for(floor: str) -> None:
         assert len(files) <= MOST_MODULES, f"{folder} has {len(files)} modules"
         documented = ast.get_docstring(ast.parse((folder / "__init__.py").read_text()))
         assert documented, f"{folder.relative_to(ROOT)} does not say what it is for"
+
+
+def test_one_name_is_one_class() -> None:
+    """Also across floors: who reads `Walk` or `Place` need not ask which one."""
+    homes: dict[str, list[str]] = {}
+    for floor in (*FLOORS, "keraport"):
+        for name, path in modules(floor).items():
+            for each in ast.parse(path.read_text()).body:
+                if isinstance(each, ast.ClassDef):
+                    homes.setdefault(each.name, []).append(name)
+    assert {each: where for each, where in homes.items() if len(where) > 1} == {}

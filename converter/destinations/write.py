@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 SEVERAL = ("code", "openvino")
 """Formats of several files."""
 
-Names = tuple[Sequence[str], Sequence[str]]
+SignatureNames = tuple[Sequence[str], Sequence[str]]
 """Of the inputs and the outputs in a signature, in the order of the model's."""
 
 
 def write(
     model: keras.Model,
     destination: Destination,
-    names: Names,
+    names: SignatureNames,
     to: Path,
     quantisation: Quantisation | None = None,
     samples: Sequence[Sequence[Any]] = (),
@@ -97,7 +97,7 @@ def described(destination: Destination, written: Path, quantisation: Quantisatio
     return {**told, "verification": None}
 
 
-def _endpoint(model: keras.Model, names: Names) -> tuple[Any, list[Any]]:
+def _endpoint(model: keras.Model, names: SignatureNames) -> tuple[Any, list[Any]]:
     """The model as a function of tensors, with the outputs by name, and what it takes."""
     import keras
     import tensorflow as tf
@@ -114,7 +114,7 @@ def _endpoint(model: keras.Model, names: Names) -> tuple[Any, list[Any]]:
     return serve, signature
 
 
-def _saved_model(model: keras.Model, names: Names, to: Path) -> None:
+def _saved_model(model: keras.Model, names: SignatureNames, to: Path) -> None:
     import keras
 
     serve, signature = _endpoint(model, names)

@@ -12,7 +12,7 @@ from converter.terminal.screen import Screen
 
 if TYPE_CHECKING:
     from converter.golden.golden import Checked
-    from converter.golden.store import Store
+    from converter.golden.store import GoldenStore
 
 DIFFERENT = 3
 MEGABYTE = 1_000_000
@@ -21,7 +21,9 @@ app = typer.Typer(help="Regression tests of conversions: record, check, update."
 
 StoreOption = Annotated[Path, typer.Option("--store", metavar="DIR", help="The folder of the goldens.")]
 On = Annotated[str, typer.Option("--on", metavar="BACKENDS", help="Keras backends: tensorflow,jax,torch.")]
-Names = Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="By default all.", show_default=False)]
+ModelNames = Annotated[
+    list[str] | None, typer.Argument(metavar="[NAME]...", help="By default all.", show_default=False)
+]
 Trust = Annotated[bool, typer.Option("--trust", help="Load pickled modules and TorchScript, which can run code.")]
 
 
@@ -80,7 +82,7 @@ def record(
 @app.command()
 def check(
     store: StoreOption,
-    names: Names = None,
+    names: ModelNames = None,
     on: On = "",
     trust: Trust = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -105,7 +107,7 @@ def check(
 @app.command()
 def update(
     store: StoreOption,
-    names: Names = None,
+    names: ModelNames = None,
     on: On = "",
     trust: Trust = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
@@ -129,13 +131,13 @@ def update(
     return 0
 
 
-def _store(folder: Path) -> Store:
-    from converter.golden.store import Store
+def _store(folder: Path) -> GoldenStore:
+    from converter.golden.store import GoldenStore
 
-    return Store(folder)
+    return GoldenStore(folder)
 
 
-def _names(store: Store) -> list[str]:
+def _names(store: GoldenStore) -> list[str]:
     from passes.errors import UsageError
 
     names = store.names()
@@ -146,7 +148,7 @@ def _names(store: Store) -> list[str]:
     return names
 
 
-def _size(store: Store, entry: dict[str, Any]) -> int:
+def _size(store: GoldenStore, entry: dict[str, Any]) -> int:
     from converter.golden.store import digests_of
 
     return store.sizes(list(digests_of(entry)))

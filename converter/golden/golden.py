@@ -10,7 +10,7 @@ from typing import Any
 
 from converter.golden.legs import Finding, errors, findings
 from converter.golden.observe import Observed, observe
-from converter.golden.store import Store, digests_of
+from converter.golden.store import GoldenStore, digests_of
 from converter.options import Options
 from converter.versions import versions
 from passes.errors import BadSource, ConversionError, LimitExceeded, UsageError
@@ -48,7 +48,7 @@ def name_of(source: str) -> str:
 
 
 def record(
-    store: Store,
+    store: GoldenStore,
     name: str,
     text: str,
     options: Options,
@@ -85,7 +85,7 @@ def record(
     return entry
 
 
-def check(store: Store, name: str, *, backends: Sequence[str] = (), trust: bool = False) -> Checked:
+def check(store: GoldenStore, name: str, *, backends: Sequence[str] = (), trust: bool = False) -> Checked:
     """Convert a model again, for the inputs that were recorded, and compare leg by leg."""
     try:
         entry = store.read(name)
@@ -111,7 +111,12 @@ def check(store: Store, name: str, *, backends: Sequence[str] = (), trust: bool 
 
 
 def update(
-    store: Store, name: str, *, agree: Callable[[Checked], bool], backends: Sequence[str] = (), trust: bool = False
+    store: GoldenStore,
+    name: str,
+    *,
+    agree: Callable[[Checked], bool],
+    backends: Sequence[str] = (),
+    trust: bool = False,
 ) -> Checked | None:
     """Check a model, and where something differs and `agree` says so, record it anew. None where nothing differs."""
     found = check(store, name, backends=backends, trust=trust)
@@ -130,7 +135,7 @@ def observed(text: str, options: Options, **told: Any) -> Observed | ConversionE
         return error
 
 
-def _refuse_other(store: Store, name: str, text: str) -> None:
+def _refuse_other(store: GoldenStore, name: str, text: str) -> None:
     try:
         other = store.read(name)["source"]
     except BadSource:  # there is none, or it is damaged and recorded anew
@@ -139,7 +144,7 @@ def _refuse_other(store: Store, name: str, text: str) -> None:
         raise UsageError(f"The golden {name!r} is of {other!r}.", hint="Give another --name.")
 
 
-def _described(store: Store, made: Observed | ConversionError) -> dict[str, Any]:
+def _described(store: GoldenStore, made: Observed | ConversionError) -> dict[str, Any]:
     if isinstance(made, ConversionError):
         return {"status": made.kind, "message": made.message, "inputs": [], "outputs": [], "cases": []}
     inputs = list(made.cases[0].feeds)

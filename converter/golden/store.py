@@ -24,7 +24,7 @@ UNSAFE = re.compile(r"[^\w.+-]+")
 
 
 @dataclass(frozen=True)
-class Store:
+class GoldenStore:
     """The folder; it is made when something is written."""
 
     folder: Path

@@ -25,7 +25,7 @@ def opened(path: str, inputs: list[str], outputs: list[str]) -> Any:
     return kinds.get(os.path.splitext(path)[1], Lite)(path, inputs, outputs)
 
 
-class Exported:
+class ExportedFunction:
     """A function of named arrays, called with a list of them.
 
     Attributes:
@@ -47,7 +47,7 @@ class Exported:
         raise NotImplementedError
 
 
-class SavedModel(Exported):
+class SavedModel(ExportedFunction):
     """The default signature of a SavedModel folder."""
 
     def __init__(self, path: str, inputs: list[str], outputs: list[str]) -> None:
@@ -73,7 +73,7 @@ def _numbered(item: tuple[str, Any]) -> int:
     return int(number) if item[0].startswith("output_") and number.isdecimal() else -1
 
 
-class Lite(Exported):
+class Lite(ExportedFunction):
     """A LiteRT file; its sizes are set to those of each call. Without a signature its tensors' names are taken."""
 
     def __init__(self, path: str, inputs: list[str], outputs: list[str]) -> None:
@@ -105,7 +105,7 @@ class Lite(Exported):
         return {name: self._interpreter.get_tensor(told["index"]) for name, told in self._made.items()}
 
 
-class Onnx(Exported):
+class Onnx(ExportedFunction):
     """An ONNX file, by onnxruntime."""
 
     def __init__(self, path: str, inputs: list[str], outputs: list[str]) -> None:
@@ -123,7 +123,7 @@ class Onnx(Exported):
         return {value.name: array for value, array in zip(self.outputs, results, strict=True)}
 
 
-class OpenVino(Exported):
+class OpenVino(ExportedFunction):
     """An OpenVINO graph and its weights beside it, computed in 32 bits on the processor."""
 
     def __init__(self, path: str, inputs: list[str], outputs: list[str]) -> None:

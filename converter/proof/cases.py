@@ -32,7 +32,7 @@ LARGER = 32
 
 
 @dataclass(frozen=True)
-class Sizes:
+class TriedSizes:
     """What to try for dimensions that the source leaves open and for which there is no example.
 
     Attributes:
@@ -44,7 +44,13 @@ class Sizes:
     other: int
 
 
-ATTEMPTS = (Sizes(64, 8), Sizes(224, 64), Sizes(320, 512), Sizes(1024, 4096), Sizes(1024, 16384))
+ATTEMPTS = (
+    TriedSizes(64, 8),
+    TriedSizes(224, 64),
+    TriedSizes(320, 512),
+    TriedSizes(1024, 4096),
+    TriedSizes(1024, 16384),
+)
 """In this order, until the source runs and its outputs move: networks want multiples of 32, and at least their
 receptive field."""
 
@@ -83,7 +89,9 @@ def dynamic_axes(inputs: Sequence[ir.Value]) -> dict[str, str]:
     return roles
 
 
-def base_sizes(inputs: Sequence[ir.Value], examples: Mapping[str, Array], sizes: Sizes = ATTEMPTS[0]) -> dict[str, int]:
+def base_sizes(
+    inputs: Sequence[ir.Value], examples: Mapping[str, Array], sizes: TriedSizes = ATTEMPTS[0]
+) -> dict[str, int]:
     """A size for every dynamic dimension: the example's where there is one.
 
     Raises:
@@ -114,7 +122,7 @@ def plan(
     examples: Mapping[str, Array] | None = None,
     *,
     use_examples: bool = True,
-    sizes: Sizes = ATTEMPTS[0],
+    sizes: TriedSizes = ATTEMPTS[0],
     never_one: Collection[str] = (),
     settled: Mapping[str, int | str] | None = None,
     demanded: Mapping[Dim, int] | None = None,

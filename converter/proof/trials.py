@@ -15,7 +15,7 @@ from converter.example_files import ExampleFiles
 from converter.proof.cases import (
     ATTEMPTS,
     Case,
-    Sizes,
+    TriedSizes,
     base_sizes,
     choices_of,
     dynamic_axes,
@@ -88,7 +88,7 @@ class Trials:
         settled = settled_dimensions(source.asked, known.graph)
         return cls(source, oracle, lengths_of(known.graph), kept_axes(known), settled, demanded_sizes(known), quick)
 
-    def planned(self, known: Mapping[str, Array], use_examples: bool, sizes: Sizes) -> list[Case]:
+    def planned(self, known: Mapping[str, Array], use_examples: bool, sizes: TriedSizes) -> list[Case]:
         """The cases to try."""
         cases = plan(
             self.source.asked,
@@ -253,7 +253,7 @@ def _whole(trials: list[Trial], notes: list[str]) -> list[Trial]:
 
 
 def _attempt(
-    making: Trials, examples: Mapping[str, Array], known: Mapping[str, Array], sizes: Sizes
+    making: Trials, examples: Mapping[str, Array], known: Mapping[str, Array], sizes: TriedSizes
 ) -> tuple[list[Trial], list[str]]:
     """The cases that run, and what was said about those that do not. None counts where the plain size fails."""
     trials: list[Trial] = []

@@ -14,10 +14,10 @@ from dataclasses import replace
 import numpy as np
 import onnx_ir as ir
 
-from converter.sources.source import Noise, Source
+from converter.sources.source import DrawnNoise, Source
 from passes.dims.polynomial import Dim, symbols
 from passes.errors import MODULE_KEY, ConversionError
-from passes.graph.builder import Names, shape_of, sizes_of
+from passes.graph.builder import FreshNames, shape_of, sizes_of
 from passes.normalize.operators.random_numbers import DISTRIBUTIONS, draws, noise_for, write_out
 from passes.order import SETTLING
 from passes.shapes.infer import InferShapes
@@ -60,11 +60,11 @@ def _name_sizes(graph: ir.Graph, shaped: ir.Graph) -> None:
             value.shape = shape
 
 
-def _drawn(model: ir.Model, shaped: dict[str | None, ir.Node]) -> dict[str, Noise]:
+def _drawn(model: ir.Model, shaped: dict[str | None, ir.Node]) -> dict[str, DrawnNoise]:
     """Rewrite each node of which the noise is known; the inputs made for them, by name."""
-    names = Names(model)
+    names = FreshNames(model)
     asked = {symbol for value in model.graph.inputs for symbol in _symbols(sizes_of(value))}
-    found: dict[str, Noise] = {}
+    found: dict[str, DrawnNoise] = {}
     for node in [node for node in model.graph if draws(node)]:
         like = shaped.get(node.outputs[0].name)
         wanted = None if like is None else noise_for(like)
@@ -74,7 +74,7 @@ def _drawn(model: ir.Model, shaped: dict[str | None, ir.Node]) -> dict[str, Nois
         assert kind is not None  # noise_for has looked at it
         name = names.fresh(f"{node.outputs[0].name}_noise")
         value = ir.Value(name=name, shape=shape_of(wanted[0]), type=ir.TensorType(wanted[1]))
-        found[name] = Noise(
+        found[name] = DrawnNoise(
             DISTRIBUTIONS[node.op_type], _seed(node), node.name or str(node.outputs[0].name), _module(like)
         )
         write_out(node, names, value, kind)

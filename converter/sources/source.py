@@ -22,7 +22,7 @@ MAKERS = frozenset(
 
 
 @dataclass(frozen=True)
-class Noise:
+class DrawnNoise:
     """Random numbers that a source draws.
 
     Attributes:
@@ -70,7 +70,7 @@ class Source:
     states: dict[str, str] = field(default_factory=dict)
     nameless: frozenset[str] = frozenset()
     opened: Opened | None = None
-    noise: dict[str, Noise] = field(default_factory=dict)
+    noise: dict[str, DrawnNoise] = field(default_factory=dict)
     let_go: Callable[[], None] = lambda: None
 
     @property

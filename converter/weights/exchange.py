@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from converter.sources.checkpoints.fit import check_fit, listed, without_counters
-from converter.weights.record import Place, Record
+from converter.weights.record import Record, WeightPlace
 from passes.errors import BadSource
 from passes.graph.view_steps import apply_view, shape_after
 
@@ -50,7 +50,7 @@ def into_state(record: Record, values: Mapping[str, np.ndarray]) -> tuple[dict[s
     return state, sorted(lost)
 
 
-def undone(array: np.ndarray, place: Place, path: str) -> np.ndarray:
+def undone(array: np.ndarray, place: WeightPlace, path: str) -> np.ndarray:
     """An array of a variable as it lies in the source.
 
     Raises:

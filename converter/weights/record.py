@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from passes.errors import BadSource
-from passes.graph.view_steps import View, shape_after
+from passes.graph.view_steps import WeightView, shape_after
 
 if TYPE_CHECKING:
     from converter.sources import Source
@@ -35,12 +35,12 @@ STEPS = ("transpose", "reshape")
 
 
 @dataclass(frozen=True)
-class Place:
+class WeightPlace:
     """Where a variable's numbers are in the source: the name and the shape there, and the steps from there to here."""
 
     source: str
     shape: tuple[int, ...]
-    view: View
+    view: WeightView
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Record:
     """
 
     source: str
-    places: Mapping[str, Place]
+    places: Mapping[str, WeightPlace]
     computed: Mapping[str, str]
     others: Mapping[str, tuple[int, ...]]
     kept: Mapping[str, np.ndarray] = field(default_factory=dict)
@@ -185,7 +185,7 @@ def _told(error: Exception) -> str:
     return "it is not built as conversions write it"
 
 
-def _place(entry: Mapping[str, Any]) -> Place:
+def _place(entry: Mapping[str, Any]) -> WeightPlace:
     shape = _sizes(entry["shape"])
     view = tuple((str(kind), _sizes(numbers)) for kind, numbers in entry["view"])
     reached = shape
@@ -194,7 +194,7 @@ def _place(entry: Mapping[str, Any]) -> Place:
         if kind not in STEPS or not fits:
             raise ValueError(f"{reached} cannot be seen by {kind} {numbers}")
         reached = shape_after(reached, (kind, numbers))
-    return Place(str(entry["source"]), shape, view)
+    return WeightPlace(str(entry["source"]), shape, view)
 
 
 def _sizes(numbers: Any) -> tuple[int, ...]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from converter.golden.golden import Checked, check, record
-from converter.golden.store import Store
+from converter.golden.store import GoldenStore
 from converter.options import Options
 from converter.zoo.records.entry import KERAS, Entry
 from converter.zoo.records.kinds import Kind, kind_of
@@ -25,7 +25,7 @@ def keep_or_check(folder: Path, entries: Sequence[Entry], statuses: Mapping[str,
         entries: of the run.
         statuses: of the run, by name; what is not verified, and verified by Keras, is left out.
     """
-    store = Store(folder.resolve())
+    store = GoldenStore(folder.resolve())
     known = set(store.names())
     for entry in entries:
         if statuses.get(entry.name) != VERIFIED or entry.backend != KERAS:

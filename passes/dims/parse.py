@@ -25,7 +25,7 @@ from passes.dims.polynomial import MAX_FACTOR, Dim, TooComplex, ceil_divide, exa
 _DEEPEST = 50
 _TOKEN = re.compile(r"\s*(?:(\d+)|([A-Za-z_][\w.]*)|(\*\*|//|[-+*/%(),]))")
 
-Ratio = tuple[Dim, int]
+Quotient = tuple[Dim, int]
 """A numerator and a positive integer below it: what a floor may have inside."""
 
 
@@ -85,7 +85,7 @@ class _Parser:
             return token
         return ""
 
-    def _sum(self, depth: int) -> Ratio:
+    def _sum(self, depth: int) -> Quotient:
         left = self._term(depth)
         while operator := self._take("+", "-"):
             right = self._term(depth)
@@ -93,7 +93,7 @@ class _Parser:
             left = _ratio(left[0] * right[1] + sign * right[0] * left[1], left[1] * right[1])
         return left
 
-    def _term(self, depth: int) -> Ratio:
+    def _term(self, depth: int) -> Quotient:
         left = self._unary(depth)
         while operator := self._take("*", "//", "/", "%"):
             right = self._unary(depth)
@@ -109,7 +109,7 @@ class _Parser:
                 left = _modulo(_whole(left), _whole(right)), 1
         return left
 
-    def _unary(self, depth: int) -> Ratio:
+    def _unary(self, depth: int) -> Quotient:
         if depth > _DEEPEST:
             raise _NotAnExpression("nested too deeply")
         if self._take("-"):
@@ -120,13 +120,13 @@ class _Parser:
             power = _whole(self._primary(depth))
             if not isinstance(power, int) or not 0 <= power <= 8:
                 raise _NotAnExpression("power")
-            result: Ratio = (1, 1)
+            result: Quotient = (1, 1)
             for _ in range(power):
                 result = _ratio(result[0] * base[0], result[1] * base[1])
             return result
         return base
 
-    def _primary(self, depth: int) -> Ratio:
+    def _primary(self, depth: int) -> Quotient:
         token = self.tokens[self.next]
         self.next += bool(token)
         if token.isdecimal():
@@ -157,7 +157,7 @@ def _number(token: str) -> int:
     return int(token)
 
 
-def _ratio(numerator: Dim, denominator: int) -> Ratio:
+def _ratio(numerator: Dim, denominator: int) -> Quotient:
     exact = exact_divide(numerator, denominator)
     if exact is not None:
         return exact, 1
@@ -167,7 +167,7 @@ def _ratio(numerator: Dim, denominator: int) -> Ratio:
     return numerator, denominator
 
 
-def _divide(left: Ratio, right: Ratio) -> Ratio:
+def _divide(left: Quotient, right: Quotient) -> Quotient:
     divisor = right[0]
     if isinstance(divisor, int):
         if divisor == 0:
@@ -183,18 +183,18 @@ def _modulo(left: Dim, right: Dim) -> Dim:
     return modulo(left, right)
 
 
-def _floor(value: Ratio) -> Dim:
+def _floor(value: Quotient) -> Dim:
     return floor_divide(value[0], value[1])
 
 
-def _whole(value: Ratio) -> Dim:
+def _whole(value: Quotient) -> Dim:
     if value[1] != 1:
         raise _NotAnExpression("not a whole number")
     return value[0]
 
 
-def _extreme(choose: Callable[[Dim, Dim], Dim]) -> Callable[[list[Ratio]], Dim]:
-    def call(arguments: list[Ratio]) -> Dim:
+def _extreme(choose: Callable[[Dim, Dim], Dim]) -> Callable[[list[Quotient]], Dim]:
+    def call(arguments: list[Quotient]) -> Dim:
         result = _whole(arguments[0])
         for argument in arguments[1:]:
             result = choose(result, _whole(argument))
@@ -203,7 +203,7 @@ def _extreme(choose: Callable[[Dim, Dim], Dim]) -> Callable[[list[Ratio]], Dim]:
     return call
 
 
-_CALLS: dict[str, Callable[[list[Ratio]], Dim]] = {
+_CALLS: dict[str, Callable[[list[Quotient]], Dim]] = {
     "floor": lambda arguments: _floor(arguments[0]),
     "FloorDiv": lambda arguments: _floor(_divide((_whole(arguments[0]), 1), (_whole(arguments[1]), 1))),
     "ceiling": lambda arguments: ceil_divide(arguments[0][0], arguments[0][1]),

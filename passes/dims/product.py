@@ -15,11 +15,11 @@ from functools import lru_cache
 import onnx_ir as ir
 
 from passes.dims import polynomial
-from passes.dims.parse import parse as parse_polynomial
+from passes.dims.parse import parse
 
 
 @dataclass(frozen=True)
-class Dim:
+class Product:
     """`coefficient · symbol · symbol · …`; without symbols, a known size."""
 
     coefficient: int
@@ -33,10 +33,10 @@ class Dim:
     def is_one(self) -> bool:
         return self.coefficient == 1 and not self.symbols
 
-    def __mul__(self, other: Dim) -> Dim:
-        return Dim(self.coefficient * other.coefficient, tuple(sorted(self.symbols + other.symbols)))
+    def __mul__(self, other: Product) -> Product:
+        return Product(self.coefficient * other.coefficient, tuple(sorted(self.symbols + other.symbols)))
 
-    def divided_by(self, other: Dim) -> Dim | None:
+    def divided_by(self, other: Product) -> Product | None:
         """The quotient, or None where it is not a whole product again."""
         if other.coefficient == 0:
             return None
@@ -45,7 +45,7 @@ class Dim:
         left, right = Counter(self.symbols), Counter(other.symbols)
         if right - left:
             return _divided(self, other)
-        return Dim(self.coefficient // other.coefficient, tuple(sorted((left - right).elements())))
+        return Product(self.coefficient // other.coefficient, tuple(sorted((left - right).elements())))
 
     def as_shape(self) -> int | str:
         """What `ir.Shape` takes: the integer, or the expression as text."""
@@ -55,7 +55,7 @@ class Dim:
         factors = [s if alone or s.isidentifier() else f"({s})" for s in self.symbols]
         return "*".join([str(self.coefficient)] * (self.coefficient != 1) + factors)
 
-    def equals(self, other: Dim) -> bool:
+    def equals(self, other: Product) -> bool:
         """Whether both are the same number, however it is written: b·(t + 1) is b·t + b."""
         return self == other or ((self.is_sum or other.is_sum) and _as_polynomial(self) == _as_polynomial(other))
 
@@ -66,37 +66,38 @@ class Dim:
 
 
 @lru_cache(maxsize=4096)
-def _as_polynomial(dim: Dim) -> polynomial.Dim:
-    return parse_polynomial(str(dim.as_shape()))
+def _as_polynomial(dim: Product) -> polynomial.Dim:
+    return parse(str(dim.as_shape()))
 
 
 @lru_cache(maxsize=4096)
-def _divided(a: Dim, b: Dim) -> Dim | None:
+def _divided(a: Product, b: Product) -> Product | None:
     """The quotient where a factor is a sum: b·t + b by b is t + 1."""
     if not a.is_sum:
         return None
     quotient = polynomial.exact_divide(_as_polynomial(a), _as_polynomial(b))
-    return None if quotient is None else parse(str(quotient))
+    return None if quotient is None else parse_product(str(quotient))
 
 
-ONE = Dim(1)
+ONE = Product(1)
 
 
-def product(dims: Iterable[Dim]) -> Dim:
+def multiply(dims: Iterable[Product]) -> Product:
+    """The product of dimensions: the number of elements of a shape."""
     coefficient = 1
     symbols: list[str] = []
     for dim in dims:
         coefficient *= dim.coefficient
         symbols.extend(dim.symbols)
-    return Dim(coefficient, tuple(sorted(symbols)))
+    return Product(coefficient, tuple(sorted(symbols)))
 
 
-def dim(size: int | ir.SymbolicDim) -> Dim:
-    return Dim(size) if isinstance(size, int) else parse(size.value or "?")
+def product_of(size: int | ir.SymbolicDim) -> Product:
+    return Product(size) if isinstance(size, int) else parse_product(size.value or "?")
 
 
 @lru_cache(maxsize=4096)
-def parse(text: str) -> Dim:
+def parse_product(text: str) -> Product:
     """`64*batch` → 64 · batch; a factor that is a sum or a quotient stays one symbol."""
     coefficient = 1
     symbols: list[str] = []
@@ -108,7 +109,7 @@ def parse(text: str) -> Dim:
             coefficient *= int(factor)
         else:
             symbols.append(factor)
-    return Dim(coefficient, tuple(sorted(symbols)))
+    return Product(coefficient, tuple(sorted(symbols)))
 
 
 def _factors(text: str) -> list[str]:
@@ -126,19 +127,19 @@ def _factors(text: str) -> list[str]:
     return [*factors, text[start:]]
 
 
-def dims_of(value: ir.Value) -> tuple[Dim, ...]:
+def dims_of(value: ir.Value) -> tuple[Product, ...]:
     """The dimensions of a value whose rank is known (which `infer_shapes` guarantees)."""
     shape = value.shape
     if shape is None:
         raise ValueError(f"Value {value.name!r} has no shape.")
-    return tuple(dim(size) for size in shape)
+    return tuple(product_of(size) for size in shape)
 
 
-def to_shape(dims: Sequence[Dim]) -> ir.Shape:
+def to_shape(dims: Sequence[Product]) -> ir.Shape:
     return ir.Shape([d.as_shape() for d in dims])
 
 
-def reshape_target(source: Sequence[Dim], target: Sequence[Dim]) -> list[int] | None:
+def reshape_target(source: Sequence[Product], target: Sequence[Product]) -> list[int] | None:
     """The constant that ONNX Reshape wants: 0 for a dimension kept in place, -1 for the one that follows.
 
     None where more than one dimension would have to follow from the others.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from passes.graph.builder import Names
+from passes.graph.builder import FreshNames
 
 
 def graph_of(node: ir.Node) -> ir.Graph:
@@ -21,7 +21,7 @@ def hand_on(old: ir.Value, new: ir.Value) -> None:
 
 
 def move_body(
-    body: ir.Graph, node: ir.Node, at: ir.Node, names: Names, *, renamed: bool = False
+    body: ir.Graph, node: ir.Node, at: ir.Node, names: FreshNames, *, renamed: bool = False
 ) -> tuple[ir.Node, list[ir.Value]]:
     """Put the body's nodes behind `at`, in the graph of `node`, whose body it is: the last of them, and the results.
 

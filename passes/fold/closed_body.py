@@ -14,10 +14,12 @@ import onnx_ir as ir
 from passes.dims.polynomial import Dim
 from passes.errors import Unsupported, describe
 from passes.fold.loops import Numbers, Shapes
-from passes.graph.builder import Names, shape_of
+from passes.graph.builder import FreshNames, shape_of
 
 
-def close(bodies: Sequence[ir.Graph], node: ir.Node, names: Names, numbers: Numbers, shape: Shapes) -> list[ir.Value]:
+def close(
+    bodies: Sequence[ir.Graph], node: ir.Node, names: FreshNames, numbers: Numbers, shape: Shapes
+) -> list[ir.Value]:
     """Add to each body, behind its own, an input for every live value that any of them takes: these, in that order.
 
     Args:
@@ -47,7 +49,7 @@ def close(bodies: Sequence[ir.Graph], node: ir.Node, names: Names, numbers: Numb
 
 
 def add_input(
-    body: ir.Graph, names: Names, name: str, sizes: Sequence[Dim] | None, dtype: ir.DataType | None
+    body: ir.Graph, names: FreshNames, name: str, sizes: Sequence[Dim] | None, dtype: ir.DataType | None
 ) -> ir.Value:
     value = ir.Value(name=names.fresh(name))
     declare(value, sizes, dtype)
@@ -64,7 +66,7 @@ def declare(value: ir.Value, sizes: Sequence[Dim] | None, dtype: ir.DataType | N
 
 
 def add_constant(
-    body: ir.Graph, names: Names, numbers: np.ndarray | ir.TensorProtocol, label: str, like: ir.Value | None = None
+    body: ir.Graph, names: FreshNames, numbers: np.ndarray | ir.TensorProtocol, label: str, like: ir.Value | None = None
 ) -> ir.Value:
     """An initializer of the body; `like` is the one that it stands for."""
     name = names.fresh(label)
@@ -76,7 +78,7 @@ def add_constant(
     return value
 
 
-def _copied(body: ir.Graph, names: Names, value: ir.Value, numbers: Numbers) -> ir.Value:
+def _copied(body: ir.Graph, names: FreshNames, value: ir.Value, numbers: Numbers) -> ir.Value:
     tensor = value.const_value if value.const_value is not None else numbers(value)
     assert tensor is not None
     return add_constant(body, names, tensor, value.name or "constant", value)

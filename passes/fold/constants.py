@@ -14,9 +14,9 @@ import onnx_ir as ir
 
 from passes.errors import BadSource, describe
 from passes.fold.reference import compute
-from passes.graph.builder import Names
+from passes.graph.builder import FreshNames
 from passes.graph.constant import NO_WEIGHTS, Constant, Weight
-from passes.graph.view_steps import View
+from passes.graph.view_steps import WeightView
 from passes.graph.weight_takes import takes, takes_of
 from passes.graph.weight_views import fits, step_of
 
@@ -60,7 +60,7 @@ def _settle_empty_lists(model: ir.Model) -> bool:
     ]
     if not empty:
         return False
-    names = Names(model)
+    names = FreshNames(model)
     for value in empty:
         name = names.fresh(f"{value.name}_empty")
         tensor = ir.tensor(np.zeros(0, np.int64), name=name)
@@ -77,8 +77,8 @@ class ConstantFolder:
         self._model = model
         self._constants: dict[ir.Value, Constant] = {}
         self._folded: dict[ir.Node, None] = {}
-        self._views: dict[tuple[ir.Graph, int, View], ir.Value] = {}
-        self._names: Names | None = None
+        self._views: dict[tuple[ir.Graph, int, WeightView], ir.Value] = {}
+        self._names: FreshNames | None = None
 
     def constant(self, value: ir.Value | None) -> Constant | None:
         """What a value is, if it is constant."""
@@ -187,7 +187,7 @@ class ConstantFolder:
             return
         name = output.name or ""
         if constant.name is not None and not output.is_graph_output() and node.op_type != "Constant":
-            self._names = self._names or Names(self._model)
+            self._names = self._names or FreshNames(self._model)
             name = self._names.fresh(f"{constant.name}_{'derived' if constant.view is None else 'view'}")
         initializer = ir.Value(
             name=name,

@@ -17,7 +17,7 @@ from passes.dims.least import known_lower_bound
 from passes.fold.body import hand_on
 from passes.fold.counters import Count, Counters, Limit, identical, parts
 from passes.fold.loops import LoopRewrite, Numbers, Shapes
-from passes.graph.builder import Names, as_attribute
+from passes.graph.builder import FreshNames, as_attribute
 
 
 class CountedLoop(LoopRewrite):
@@ -27,7 +27,7 @@ class CountedLoop(LoopRewrite):
         sizes: the contents of a small value, as numbers or as dimensions, or None.
     """
 
-    def __init__(self, node: ir.Node, names: Names, numbers: Numbers, shape: Shapes, sizes: Numbers) -> None:
+    def __init__(self, node: ir.Node, names: FreshNames, numbers: Numbers, shape: Shapes, sizes: Numbers) -> None:
         super().__init__(node, names, numbers, shape)
         self._sizes = sizes
         self._inputs = [*node.inputs, *[None] * (2 - len(node.inputs))]

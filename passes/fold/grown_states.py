@@ -16,7 +16,7 @@ import onnx_ir as ir
 
 from passes.fold.body import hand_on
 from passes.fold.loops import LoopRewrite, Numbers, Shapes
-from passes.graph.builder import Names
+from passes.graph.builder import FreshNames
 
 ASKED_OF_ROWS = ("ConcatFromSequence", "SequenceAt", "SequenceLength")
 """What can be asked of a list of which only the number of tensors is open."""
@@ -42,7 +42,7 @@ class GrownStates(LoopRewrite):
     def __init__(
         self,
         node: ir.Node,
-        names: Names,
+        names: FreshNames,
         numbers: Numbers,
         shape: Shapes,
         is_empty_list: Callable[[ir.Value | None], bool],

@@ -6,10 +6,10 @@ import numpy as np
 import onnx_ir as ir
 
 from passes.fold.body import graph_of, move_body
-from passes.graph.builder import Names
+from passes.graph.builder import FreshNames
 
 
-def inline_branch(node: ir.Node, taken: bool, names: Names) -> None:
+def inline_branch(node: ir.Node, taken: bool, names: FreshNames) -> None:
     """Move the nodes of one branch to right after the If, and remove it.
 
     Given    y = If<then: t = Relu(x) → t; else: e = Neg(x) → e>(true)
@@ -37,7 +37,7 @@ def inline_branch(node: ir.Node, taken: bool, names: Names) -> None:
     _let_go(node.attributes["else_branch" if taken else "then_branch"].as_graph())
 
 
-def merge_branches(node: ir.Node, names: Names) -> None:
+def merge_branches(node: ir.Node, names: FreshNames) -> None:
     """Compute both branches, and choose: an operator has no effect beside its outputs, whose shapes are equal here.
 
     Given    y = If<then: t = Relu(x) → t; else: e = Neg(x) → e>(c)

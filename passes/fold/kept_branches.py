@@ -13,12 +13,12 @@ import onnx_ir as ir
 from passes.fold.body import graph_of, hand_on
 from passes.fold.closed_body import add_input, close
 from passes.fold.loops import Numbers, Shapes
-from passes.graph.builder import Names, as_attribute
+from passes.graph.builder import FreshNames, as_attribute
 
 BRANCHES = ("then_branch", "else_branch")
 
 
-def keep_branches(node: ir.Node, names: Names, numbers: Numbers, shape: Shapes) -> ir.Node:
+def keep_branches(node: ir.Node, names: FreshNames, numbers: Numbers, shape: Shapes) -> ir.Node:
     """Put the new node in the place of the If, and return it.
 
     Raises:

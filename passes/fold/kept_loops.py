@@ -20,7 +20,7 @@ from passes.dims.polynomial import Dim
 from passes.errors import BadSource, Unsupported, describe
 from passes.fold.closed_body import add_constant, close, declare
 from passes.fold.loops import LoopRewrite, Numbers, Shapes, goes_on
-from passes.graph.builder import Names, as_attribute, sizes_of
+from passes.graph.builder import FreshNames, as_attribute, sizes_of
 
 ENDLESS = 2**31 - 1
 """As many turns, or more, are no bound."""
@@ -37,7 +37,7 @@ class LoopKeeper(LoopRewrite):
     """
 
     def __init__(
-        self, node: ir.Node, names: Names, numbers: Numbers, shape: Shapes, infer: Callable[[ir.Graph], None]
+        self, node: ir.Node, names: FreshNames, numbers: Numbers, shape: Shapes, infer: Callable[[ir.Graph], None]
     ) -> None:
         super().__init__(node, names, numbers, shape)
         self._infer = infer

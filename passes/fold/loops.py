@@ -18,7 +18,7 @@ from passes.dims.polynomial import Dim
 from passes.errors import BadSource, describe
 from passes.fold.body import graph_of, move_body
 from passes.fold.sliding_windows import as_slices, asked_length, moved_by
-from passes.graph.builder import Names
+from passes.graph.builder import FreshNames
 
 MOST_TURNS = 64
 MOST_NODES = 20_000
@@ -35,7 +35,7 @@ class LoopRewrite:
         shape: the inferred shape of a value, or None.
     """
 
-    def __init__(self, node: ir.Node, names: Names, numbers: Numbers, shape: Shapes) -> None:
+    def __init__(self, node: ir.Node, names: FreshNames, numbers: Numbers, shape: Shapes) -> None:
         self._node = node
         self._graph = graph_of(node)
         self._body = node.attributes["body"].as_graph()

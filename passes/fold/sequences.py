@@ -20,7 +20,7 @@ import onnx_ir as ir
 from passes.dims.polynomial import Dim
 from passes.errors import Unsupported, describe
 from passes.fold.grown_states import ASKED_OF_ROWS, side_by_side
-from passes.graph.builder import Builder, Names
+from passes.graph.builder import Builder, FreshNames
 
 _OPERATORS = """
     ConcatFromSequence SequenceAt SequenceConstruct SequenceEmpty SequenceErase SequenceInsert SequenceLength
@@ -40,7 +40,7 @@ class Sequences:
         shape: the inferred shape of a value, or None.
     """
 
-    def __init__(self, names: Callable[[], Names], numbers: Numbers, shape: Shapes) -> None:
+    def __init__(self, names: Callable[[], FreshNames], numbers: Numbers, shape: Shapes) -> None:
         self._names = names
         self._numbers = numbers
         self._shape = shape

@@ -14,7 +14,7 @@ from collections.abc import Callable
 import onnx_ir as ir
 
 from passes.fuse.polynomial_match import Polynomial, grow
-from passes.graph.builder import Names
+from passes.graph.builder import FreshNames
 from passes.graph.match import (
     check_closed,
     check_rank,
@@ -48,7 +48,7 @@ class FuseActivations(Fusion):
 
     roots = frozenset({"Sigmoid", "Tanh", "HardSigmoid", "Clip", "Where"})
 
-    def fuse(self, root: ir.Node, names: Names) -> None:
+    def fuse(self, root: ir.Node, names: FreshNames) -> None:
         _FUSIONS[root.op_type](root, names)
 
 
@@ -63,19 +63,19 @@ def _gate(node: ir.Node, x: ir.Value | None, op_type: str, inside: tuple[ir.Node
     raise_group([node, *inside], product, op_type, [x], domain=domain)
 
 
-def _silu(node: ir.Node, names: Names) -> None:
+def _silu(node: ir.Node, names: FreshNames) -> None:
     _gate(node, node.inputs[0], "Silu", domain="keraport")
     names.opset_imports.setdefault("keraport", 1)
 
 
-def _mish(node: ir.Node, names: Names) -> None:
+def _mish(node: ir.Node, names: FreshNames) -> None:
     softplus = maker(node.inputs[0], "Softplus")
     if softplus is None:
         raise NoMatch("its input is no Softplus")
     _gate(node, softplus.inputs[0], "Mish", (softplus,))
 
 
-def _hard_swish(node: ir.Node, names: Names) -> None:
+def _hard_swish(node: ir.Node, names: FreshNames) -> None:
     alpha, beta = node.attributes.get_float("alpha", 0.2), node.attributes.get_float("beta", 0.5)
     single = ir.DataType.FLOAT
     if not close(alpha, 1 / 6, single) or not close(beta, 0.5, single):
@@ -83,7 +83,7 @@ def _hard_swish(node: ir.Node, names: Names) -> None:
     _gate(node, node.inputs[0], "HardSwish")
 
 
-def _hard_sigmoid(node: ir.Node, names: Names) -> None:
+def _hard_sigmoid(node: ir.Node, names: FreshNames) -> None:
     shifted = maker(node.inputs[0], "Add")
     found = with_constant(shifted) if shifted is not None else None
     bounds = [number(value) for value in node.inputs[1:3]]
@@ -100,7 +100,7 @@ def _hard_sigmoid(node: ir.Node, names: Names) -> None:
     raise_group(nodes | {node, shifted}, last, name, [x], attributes)
 
 
-def _softplus(node: ir.Node, names: Names) -> None:
+def _softplus(node: ir.Node, names: FreshNames) -> None:
     greater, softplus = maker(node.inputs[0], "Greater"), maker(node.inputs[2], "Softplus")
     x = node.inputs[1]
     if greater is None or softplus is None or x is None or x.dtype == ir.DataType.DOUBLE:
@@ -113,7 +113,7 @@ def _softplus(node: ir.Node, names: Names) -> None:
     raise_group([greater, softplus], node, "Softplus", [x])
 
 
-_FUSIONS: dict[str, Callable[[ir.Node, Names], None]] = {
+_FUSIONS: dict[str, Callable[[ir.Node, FreshNames], None]] = {
     "Sigmoid": _silu,
     "Tanh": _mish,
     "HardSigmoid": _hard_swish,

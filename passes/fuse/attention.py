@@ -12,7 +12,7 @@ from itertools import zip_longest
 
 import onnx_ir as ir
 
-from passes.graph.builder import Builder, Names, sizes_of
+from passes.graph.builder import Builder, FreshNames, sizes_of
 from passes.graph.match import check_closed, maker, reader, with_constant
 from passes.graph.reasons import Fusion, NoMatch
 
@@ -32,7 +32,7 @@ class FuseAttention(Fusion):
 
     roots = frozenset({"Softmax"})
 
-    def fuse(self, root: ir.Node, names: Names) -> None:
+    def fuse(self, root: ir.Node, names: FreshNames) -> None:
         _replace(_find(root), names)
 
 
@@ -127,7 +127,7 @@ def _check_axes(found: Found) -> None:
             raise NoMatch(f"the bias {bias.name!r} reaches beyond the scores")
 
 
-def _replace(found: Found, names: Names) -> None:
+def _replace(found: Found, names: FreshNames) -> None:
     at = Builder(found.last, names)
     k = _untransposed(at, found.k_transposed)
     inputs = [found.q, k, found.v, *_bias(at, found.biases)]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from passes.graph.builder import Builder, Names, sizes_of
+from passes.graph.builder import Builder, FreshNames, sizes_of
 from passes.graph.match import maker, other, raise_group, reader
 from passes.graph.reasons import Fusion, NoMatch
 
@@ -28,7 +28,7 @@ class FuseDense(Fusion):
 
     roots = frozenset({"MatMul", "Gemm"})
 
-    def fuse(self, root: ir.Node, names: Names) -> None:
+    def fuse(self, root: ir.Node, names: FreshNames) -> None:
         if _fuse_from_left(root, names):
             return
         x, weight, graph = root.inputs[0], root.inputs[1], root.graph
@@ -49,7 +49,7 @@ class FuseDense(Fusion):
         names.opset_imports.setdefault("keraport", 1)
 
 
-def _fuse_from_left(root: ir.Node, names: Names) -> bool:
+def _fuse_from_left(root: ir.Node, names: FreshNames) -> bool:
     """A matrix times columns is rows times the matrix the other way about, where columns have come from rows."""
     weight, columns, graph = root.inputs[0], root.inputs[1], root.graph
     turned = maker(columns, "Transpose") if root.op_type == "MatMul" else None
@@ -74,7 +74,7 @@ def _fuse_from_left(root: ir.Node, names: Names) -> bool:
     return True
 
 
-def _gemm(node: ir.Node, weight: ir.Value, names: Names) -> tuple[ir.Node, ir.Value, ir.Value | None]:
+def _gemm(node: ir.Node, weight: ir.Value, names: FreshNames) -> tuple[ir.Node, ir.Value, ir.Value | None]:
     """The node itself, its matrix [k, n] and its bias."""
     turned = bool(node.attributes.get_int("transB", 0))
     bias = node.inputs[2] if len(node.inputs) > 2 else None

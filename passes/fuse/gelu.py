@@ -14,7 +14,7 @@ from math import pi, sqrt
 import onnx_ir as ir
 
 from passes.fuse.polynomial_match import Polynomial, equal, grow, read
-from passes.graph.builder import Names
+from passes.graph.builder import FreshNames
 from passes.graph.match import check_closed, check_rank, close, maker, raise_group, with_constant
 from passes.graph.reasons import Fusion, NoMatch
 
@@ -33,7 +33,7 @@ class FuseGelu(Fusion):
 
     roots = frozenset({"Erf", "Tanh"})
 
-    def fuse(self, root: ir.Node, names: Names) -> None:
+    def fuse(self, root: ir.Node, names: FreshNames) -> None:
         x, inside = _erf_input(root) if root.op_type == "Erf" else _tanh_input(root)
         grown = grow(root.outputs[0], x, [("Gelu", HALF_SUM)], x.dtype)
         if grown is None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from passes.graph.builder import Builder, Names, sizes_of
+from passes.graph.builder import Builder, FreshNames, sizes_of
 from passes.graph.match import check_closed, check_rank, maker, number, other, reader
 from passes.graph.reasons import Fusion, NoMatch
 from passes.padding.nodes import scalar
@@ -25,11 +25,11 @@ class FuseGroupNorm(Fusion):
 
     roots = frozenset({"InstanceNormalization"})
 
-    def fuse(self, root: ir.Node, names: Names) -> None:
+    def fuse(self, root: ir.Node, names: FreshNames) -> None:
         _fuse(root, names)
 
 
-def _fuse(norm: ir.Node, names: Names) -> None:
+def _fuse(norm: ir.Node, names: FreshNames) -> None:
     grouped, restored = maker(norm.inputs[0], "Reshape"), reader(norm.outputs[0])
     if grouped is None or restored is None or restored.domain != "" or restored.op_type != "Reshape":
         raise NoMatch("it does not stand between two reshapes")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
-from passes.graph.builder import Builder, Names, sizes_of
+from passes.graph.builder import Builder, FreshNames, sizes_of
 from passes.graph.match import check_closed, check_rank, maker, number, other, reader, reduced_axes, with_constant
 from passes.graph.reasons import Fusion, NoMatch
 from passes.padding.nodes import scalar
@@ -32,7 +32,7 @@ class FuseLayerNorm(Fusion):
 
     roots = frozenset({"Sqrt"})
 
-    def fuse(self, root: ir.Node, names: Names) -> None:
+    def fuse(self, root: ir.Node, names: FreshNames) -> None:
         _replace(_find(root), names)
 
 
@@ -140,7 +140,7 @@ def _operand(
     return value if full == wanted else None
 
 
-def _replace(norm: Norm, names: Names) -> None:
+def _replace(norm: Norm, names: FreshNames) -> None:
     at = Builder(norm.last, names)
     sizes = sizes_of(norm.x)
     rank = len(sizes)

@@ -15,7 +15,7 @@ import numpy as np
 import onnx_ir as ir
 
 from passes.errors import Unsupported, describe, operator
-from passes.graph.builder import Builder, Names, as_attribute, shape_of, sizes_of
+from passes.graph.builder import Builder, FreshNames, as_attribute, shape_of, sizes_of
 from passes.graph.weight_views import WEIGHT_KEY, provenance, recorded_sources
 from passes.lower import recurrent
 
@@ -49,7 +49,7 @@ class FuseRecurrent(ir.passes.InPlacePass):
         nodes = [node for node in model.graph if node.domain == "" and node.op_type in GATES]
         if not nodes:
             return ir.passes.PassResult(model, False)
-        names = Names(model)
+        names = FreshNames(model)
         for node in nodes:
             _Recurrent(node, names).replace()
         names.opset_imports.setdefault("keraport", 1)
@@ -59,7 +59,7 @@ class FuseRecurrent(ir.passes.InPlacePass):
 @dataclass
 class _Recurrent:
     node: ir.Node
-    names: Names
+    names: FreshNames
 
     def replace(self) -> None:
         node, kind = self.node, self.node.op_type

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 import onnx_ir as ir
 
-from passes.graph.builder import Names
+from passes.graph.builder import FreshNames
 from passes.graph.match import check_closed, maker, number, raise_group
 from passes.graph.reasons import Fusion, NoMatch
 
@@ -25,7 +25,7 @@ class FuseRoll(Fusion):
 
     roots = frozenset({"Concat"})
 
-    def fuse(self, root: ir.Node, names: Names) -> None:
+    def fuse(self, root: ir.Node, names: FreshNames) -> None:
         x, axis, shift, group = _rolled(root)
         check_closed(group, root)
         axes, shifts, before = [axis], [shift], _roll_before(x, group)

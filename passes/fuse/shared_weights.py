@@ -10,12 +10,12 @@ from typing import NamedTuple
 import onnx_ir as ir
 
 from passes.errors import operator
-from passes.graph.builder import Builder, Names, sizes_of
-from passes.graph.view_steps import View, shape_after
+from passes.graph.builder import Builder, FreshNames, sizes_of
+from passes.graph.view_steps import WeightView, shape_after
 from passes.graph.weight_takes import takes
 from passes.graph.weight_views import WEIGHT_KEY, Look, provenance, recorded_view
 
-TURNED: View = (("transpose", (1, 0)),)
+TURNED: WeightView = (("transpose", (1, 0)),)
 
 
 class Use(NamedTuple):
@@ -23,7 +23,7 @@ class Use(NamedTuple):
 
     node: ir.Node
     place: int
-    view: View
+    view: WeightView
 
     @property
     def is_kernel(self) -> bool:
@@ -75,7 +75,7 @@ class ShareWeights(ir.passes.InPlacePass):
         }
         if not unlike:
             return ir.passes.PassResult(model, False)
-        names = Names(model)
+        names = FreshNames(model)
         for name, uses in unlike.items():
             _share(name, uses, names)
         return ir.passes.PassResult(model, True)
@@ -94,7 +94,7 @@ def _uses_by_weight(graph: ir.Graph) -> dict[str, list[Use]]:
     return found
 
 
-def _share(name: str, uses: list[Use], names: Names) -> None:
+def _share(name: str, uses: list[Use], names: FreshNames) -> None:
     kernels = [use for use in uses if use.is_kernel]
     tables = [use for use in uses if use.is_table]
     if len(kernels) == len(uses) and len({use.view for use in uses}) == 1:
@@ -120,7 +120,7 @@ def _replace_product(
     dense: ir.Node,
     op_type: str,
     weight: ir.Value | None,
-    names: Names,
+    names: FreshNames,
     attributes: dict[str, int] | None = None,
     *,
     domain: str = "",
@@ -132,7 +132,7 @@ def _replace_product(
     at.replace(y if bias is None else at.node("Add", [y, bias], sizes))
 
 
-def _whole(name: str, use: Use, names: Names) -> ir.Value:
+def _whole(name: str, use: Use, names: FreshNames) -> ir.Value:
     """The weight as the source has it."""
     seen = use.node.inputs[use.place]
     assert seen is not None and seen.const_value is not None
@@ -149,10 +149,10 @@ def _whole(name: str, use: Use, names: Names) -> ir.Value:
     return at.node("Identity", [value], sizes_of(value))
 
 
-def _compute_on(whole: ir.Value, uses: list[Use], names: Names) -> None:
+def _compute_on(whole: ir.Value, uses: list[Use], names: FreshNames) -> None:
     """Every use computes on the tensor, or on a look at it."""
     at = Builder(uses[0].node, names)
-    seen: dict[View, ir.Value] = {(): whole}
+    seen: dict[WeightView, ir.Value] = {(): whole}
     for use in uses:
         for depth, (kind, numbers) in enumerate(use.view, start=1):
             before, view = seen[use.view[: depth - 1]], use.view[:depth]

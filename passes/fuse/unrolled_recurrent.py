@@ -21,7 +21,7 @@ from passes.fold.kept_loops import LoopKeeper
 from passes.fuse.quantised_steps import QuantisedDirection
 from passes.fuse.recurrent import DEFAULTS, QUANTISED, STATES, is_odd, kind_of
 from passes.fuse.recurrent_steps import Direction, joined
-from passes.graph.builder import Builder, Names, sizes_of
+from passes.graph.builder import Builder, FreshNames, sizes_of
 
 PARAMETERS: Mapping[str, Mapping[str, float]] = {
     "Affine": {"alpha": 1.0, "beta": 0.0},
@@ -49,7 +49,7 @@ class UnrollRecurrent(ir.passes.InPlacePass):
     def call(self, model: ir.Model) -> ir.passes.PassResult:
         found = [node for node in model.graph.all_nodes() if is_odd(node)]
         if found:
-            names = Names(model)
+            names = FreshNames(model)
             for loop in [loop for node in found for loop in _unroll(node, names)]:
                 LoopKeeper(loop, names, _numbers, _sizes, lambda body: None).keep()
         return ir.passes.PassResult(model, bool(found))
@@ -64,7 +64,7 @@ def _sizes(value: ir.Value | None) -> Sequence[Dim] | None:
     return None if sizes is None or None in sizes else [size for size in sizes if size is not None]
 
 
-def _unroll(node: ir.Node, names: Names) -> list[ir.Node]:
+def _unroll(node: ir.Node, names: FreshNames) -> list[ir.Node]:
     """Put the steps in the place of the node; the loops among them."""
     at, first = Builder(node, names), bool(node.attributes.get_int("layout", 0))
     x = node.inputs[0]

@@ -28,7 +28,7 @@ def shape_of(sizes: Sizes) -> ir.Shape:
     return ir.Shape([size if size is None or isinstance(size, int) else size.text for size in sizes])
 
 
-class Names:
+class FreshNames:
     """The names that a model uses, read once, so that new ones stay unique: a node is named after its value."""
 
     def __init__(self, model: ir.Model) -> None:
@@ -51,7 +51,7 @@ class Names:
 class Builder:
     """Writes nodes in front of `anchor`, which the caller changes or replaces."""
 
-    def __init__(self, anchor: ir.Node, names: Names) -> None:
+    def __init__(self, anchor: ir.Node, names: FreshNames) -> None:
         if anchor.graph is None:
             raise ValueError(f"Node {anchor.name!r} is in no graph.")
         self.anchor = anchor

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import onnx_ir as ir
 
-from passes.graph.view_steps import Step, View, apply_view, shape_after
+from passes.graph.view_steps import Step, WeightView, apply_view, shape_after
 from passes.graph.weight_views import TORCH_KIND, WEIGHT_KEY, Look, extend, provenance, recorded_view
 
 
@@ -38,9 +38,9 @@ class Constant:
     dtype: ir.DataType
     array: np.ndarray | None = None
     base: ir.TensorProtocol | None = None
-    steps: View = ()
+    steps: WeightView = ()
     weights: frozenset[Weight] = NO_WEIGHTS
-    view: View | None = ()
+    view: WeightView | None = ()
 
     @classmethod
     def of_tensor(cls, value: ir.Value, tensor: ir.TensorProtocol) -> Constant:

@@ -15,7 +15,7 @@ from typing import ClassVar
 import onnx_ir as ir
 
 from passes.errors import describe
-from passes.graph.builder import Names
+from passes.graph.builder import FreshNames
 
 log = logging.getLogger("keraport.fusions")
 
@@ -47,14 +47,14 @@ class Fusion(ir.passes.InPlacePass):
     roots: ClassVar[frozenset[str]]
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
-        names = Names(model)
+        names = FreshNames(model)
         modified = False
         for node in model.graph.all_nodes():
             if node.domain == "" and node.op_type in self.roots and node.graph is not None:
                 modified |= self._try(node, names)
         return ir.passes.PassResult(model, modified)
 
-    def fuse(self, root: ir.Node, names: Names) -> None:
+    def fuse(self, root: ir.Node, names: FreshNames) -> None:
         """Replace the nodes around the root.
 
         Raises:
@@ -62,7 +62,7 @@ class Fusion(ir.passes.InPlacePass):
         """
         raise NotImplementedError
 
-    def _try(self, root: ir.Node, names: Names) -> bool:
+    def _try(self, root: ir.Node, names: FreshNames) -> bool:
         told = log.isEnabledFor(logging.DEBUG)
         site = (
             (describe(root), frozenset(str(n) for n in (root.name, *(v.name for v in root.outputs)))) if told else None

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 Step = tuple[str, tuple[int, ...]]
-View = tuple[Step, ...]
+WeightView = tuple[Step, ...]
 
 
 def shape_after(shape: Sequence[int], step: Step) -> tuple[int, ...]:
@@ -18,7 +18,7 @@ def shape_after(shape: Sequence[int], step: Step) -> tuple[int, ...]:
     return tuple(shape[axis] for axis in numbers) if kind == "transpose" else numbers
 
 
-def apply_view(array: np.ndarray, view: View) -> np.ndarray:
+def apply_view(array: np.ndarray, view: WeightView) -> np.ndarray:
     """Look at an array as a view says. numpy copies nothing but for a reshape after a transpose."""
     for kind, numbers in view:
         if kind == "take":

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import onnx_ir as ir
 
-from passes.graph.view_steps import Step, View, shape_after
+from passes.graph.view_steps import Step, WeightView, shape_after
 from passes.graph.weight_views import WEIGHT_KEY, Look, extend, provenance, recorded_sources, recorded_view
 
 
@@ -20,7 +20,7 @@ class WeightViews:
 
     def __init__(self, fresh: Callable[[str], str]) -> None:
         self._fresh = fresh
-        self._made: dict[tuple[ir.Value, View], ir.Value] = {}
+        self._made: dict[tuple[ir.Value, WeightView], ir.Value] = {}
 
     def view(self, graph: ir.Graph, value: ir.Value, steps: Sequence[Step]) -> ir.Value:
         """A transposed and reshaped constant as an initializer of its own; the numbers are made when asked for.
@@ -31,7 +31,7 @@ class WeightViews:
         tensor = value.const_value
         if tensor is None:
             raise ValueError(f"Only constants have views of this kind. Received: {value.name!r}")
-        view: View = ()
+        view: WeightView = ()
         start = shape = tuple(int(size) for size in tensor.shape.numpy())
         for step in steps:
             step = _cheapest(step, shape)
@@ -45,7 +45,7 @@ class WeightViews:
         return self._made[value, view]
 
 
-def _made(value: ir.Value, view: View, shape: Sequence[int], name: str) -> ir.Value:
+def _made(value: ir.Value, view: WeightView, shape: Sequence[int], name: str) -> ir.Value:
     tensor = value.const_value
     assert tensor is not None
     look = Look(tensor, view, shape)

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 import onnx_ir as ir
 
-from passes.graph.view_steps import Step, View, shape_after
+from passes.graph.view_steps import Step, WeightView, shape_after
 from passes.graph.weight_views import extend
 
 MOST_TAKEN = 2**18
@@ -25,7 +25,7 @@ MOST_TAKEN = 2**18
 class Take(NamedTuple):
     """What `take(see(parameter, before), indices, axis)`, reshaped to `shape`, shows of a parameter."""
 
-    before: View
+    before: WeightView
     axis: int
     indices: np.ndarray
     shape: tuple[int, ...]
@@ -81,12 +81,12 @@ def _around(take: Step | None, shown: tuple[int, ...] | None) -> list[Step] | No
     return [take] if shown is None else [take, ("reshape", shown)]
 
 
-def takes(view: View | str) -> bool:
+def takes(view: WeightView | str) -> bool:
     """Whether a view shows a part only, or something twice."""
     return not isinstance(view, str) and any(kind == "take" for kind, _ in view)
 
 
-def taken(view: View, shape: Sequence[int]) -> Take | None:
+def taken(view: WeightView, shape: Sequence[int]) -> Take | None:
     """A view that takes once, with everything before the take but a last reshape.
 
     Args:

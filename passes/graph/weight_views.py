@@ -16,7 +16,7 @@ from math import prod
 import numpy as np
 import onnx_ir as ir
 
-from passes.graph.view_steps import Step, View, apply_view, shape_after
+from passes.graph.view_steps import Step, WeightView, apply_view, shape_after
 
 WEIGHT_KEY = "keraport.weight"
 """Metadata key of an initializer: JSON {"name": source name, "view": [[step, numbers], ...] or "derived"}."""
@@ -94,7 +94,7 @@ def _is_bias(node: ir.Node, value: ir.Value) -> bool:
     return product is not None and product.op_type == "MatMul"
 
 
-def provenance(name: str, view: View | str, of: Sequence[str] = ()) -> str:
+def provenance(name: str, view: WeightView | str, of: Sequence[str] = ()) -> str:
     """The JSON text for WEIGHT_KEY. `of`: the weights that it was computed from, where those are several."""
     steps = view if isinstance(view, str) else [[kind, list(numbers)] for kind, numbers in view]
     return json.dumps({"name": name, "view": steps, **({"of": sorted(of)} if of else {})})
@@ -109,7 +109,7 @@ def recorded_sources(value: ir.Value) -> list[str]:
     return list(record.get("of", [record["name"]]))
 
 
-def recorded_view(value: ir.Value) -> tuple[str, View | str] | None:
+def recorded_view(value: ir.Value) -> tuple[str, WeightView | str] | None:
     """The name and the view that a weight's metadata tells; None for what is no weight."""
     text = value.metadata_props.get(WEIGHT_KEY)
     if text is None:
@@ -163,7 +163,7 @@ def fits(step: Step, shape: Sequence[int]) -> bool:
     return min(numbers, default=0) >= 0 and prod(numbers) == prod(shape)
 
 
-def extend(view: View, step: Step, shape: Sequence[int]) -> View:
+def extend(view: WeightView, step: Step, shape: Sequence[int]) -> WeightView:
     """One step more, leaving out what does nothing and what the step undoes."""
     kind, numbers = step
     if kind == "take":
@@ -178,7 +178,7 @@ def extend(view: View, step: Step, shape: Sequence[int]) -> View:
     return (*view, step)
 
 
-def look_at(base: ir.TensorProtocol, view: View) -> ir.TensorProtocol:
+def look_at(base: ir.TensorProtocol, view: WeightView) -> ir.TensorProtocol:
     """A tensor seen so: itself where the view has no steps."""
     shape: tuple[int, ...] = tuple(base.shape.numpy())
     for step in view:
@@ -189,9 +189,9 @@ def look_at(base: ir.TensorProtocol, view: View) -> ir.TensorProtocol:
 class Look(ir.LazyTensor):
     """A tensor that reads its base only when someone reads it. A look at a look is one at the base."""
 
-    def __init__(self, base: ir.TensorProtocol, view: View, shape: Sequence[int]) -> None:
+    def __init__(self, base: ir.TensorProtocol, view: WeightView, shape: Sequence[int]) -> None:
         self.base: ir.TensorProtocol = base.base if isinstance(base, Look) else base
-        self.view: View = (*base.view, *view) if isinstance(base, Look) else view
+        self.view: WeightView = (*base.view, *view) if isinstance(base, Look) else view
         super().__init__(self._read, dtype=base.dtype, shape=ir.Shape(shape))
 
     def _read(self) -> ir.TensorProtocol:

@@ -3,12 +3,12 @@
     Given    t = Transpose<0,2,3,1>(x); … y = Conv(x, w);  z = Relu(y);  a = Add(z, x)
     Result   x' (channels last);  y' = nhwc::Conv(x', w);  z' = Relu(y');  a' = Add(z', x')
 
-One walk in topological order. Every value of the source becomes a `View` (see axes_view.py) of a value of the result:
-channels-last operators take and give channels-last bases, element-wise operators compute on the base as it lies, and
-Transpose, Reshape, Flatten, Squeeze and Unsqueeze mostly change the view only. A Transpose or Reshape is written where
-an operator cannot work on a view, or where an output of the graph must have the axes of the source. So no transposes
-are pushed about until they cancel: those that would cancel are never written, and the walk is linear. Where one had to
-be written, turns/ takes it back into what it transposes, if that can give its result in another order.
+One walk in topological order. Every value of the source becomes an `AxesView` (see axes_view.py) of a value of the
+result: channels-last operators take and give channels-last bases, element-wise operators compute on the base as it
+lies, and Transpose, Reshape, Flatten, Squeeze and Unsqueeze mostly change the view only. A Transpose or Reshape is
+written where an operator cannot work on a view, or where an output of the graph must have the axes of the source. So no
+transposes are pushed about until they cancel: those that would cancel are never written, and the walk is linear. Where
+one had to be written, turns/ takes it back into what it transposes, if that can give its result in another order.
 
 Not changed: operators without a rule, which get plain values.
 """
@@ -37,7 +37,7 @@ from passes.layout.rules import (
     scattering,
     spatial,
 )
-from passes.layout.walk.axes_view import View, channels_first_axes, channels_last
+from passes.layout.walk.axes_view import AxesView, channels_first_axes, channels_last
 from passes.layout.walk.registry import RULES
 from passes.layout.walk.walk import Walk
 
@@ -114,7 +114,7 @@ def _turn_input(walk: Walk, value: ir.Value) -> ir.Value:
     perm = channels_last(len(dims))
     turned = ir.Value(name=value.name, shape=ir.Shape([dims[p].as_shape() for p in perm]), type=value.type)
     turned.metadata_props.update({**value.metadata_props, PERMUTATION_KEY: str(list(perm))})
-    walk.views[value] = View(turned, channels_first_axes(len(dims)))
+    walk.views[value] = AxesView(turned, channels_first_axes(len(dims)))
     walk.anchor(turned)
     return turned
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import onnx_ir as ir
 
 from passes.facts.onnxruntime import has_small_mask, is_rough_spectrum
-from passes.graph.builder import Names
+from passes.graph.builder import FreshNames
 from passes.lower.attention_mask import expand_mask
 from passes.lower.private_operators import DOMAINS, private
 from passes.lower.same_pads import is_faulty_same, spell_out_same
@@ -23,7 +23,7 @@ def to_standard(model: ir.Model) -> ir.Model:
         Unsupported: a private operator that has no meaning here.
     """
     copy = model.clone()
-    names = Names(copy)
+    names = FreshNames(copy)
     for graph in copy.graphs():
         for node in list(graph):
             if node.domain == "nhwc":

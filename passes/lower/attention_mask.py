@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from passes.graph.builder import Builder, Names, sizes_of
+from passes.graph.builder import Builder, FreshNames, sizes_of
 
 
-def expand_mask(node: ir.Node, names: Names) -> None:
+def expand_mask(node: ir.Node, names: FreshNames) -> None:
     """Given    Attention(q, k, v, mask)           q: [B, H, T, D], k: [B, H, S, D]
     Result   Attention(q, k, v, Expand(mask, [1, 1, T, S]))
     """

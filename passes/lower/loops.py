@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from passes.graph.builder import Builder, Names, sizes_of
+from passes.graph.builder import Builder, FreshNames, sizes_of
 
 
-def loop(node: ir.Node, names: Names) -> None:
+def loop(node: ir.Node, names: FreshNames) -> None:
     """[most?, condition?, states …, whole …, taken …] → [states …, rows …], in turns of the body."""
     at, told = Builder(node, names), node.attributes
     body, inputs = told["body"].as_graph(), list(node.inputs)
@@ -39,7 +39,7 @@ def loop(node: ir.Node, names: Names) -> None:
     at.replace(*outputs[:states], *(_turned(at, *each) for each in zip(outputs[states:], turned, strict=True)))
 
 
-def branches(node: ir.Node, names: Names) -> None:
+def branches(node: ir.Node, names: FreshNames) -> None:
     """[condition, taken …] → what the branch gives that is taken."""
     at = Builder(node, names)
     graphs = {name: node.attributes[name].as_graph() for name in ("then_branch", "else_branch")}
@@ -55,7 +55,7 @@ def branches(node: ir.Node, names: Names) -> None:
     at.replace(*outputs)
 
 
-def _rename(body: ir.Graph, names: Names) -> None:
+def _rename(body: ir.Graph, names: FreshNames) -> None:
     """The body had names of its own; from now on it sees those around it."""
     for value in (*body.inputs, *body.initializers.values(), *(value for inner in body for value in inner.outputs)):
         if value.name:
@@ -88,13 +88,13 @@ def _row(at: Builder, body: ir.Graph, whole: ir.Value | None, most: ir.Value | N
     return row
 
 
-def _own(body: ir.Graph, value: ir.Value, names: Names) -> ir.Value:
+def _own(body: ir.Graph, value: ir.Value, names: FreshNames) -> ir.Value:
     """An output that a node of the body makes."""
     maker = value.producer()
     return value if maker is not None and maker.graph is body else _identity(body, value, names)
 
 
-def _identity(body: ir.Graph, value: ir.Value, names: Names) -> ir.Value:
+def _identity(body: ir.Graph, value: ir.Value, names: FreshNames) -> ir.Value:
     node = ir.node("Identity", [value])
     made = node.outputs[0]
     made.name, made.type, made.shape = names.fresh(f"{value.name}_again"), value.type, value.shape

@@ -9,7 +9,7 @@ import numpy as np
 import onnx_ir as ir
 
 from passes.errors import Unsupported, describe
-from passes.graph.builder import Builder, Names, Sizes, first_input, sizes_of
+from passes.graph.builder import Builder, FreshNames, Sizes, first_input, sizes_of
 from passes.opset import OPSET
 
 OF_RESIZE = ("scales", "sizes", "like_axes", "like_factors", "roi")
@@ -19,7 +19,7 @@ FLATTENED = "Flattened"
 """Prefix of Softmax and its kin as they were below opset 13: over everything from `axis` on."""
 
 
-def channels_last(node: ir.Node, names: Names) -> None:
+def channels_last(node: ir.Node, names: FreshNames) -> None:
     """nhwc::Op(x, ...) = Transpose<0, 2, ..., 1>(Op(Transpose<0, -1, 1, ...>(x), ...)); weights lie as in ONNX."""
     at = Builder(node, names)
     x = first_input(node)
@@ -77,7 +77,7 @@ def _times(at: Builder, like: ir.Value | None, axis: int, factor: int) -> ir.Val
     return at.node("Mul", [_size(at, like, axis), at.constant([factor], "factor")], [1], dtype=ir.DataType.INT64)
 
 
-def dense(node: ir.Node, names: Names) -> None:
+def dense(node: ir.Node, names: FreshNames) -> None:
     """x · W + b over the last axis of x, W of shape [K, N]."""
     at = Builder(node, names)
     sizes = sizes_of(node.outputs[0])
@@ -87,13 +87,13 @@ def dense(node: ir.Node, names: Names) -> None:
     at.replace(y)
 
 
-def embedding(node: ir.Node, names: Names) -> None:
+def embedding(node: ir.Node, names: FreshNames) -> None:
     """Rows of a table [N, K] at indices that are not negative."""
     at = Builder(node, names)
     at.replace(at.node("Gather", node.inputs, sizes_of(node.outputs[0]), {"axis": 0}, name=node.name))
 
 
-def reversible_embedding(node: ir.Node, names: Names) -> None:
+def reversible_embedding(node: ir.Node, names: FreshNames) -> None:
     """Rows of a table [N, K] at indices x; with `reverse` x · tableᵀ over the last axis of x."""
     at = Builder(node, names)
     (x, table), sizes = node.inputs, sizes_of(node.outputs[0])
@@ -103,7 +103,7 @@ def reversible_embedding(node: ir.Node, names: Names) -> None:
     at.replace(at.node("MatMul", [x, _transposed(at, table, [1, 0])], sizes, name=node.name))
 
 
-def regroup(node: ir.Node, names: Names) -> None:
+def regroup(node: ir.Node, names: FreshNames) -> None:
     """A reshape of `count` axes from `axis` on to `sizes`; the others stay."""
     at = Builder(node, names)
     x, rank = first_input(node), len(sizes_of(first_input(node)))
@@ -121,7 +121,7 @@ def _shape_part(at: Builder, x: ir.Value, start: int, end: int) -> ir.Value | No
     return at.node("Shape", [x], [end - start], {"start": start, "end": end}, dtype=ir.DataType.INT64)
 
 
-def sized(node: ir.Node, names: Names) -> None:
+def sized(node: ir.Node, names: FreshNames) -> None:
     """Reshape or Expand to sizes that are arithmetic on those of the inputs: JSON, as computed_sizes.py writes it."""
     at = Builder(node, names)
     parts = [_arithmetic(at, json.loads(text)) for text in node.attributes["sizes"].as_strings()]
@@ -145,7 +145,7 @@ def _arithmetic(at: Builder, size: Any) -> ir.Value:
     return at.node(ARITHMETIC[name], operands, [1], dtype=ir.DataType.INT64)
 
 
-def roll(node: ir.Node, names: Names) -> None:
+def roll(node: ir.Node, names: FreshNames) -> None:
     """Along each axis what is behind -shift modulo its size, then what is before."""
     at = Builder(node, names)
     x, zero = first_input(node), at.constant([0], "zero")
@@ -159,7 +159,7 @@ def roll(node: ir.Node, names: Names) -> None:
     at.replace(x)
 
 
-def sort(node: ir.Node, names: Names) -> None:
+def sort(node: ir.Node, names: FreshNames) -> None:
     """TopK of as many as there are."""
     at, x = Builder(node, names), first_input(node)
     count = _size(at, x, node.attributes["axis"].as_int())
@@ -169,13 +169,13 @@ def sort(node: ir.Node, names: Names) -> None:
     at.replace(*outputs)
 
 
-def bit_cast(node: ir.Node, names: Names) -> None:
+def bit_cast(node: ir.Node, names: FreshNames) -> None:
     """The same bits as numbers of another type: a standard operator, of an opset that changes no other meaning."""
     names.opset_imports[""] = max(names.opset_imports.get("", OPSET), 26)
     node.domain = ""
 
 
-def running_product(node: ir.Node, names: Names) -> None:
+def running_product(node: ir.Node, names: FreshNames) -> None:
     """The product of what is up to each place; `exclusive` leaves out the place itself, `reverse` begins at the end.
 
     [..., i, j] → [..., i], of a row for each place, in which what lies behind it is 1.
@@ -203,21 +203,21 @@ def running_product(node: ir.Node, names: Names) -> None:
     at.replace(at.node("Transpose", [product], sizes, {"perm": back}))
 
 
-def dropout(node: ir.Node, names: Names) -> None:
+def dropout(node: ir.Node, names: FreshNames) -> None:
     """x, in inference."""
     at = Builder(node, names)
     x = first_input(node)
     at.replace(at.node("Identity", [x], sizes_of(x), name=node.name))
 
 
-def silu(node: ir.Node, names: Names) -> None:
+def silu(node: ir.Node, names: FreshNames) -> None:
     """x · sigmoid(x)."""
     at = Builder(node, names)
     x = first_input(node)
     at.replace(at.node("Mul", [x, at.node("Sigmoid", [x], sizes_of(x))], sizes_of(x), name=node.name))
 
 
-def ones_like(node: ir.Node, names: Names) -> None:
+def ones_like(node: ir.Node, names: FreshNames) -> None:
     """Ones of the shape and type of x."""
     at = Builder(node, names)
     x = first_input(node)
@@ -227,7 +227,7 @@ def ones_like(node: ir.Node, names: Names) -> None:
     at.replace(at.node("ConstantOfShape", [shape], sizes_of(node.outputs[0]), {"value": one}, dtype=dtype))
 
 
-def expand(node: ir.Node, names: Names) -> None:
+def expand(node: ir.Node, names: FreshNames) -> None:
     """Broadcast x to `shape`, in which 0 is the size that x has and -1 is the size of `like` along `axis`."""
     at = Builder(node, names)
     x = first_input(node)
@@ -240,7 +240,7 @@ def expand(node: ir.Node, names: Names) -> None:
     at.replace(at.node("Expand", [x, target], sizes_of(node.outputs[0]), name=node.name))
 
 
-def positions(node: ir.Node, names: Names) -> None:
+def positions(node: ir.Node, names: FreshNames) -> None:
     """0, 1, 2, … as many as `like` has along `axis`."""
     at = Builder(node, names)
     sizes, to = sizes_of(node.outputs[0]), ir.DataType(node.attributes["to"].as_int())
@@ -250,7 +250,7 @@ def positions(node: ir.Node, names: Names) -> None:
     at.replace(at.node("Cast", [counted], sizes, {"to": to.value}, dtype=to, name=node.name))
 
 
-def attention(node: ir.Node, names: Names) -> None:
+def attention(node: ir.Node, names: FreshNames) -> None:
     """softmax(scale · q kᵀ + bias) v on q [B, T, H, D], k, v [B, S, H, D]: Keras's axes, Attention's meaning."""
     at = Builder(node, names)
     q, k, v = (_transposed(at, value, [0, 2, 1, 3]) for value in node.inputs[:3] if value is not None)
@@ -262,7 +262,7 @@ def attention(node: ir.Node, names: Names) -> None:
     at.replace(_transposed(at, y, [0, 2, 1, 3]))
 
 
-def flattened(node: ir.Node, names: Names) -> None:
+def flattened(node: ir.Node, names: FreshNames) -> None:
     """Softmax, LogSoftmax or Hardmax over all axes from `axis` on as one."""
     at = Builder(node, names)
     x = first_input(node)

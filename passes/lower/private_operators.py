@@ -13,7 +13,7 @@ import onnx
 import onnx_ir as ir
 
 from passes.errors import describe, operator
-from passes.graph.builder import Names
+from passes.graph.builder import FreshNames
 from passes.lower import meanings
 from passes.lower.loops import branches, loop
 from passes.lower.recurrent import recurrent
@@ -33,7 +33,7 @@ class PrivateOperator:
     required: int
     most: int | None
     attributes: frozenset[str]
-    meaning: Callable[[ir.Node, Names], None]
+    meaning: Callable[[ir.Node, FreshNames], None]
 
     def check(self, node: ir.Node) -> None:
         """Raises:
@@ -44,7 +44,7 @@ class PrivateOperator:
             raise ValueError(f"{describe(node)} has {count} inputs and unknown attributes {unknown}.")
 
 
-def _own(meaning: Callable[[ir.Node, Names], None], required: int, most: int, *attributes: str) -> PrivateOperator:
+def _own(meaning: Callable[[ir.Node, FreshNames], None], required: int, most: int, *attributes: str) -> PrivateOperator:
     return PrivateOperator(required, most, frozenset(attributes), meaning)
 
 

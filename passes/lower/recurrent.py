@@ -6,7 +6,7 @@ import numpy as np
 import onnx_ir as ir
 
 from passes.errors import Unsupported, describe
-from passes.graph.builder import Builder, Names, first_input, sizes_of
+from passes.graph.builder import Builder, FreshNames, first_input, sizes_of
 
 GATES = {"LSTM": (0, 3, 1, 2), "GRU": (0, 1, 2), "RNN": (0,)}
 """Of Keras, in the order of ONNX."""
@@ -14,7 +14,7 @@ GATES = {"LSTM": (0, 3, 1, 2), "GRU": (0, 1, 2), "RNN": (0,)}
 NAMES = {"relu": "Relu", "sigmoid": "Sigmoid", "softplus": "Softplus", "softsign": "Softsign", "tanh": "Tanh"}
 
 
-def recurrent(node: ir.Node, names: Names) -> None:
+def recurrent(node: ir.Node, names: FreshNames) -> None:
     """y [B, T, D·H], states [B, H] … = Op(x, lengths, (kernel, recurrent, bias) · D, states · D)."""
     at, kind = Builder(node, names), node.op_type
     x, hidden = first_input(node), node.attributes["hidden_size"].as_int()

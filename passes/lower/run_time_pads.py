@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from passes.graph.builder import Builder, Names, first_input, sizes_of
+from passes.graph.builder import Builder, FreshNames, first_input, sizes_of
 from passes.padding.arithmetic import Axis
 
 
-def lower_pad_same(node: ir.Node, names: Names) -> None:
+def lower_pad_same(node: ir.Node, names: FreshNames) -> None:
     """Replace one PadSame by Shape, arithmetic and Pad.
 
     r = -n mod s;  t = max(0, ke - s + r);  b = ⌊t/2⌋ or, for SAME_LOWER, ⌈t/2⌉;  pads (b, ke-1-b).
@@ -41,7 +41,7 @@ def lower_pad_same(node: ir.Node, names: Names) -> None:
     at.replace(at.node("Pad", inputs, sizes_of(node.outputs[0]), {"mode": "constant"}))
 
 
-def lower_centre_crop(node: ir.Node, names: Names) -> None:
+def lower_centre_crop(node: ir.Node, names: FreshNames) -> None:
     """Replace one CentreCrop by Shape, arithmetic and Slice.
 
     t = max(0, length - surplus - size);  b = ⌊t/2⌋ for SAME_UPPER, else ⌈t/2⌉;  y = x[b : b + size].

@@ -8,7 +8,7 @@ from __future__ import annotations
 import onnx_ir as ir
 
 from passes.facts.onnxruntime import is_dilated_same, is_sparse_same_pool
-from passes.graph.builder import Names
+from passes.graph.builder import FreshNames
 from passes.padding.conv import split_conv
 from passes.padding.pools import split_average_pool, split_max_pool
 
@@ -22,7 +22,7 @@ def is_faulty_same(node: ir.Node) -> bool:
     return is_dilated_same(node) or is_sparse_same_pool(node)
 
 
-def spell_out_same(node: ir.Node, names: Names) -> None:
+def spell_out_same(node: ir.Node, names: FreshNames) -> None:
     """Write the pads as nodes.
 
     Given    Conv<auto_pad="SAME_UPPER", dilations=[2, 2]>(x, w)

@@ -7,10 +7,10 @@ import onnx_ir as ir
 
 from passes.dims.polynomial import Dim
 from passes.facts.onnxruntime import spectrum_length
-from passes.graph.builder import Builder, Names, first_input, sizes_of
+from passes.graph.builder import Builder, FreshNames, first_input, sizes_of
 
 
-def as_product(node: ir.Node, names: Names) -> None:
+def as_product(node: ir.Node, names: FreshNames) -> None:
     """Given    STFT(x, step, window)           x: [B, L]
     Result   Conv<strides=[step]>(x [B, 1, L], table · window), its axes as they were
 
@@ -32,7 +32,7 @@ def _table(length: int, bins: int) -> np.ndarray:
     return table
 
 
-def _stft(node: ir.Node, names: Names) -> None:
+def _stft(node: ir.Node, names: FreshNames) -> None:
     x, length = first_input(node), spectrum_length(node)
     given = [*node.inputs, None, None][1:3]
     step, window = (
@@ -55,7 +55,7 @@ def _stft(node: ir.Node, names: Names) -> None:
     at.replace(at.node("Transpose", [apart], [batch, None, bins, 2], {"perm": [0, 3, 2, 1]}))
 
 
-def _dft(node: ir.Node, names: Names) -> None:
+def _dft(node: ir.Node, names: FreshNames) -> None:
     x, length = first_input(node), spectrum_length(node)
     if x.shape is None or length is None or x.dtype != ir.DataType.FLOAT:
         return

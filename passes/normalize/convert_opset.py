@@ -9,7 +9,7 @@ import onnx
 import onnx_ir as ir
 
 from passes.errors import BadSource, Unsupported, describe, operator
-from passes.graph.builder import Names
+from passes.graph.builder import FreshNames
 from passes.graph.unsupported import FOREIGN, REFUSED
 from passes.lower.private_operators import DOMAINS
 from passes.normalize.opset_adapters import DOWNGRADES, UPGRADES
@@ -51,13 +51,13 @@ class ConvertOpset(ir.passes.InPlacePass):
                 raise BadSource("The model does not say which opset its operators are of.")
             version = OPSET
         _refuse_unknown(nodes, version)
-        names: Names | None = None
+        names: FreshNames | None = None
         for node in nodes:
             found, node.version = node.version or version, None
             if node.domain != "" or found == OPSET:
                 continue
             _check_range(found)
-            names = names or Names(model)
+            names = names or FreshNames(model)
             _settle(node, found, names)
             modified = True
         _check_range(version)
@@ -100,7 +100,7 @@ def _refuse_unknown(nodes: Iterable[ir.Node], version: int) -> None:
         )
 
 
-def _settle(node: ir.Node, version: int, names: Names) -> None:
+def _settle(node: ir.Node, version: int, names: FreshNames) -> None:
     if version > OPSET:
         for reached in reversed(_versions(node.op_type, version)):
             if reached <= OPSET:

@@ -13,21 +13,21 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
-from passes.graph.builder import Builder, Names, sizes_of
+from passes.graph.builder import Builder, FreshNames, sizes_of
 
 _TWO = re.compile(r"([A-Za-z]+),([A-Za-z]+)->([A-Za-z]+)")
 
 
 @dataclass(frozen=True)
-class Product:
+class Contraction:
     """Whether the last two axes of each operand change places before they are multiplied."""
 
     turns_left: bool
     turns_right: bool
 
 
-def product_of(equation: str) -> Product | None:
-    """The product that an equation is: axes in front that all three have, in one order, and one that is summed over."""
+def contraction_of(equation: str) -> Contraction | None:
+    """How an equation multiplies matrices: axes in front that all have, in one order, and one that is summed over."""
     found = _TWO.fullmatch(equation.replace(" ", ""))
     if found is None:
         return None
@@ -40,7 +40,7 @@ def product_of(equation: str) -> Product | None:
     summed = rows & columns
     if len(summed) != 1 or rows != summed | {row} or columns != summed | {column} or row == column:
         return None
-    return Product(left[-1] == row, right[-1] != column)
+    return Contraction(left[-1] == row, right[-1] != column)
 
 
 class NormalizeEinsum(ir.passes.InPlacePass):
@@ -50,14 +50,14 @@ class NormalizeEinsum(ir.passes.InPlacePass):
     """
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
-        names: Names | None = None
+        names: FreshNames | None = None
         for node in list(model.graph):
             if node.domain != "" or node.op_type != "Einsum" or len(node.inputs) != 2:
                 continue
-            product = product_of(node.attributes["equation"].as_string())
-            if product is not None and _ranks_fit(node):
-                names = names or Names(model)
-                _write(node, product, names)
+            contraction = contraction_of(node.attributes["equation"].as_string())
+            if contraction is not None and _ranks_fit(node):
+                names = names or FreshNames(model)
+                _write(node, contraction, names)
         return ir.passes.PassResult(model, names is not None)
 
 
@@ -67,11 +67,11 @@ def _ranks_fit(node: ir.Node) -> bool:
     return len(shapes) == 3 and all(shape is not None and len(shape) == len(shapes[-1] or ()) for shape in shapes)
 
 
-def _write(node: ir.Node, product: Product, names: Names) -> None:
+def _write(node: ir.Node, contraction: Contraction, names: FreshNames) -> None:
     at = Builder(node, names)
     operands = [
         _turned(at, value) if turns else value
-        for value, turns in zip(node.inputs, (product.turns_left, product.turns_right), strict=True)
+        for value, turns in zip(node.inputs, (contraction.turns_left, contraction.turns_right), strict=True)
     ]
     at.replace(at.node("MatMul", operands, sizes_of(node.outputs[0]), name=node.name))
 

@@ -21,7 +21,7 @@ from passes.dims.bounds import lower_bound
 from passes.dims.polynomial import Dim
 from passes.errors import Unsupported, describe
 from passes.facts.onnxruntime import AXES_NAME
-from passes.graph.builder import Builder, Names
+from passes.graph.builder import Builder, FreshNames
 from passes.shapes.rules.known_shapes import read_dim
 from passes.shapes.rules.reductions import REDUCTIONS
 
@@ -67,7 +67,7 @@ class _Constants:
 
     def __init__(self, model: ir.Model) -> None:
         self._model = model
-        self._names: Names | None = None
+        self._names: FreshNames | None = None
         self._made: dict[tuple[ir.Graph, tuple[int, ...]], ir.Value] = {}
         self.kept: set[str] = set()
 
@@ -81,7 +81,7 @@ class _Constants:
             raise ValueError(f"Node {node.name!r} is in no graph.")
         key = graph, tuple(wanted)
         if key not in self._made:
-            self._names = self._names or Names(self._model)
+            self._names = self._names or FreshNames(self._model)
             self._made[key] = Builder(node, self._names).constant(wanted, AXES_NAME)
         if len(node.inputs) <= position:
             node.resize_inputs(position + 1)

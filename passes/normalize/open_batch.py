@@ -16,7 +16,7 @@ from math import prod
 import onnx_ir as ir
 
 from passes.errors import Unsupported, describe
-from passes.graph.builder import Builder, Names
+from passes.graph.builder import Builder, FreshNames
 from passes.shapes.rules.elementwise import BROADCASTING
 from passes.shapes.rules.reductions import REDUCTIONS
 
@@ -72,7 +72,7 @@ class OpenBatch(ir.passes.InPlacePass):
         self.opened = opened
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
-        walk = _Walk(model)
+        walk = _Batches(model)
         for value in model.graph.inputs:
             if value.name in self.opened.sizes and value.shape is not None:
                 walk.axes[value] = 0
@@ -90,14 +90,14 @@ class OpenBatch(ir.passes.InPlacePass):
             value.shape = ir.Shape([opened if i == axis else size for i, size in enumerate(sizes)])
 
 
-class _Walk:
+class _Batches:
     """Which axis of each value is the batch, or has it: [b·4, 9] after a Reshape of [b, 4, 9].
 
     `inner` says how many places of such an axis come before each image, where it does not begin with them: 8 in [8·b].
     """
 
     def __init__(self, model: ir.Model) -> None:
-        self.names = Names(model)
+        self.names = FreshNames(model)
         self.axes: dict[ir.Value, int] = {}
         self.inner: dict[ir.Value, int] = {}
 

@@ -19,11 +19,11 @@ import numpy as np
 import onnx_ir as ir
 
 from passes.errors import BadSource, Unsupported, describe
-from passes.graph.builder import Builder, Names, sizes_of
+from passes.graph.builder import Builder, FreshNames, sizes_of
 from passes.lower.meanings import FLATTENED
 from passes.registry import Registry
 
-Rewrite = Callable[[ir.Node, Names], None]
+Rewrite = Callable[[ir.Node, FreshNames], None]
 UPGRADES: Registry[tuple[str, int], Rewrite] = Registry("rewrites")
 """(operator, version it reaches) → rewrite, for versions up to 23."""
 
@@ -52,7 +52,9 @@ def _take(node: ir.Node, name: str) -> Any:
     return attribute.value
 
 
-def _append(node: ir.Node, names: Names, position: int, numbers: np.ndarray | Sequence[int] | None, label: str) -> None:
+def _append(
+    node: ir.Node, names: FreshNames, position: int, numbers: np.ndarray | Sequence[int] | None, label: str
+) -> None:
     """Give the node a constant input at a position, leaving those between absent."""
     if numbers is None:
         return
@@ -61,7 +63,7 @@ def _append(node: ir.Node, names: Names, position: int, numbers: np.ndarray | Se
     node.replace_input_with(position, Builder(node, names).constant(numbers, label))
 
 
-def _like_first(node: ir.Node, names: Names, position: int, number: float, label: str) -> None:
+def _like_first(node: ir.Node, names: FreshNames, position: int, number: float, label: str) -> None:
     """Give the node a constant input of the element type of its first input."""
     x = node.inputs[0]
     if x is None:
@@ -77,24 +79,24 @@ def _like_first(node: ir.Node, names: Names, position: int, number: float, label
 
 
 @upgrade(10, "Slice")
-def _slice(node: ir.Node, names: Names) -> None:
+def _slice(node: ir.Node, names: FreshNames) -> None:
     for position, name in enumerate(("starts", "ends", "axes"), 1):
         _append(node, names, position, _take(node, name), name)
 
 
 @upgrade(10, "TopK")
-def _top_k(node: ir.Node, names: Names) -> None:
+def _top_k(node: ir.Node, names: FreshNames) -> None:
     _append(node, names, 1, [_take(node, "k")], "k")
 
 
 @upgrade(10, "Upsample")
-def _upsample(node: ir.Node, names: Names) -> None:
+def _upsample(node: ir.Node, names: FreshNames) -> None:
     """Upsample is what Resize was at 10."""
     node.op_type = "Resize"
 
 
 @upgrade(11, "Resize")
-def _resize(node: ir.Node, names: Names) -> None:
+def _resize(node: ir.Node, names: FreshNames) -> None:
     """Resize(x, scales) of opset 10 takes coordinates as x / scale."""
     scales = node.inputs[1]
     node.resize_inputs(3)
@@ -107,14 +109,14 @@ def _resize(node: ir.Node, names: Names) -> None:
 
 
 @upgrade(13, "Resize")
-def _resize_13(node: ir.Node, names: Names) -> None:
+def _resize_13(node: ir.Node, names: FreshNames) -> None:
     """13 dropped a mode; an empty roi, scales or sizes may now be left out."""
     if node.attributes.get_string("coordinate_transformation_mode", "") == "tf_half_pixel_for_nn":
         raise Unsupported("Resize with tf_half_pixel_for_nn is not converted.", node=describe(node))
 
 
 @upgrade(11, "Clip")
-def _clip(node: ir.Node, names: Names) -> None:
+def _clip(node: ir.Node, names: FreshNames) -> None:
     for position, name in ((1, "min"), (2, "max")):
         bound = _take(node, name)
         if bound is not None:
@@ -122,7 +124,7 @@ def _clip(node: ir.Node, names: Names) -> None:
 
 
 @upgrade(11, "Pad")
-def _pad(node: ir.Node, names: Names) -> None:
+def _pad(node: ir.Node, names: FreshNames) -> None:
     value = _take(node, "value")
     _append(node, names, 1, _take(node, "pads"), "pads")
     if value and node.attributes.get_string("mode", "constant") == "constant":
@@ -130,19 +132,19 @@ def _pad(node: ir.Node, names: Names) -> None:
 
 
 @upgrade(11, "Scatter")
-def _scatter(node: ir.Node, names: Names) -> None:
+def _scatter(node: ir.Node, names: FreshNames) -> None:
     node.op_type = "ScatterElements"
 
 
 @upgrade(12, "Dropout")
-def _dropout(node: ir.Node, names: Names) -> None:
+def _dropout(node: ir.Node, names: FreshNames) -> None:
     """Below 12 the ratio is an attribute, and there is no training mode left."""
     ratio = _take(node, "ratio")
     _append(node, names, 1, np.array(0.5 if ratio is None else ratio, np.float32), "ratio")
 
 
 @upgrade(13, "Softmax", "LogSoftmax", "Hardmax")
-def _softmax(node: ir.Node, names: Names) -> None:
+def _softmax(node: ir.Node, names: FreshNames) -> None:
     """Below 13 everything from `axis` on (default 1) counts as one axis."""
     if "axis" not in node.attributes:
         node.attributes.add(ir.AttrInt64("axis", 1))
@@ -155,26 +157,26 @@ def _softmax(node: ir.Node, names: Names) -> None:
 
 @upgrade(13, "Squeeze", "Unsqueeze", "ReduceSum")
 @upgrade(18, *REDUCTIONS)
-def _axes(node: ir.Node, names: Names) -> None:
+def _axes(node: ir.Node, names: FreshNames) -> None:
     axes = _take(node, "axes")
     if axes or node.op_type == "Unsqueeze":
         _append(node, names, 1, axes, "axes")
 
 
 @upgrade(13, "Split")
-def _split(node: ir.Node, names: Names) -> None:
+def _split(node: ir.Node, names: FreshNames) -> None:
     _append(node, names, 1, _take(node, "split"), "split")
 
 
 @upgrade(18, "Split")
-def _split_18(node: ir.Node, names: Names) -> None:
+def _split_18(node: ir.Node, names: FreshNames) -> None:
     """Equal parts must now be asked for."""
     if len(node.inputs) < 2 or node.inputs[1] is None:
         node.attributes.add(ir.AttrInt64("num_outputs", len(node.outputs)))
 
 
 @upgrade(14, "BatchNormalization")
-def _batch_normalization(node: ir.Node, names: Names) -> None:
+def _batch_normalization(node: ir.Node, names: FreshNames) -> None:
     """Below 14 more than one output means training."""
     if any(output.name for output in node.outputs[1:]):
         raise Unsupported(
@@ -185,26 +187,26 @@ def _batch_normalization(node: ir.Node, names: Names) -> None:
 
 
 @upgrade(16, "RoiAlign")
-def _roi_align(node: ir.Node, names: Names) -> None:
+def _roi_align(node: ir.Node, names: FreshNames) -> None:
     """The default became half_pixel; before, there was only this:"""
     node.attributes.add(ir.AttrString("coordinate_transformation_mode", "output_half_pixel"))
 
 
 @upgrade(20, "DFT")
-def _dft(node: ir.Node, names: Names) -> None:
+def _dft(node: ir.Node, names: FreshNames) -> None:
     """The axis became an input whose default is -2; it was an attribute whose default is 1."""
     axis = _take(node, "axis")
     _append(node, names, 2, np.array(1 if axis is None else axis, np.int64), "axis")
 
 
 @upgrade(20, "GridSample")
-def _grid_sample(node: ir.Node, names: Names) -> None:
+def _grid_sample(node: ir.Node, names: FreshNames) -> None:
     mode = node.attributes.get_string("mode", "bilinear")
     node.attributes.add(ir.AttrString("mode", {"bilinear": "linear", "bicubic": "cubic"}.get(mode, mode)))
 
 
 @upgrade(21, "GroupNormalization")
-def _group_normalization(node: ir.Node, names: Names) -> None:
+def _group_normalization(node: ir.Node, names: FreshNames) -> None:
     """scale and bias: one number per group becomes one per channel, each repeated channels / groups times."""
     at = Builder(node, names)
     x = node.inputs[0]
@@ -255,41 +257,41 @@ def _only_default(node: ir.Node, name: str, default: int | str) -> None:
 
 
 @downgrade(24, "Cast", "CastLike")
-def _cast_24(node: ir.Node, names: Names) -> None:
+def _cast_24(node: ir.Node, names: FreshNames) -> None:
     _only_default(node, "round_mode", "up")  # of float8e8m0 only, which 23 does not have
 
 
 @downgrade(24, "Attention")
-def _attention_24(node: ir.Node, names: Names) -> None:
+def _attention_24(node: ir.Node, names: FreshNames) -> None:
     """What has a seventh input is a composition already (standard_functions.py)."""
     node.resize_inputs(min(len(node.inputs), 6))
 
 
 @downgrade(25, "Attention")
-def _attention_25(node: ir.Node, names: Names) -> None:
+def _attention_25(node: ir.Node, names: FreshNames) -> None:
     _only_default(node, "left_window_size", -1)
     _only_default(node, "right_window_size", -1)
 
 
 @downgrade(27, "Range")
-def _range_27(node: ir.Node, names: Names) -> None:
+def _range_27(node: ir.Node, names: FreshNames) -> None:
     _take(node, "stash_type")  # of half-precision ranges only, which 23 does not have
 
 
 @downgrade(28, "SpaceToDepth")
-def _space_to_depth_28(node: ir.Node, names: Names) -> None:
+def _space_to_depth_28(node: ir.Node, names: FreshNames) -> None:
     _only_default(node, "mode", "DCR")
 
 
 @downgrade(26, "BitCast", "CumProd")
-def _private(node: ir.Node, names: Names) -> None:
+def _private(node: ir.Node, names: FreshNames) -> None:
     """23 has no equal, and Keras has."""
     node.domain = "keraport"
     names.opset_imports.setdefault("keraport", 1)
 
 
 @downgrade(24, "Swish")
-def _swish(node: ir.Node, names: Names) -> None:
+def _swish(node: ir.Node, names: FreshNames) -> None:
     """Swish(x) = x · sigmoid(alpha · x)."""
     at = Builder(node, names)
     x = node.inputs[0]

@@ -15,13 +15,13 @@ import onnx_ir as ir
 
 from passes.dims.polynomial import Dim
 from passes.facts.keras import takes_stride_and_dilation
-from passes.graph.builder import Builder, Names, first_input, set_attributes, sizes_of
+from passes.graph.builder import Builder, FreshNames, first_input, set_attributes, sizes_of
 from passes.padding.arithmetic import Axis
 from passes.padding.nodes import pad_window, stride_axes
 from passes.padding.window import Window, read_window
 
 
-def split_conv(node: ir.Node, names: Names, *, fold: bool = True) -> bool:
+def split_conv(node: ir.Node, names: FreshNames, *, fold: bool = True) -> bool:
     """Bring one Conv to its final form; says whether anything changed. Without `fold`, never to SAME_UPPER.
 
     Given    Conv<pads=[1, 1, 1, 1], strides=[2, 2]>(x, w, b)
@@ -42,7 +42,7 @@ def split_conv(node: ir.Node, names: Names, *, fold: bool = True) -> bool:
     return True
 
 
-def _split_stride_from_dilation(node: ir.Node, window: Window, names: Names) -> None:
+def _split_stride_from_dilation(node: ir.Node, window: Window, names: FreshNames) -> None:
     at = Builder(node, names)
     common = [gcd(a.stride, a.dilation) for a in window.axes]
     x = stride_axes(at, pad_window(at, first_input(node), window), common)

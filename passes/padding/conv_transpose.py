@@ -24,7 +24,7 @@ import onnx_ir as ir
 
 from passes.dims.polynomial import Dim
 from passes.errors import Unsupported, describe
-from passes.graph.builder import Builder, Names, first_input, set_attributes, sizes_of
+from passes.graph.builder import Builder, FreshNames, first_input, set_attributes, sizes_of
 from passes.padding.arithmetic import Axis, Pads
 from passes.padding.nodes import crop_axes, pad_axes, plus
 from passes.padding.window import read_window
@@ -66,7 +66,7 @@ def run_time_crop(axis: Axis, output_padding: int, out: int) -> Crop:
     return Crop((0, more), (0, 0), out, more * axis.stride - output_padding)
 
 
-def split_conv_transpose(node: ir.Node, names: Names) -> bool:
+def split_conv_transpose(node: ir.Node, names: FreshNames) -> bool:
     """Bring one ConvTranspose to its final form; says whether anything changed.
 
     Given    ConvTranspose<pads=[1, 1, 1, 1], strides=[2, 2], output_padding=[1, 1]>(x, w, b)

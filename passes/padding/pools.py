@@ -25,13 +25,13 @@ import numpy as np
 import onnx_ir as ir
 
 from passes.errors import Unsupported, describe
-from passes.graph.builder import Builder, Names, first_input, set_attributes, sizes_of
+from passes.graph.builder import Builder, FreshNames, first_input, set_attributes, sizes_of
 from passes.padding.arithmetic import taps_inside
 from passes.padding.nodes import crop_axes, pad_axes, pad_window, scalar, tap
 from passes.padding.window import Window, read_window
 
 
-def split_max_pool(node: ir.Node, names: Names, *, fold: bool = True) -> bool:
+def split_max_pool(node: ir.Node, names: FreshNames, *, fold: bool = True) -> bool:
     """Bring one MaxPool to its final form; says whether anything changed. Without `fold`, never to SAME_UPPER.
 
     Given    MaxPool<pads=[1, 1, 1, 1], …>(x)
@@ -49,7 +49,7 @@ def split_max_pool(node: ir.Node, names: Names, *, fold: bool = True) -> bool:
     return True
 
 
-def split_average_pool(node: ir.Node, names: Names, *, fold: bool = True) -> bool:
+def split_average_pool(node: ir.Node, names: FreshNames, *, fold: bool = True) -> bool:
     """Bring one AveragePool to its final form; says whether anything changed. Without `fold`, never to SAME_UPPER.
 
     Given    AveragePool<pads=[1, 1, 1, 1], count_include_pad=0, …>(x)

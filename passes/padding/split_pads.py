@@ -10,12 +10,12 @@ from collections.abc import Callable
 
 import onnx_ir as ir
 
-from passes.graph.builder import Names
+from passes.graph.builder import FreshNames
 from passes.padding.conv import split_conv
 from passes.padding.conv_transpose import split_conv_transpose
 from passes.padding.pools import split_average_pool, split_max_pool
 
-SPLIT: dict[str, Callable[[ir.Node, Names], bool]] = {
+SPLIT: dict[str, Callable[[ir.Node, FreshNames], bool]] = {
     "Conv": split_conv,
     "ConvTranspose": split_conv_transpose,
     "MaxPool": split_max_pool,
@@ -35,7 +35,7 @@ class SplitPads(ir.passes.InPlacePass):
     """
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
-        names = Names(model)
+        names = FreshNames(model)
         modified = False
         for node in list(model.graph.all_nodes()):
             split = SPLIT.get(node.op_type) if node.domain == "" else None

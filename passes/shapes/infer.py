@@ -36,7 +36,7 @@ from passes.fold.loops import Unroller
 from passes.fold.reference import MALFORMED
 from passes.fold.sequences import Sequences
 from passes.fold.values import EVALUATORS, NotKnown, evaluate
-from passes.graph.builder import Names
+from passes.graph.builder import FreshNames
 from passes.shapes.branches import Choices, Undecided, choose_branches, key_of
 from passes.shapes.fitting import keep_demanded_sizes, keep_sizes_that_fit, runs_whole, sizes_that_fit
 from passes.shapes.onnx_inference import ask_onnx
@@ -72,7 +72,7 @@ class InferShapes(ir.passes.InPlacePass):
 
 def _first_walk(model: ir.Model, choices: Choices, *, ran_whole: bool) -> bool:
     """Walk, and once more where operators settle sizes of inputs."""
-    walk = _Walk(model, choices)
+    walk = _Inference(model, choices)
     walk.run()
     if walk.shapes.settled and settle_inputs(model, walk.shapes.settled):
         return _first_walk(model, {}, ran_whole=ran_whole) or True
@@ -82,17 +82,17 @@ def _first_walk(model: ir.Model, choices: Choices, *, ran_whole: bool) -> bool:
 
 def _walked(model: ir.Model, least: Mapping[str, int]) -> bool:
     with known_sizes(least):
-        walk = _Walk(model)
+        walk = _Inference(model)
         walk.run()
     return walk.modified
 
 
 def _choices(model: ir.Model) -> Choices:
     """Of branches whose ranks differ, those with which all operators can run."""
-    return choose_branches(model, lambda copy, choices: _Walk(copy, choices).run())
+    return choose_branches(model, lambda copy, choices: _Inference(copy, choices).run())
 
 
-class _Walk:
+class _Inference:
     def __init__(self, model: ir.Model, choices: Choices = MappingProxyType({})) -> None:
         self.model = model
         self.choices = choices
@@ -103,12 +103,12 @@ class _Walk:
         self.shapes = KnownShapes(self._constant_shape)
         self.sequences = Sequences(self.names, self._constant, self.shapes.of)
         self.followed: dict[ir.Value, np.ndarray] = {}
-        self._names: Names | None = None
+        self._names: FreshNames | None = None
 
-    def names(self) -> Names:
+    def names(self) -> FreshNames:
         """The names taken, read when the first new one is needed."""
         if self._names is None:
-            self._names = Names(self.model)
+            self._names = FreshNames(self.model)
         return self._names
 
     def run(self) -> None:

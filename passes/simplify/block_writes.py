@@ -17,7 +17,7 @@ import numpy as np
 import onnx_ir as ir
 
 from passes.dims.polynomial import Dim
-from passes.graph.builder import Builder, Names, sizes_of
+from passes.graph.builder import Builder, FreshNames, sizes_of
 from passes.graph.match import maker, number
 
 MOST_PIECES = 16
@@ -40,7 +40,7 @@ class JoinBlockWrites(ir.passes.InPlacePass):
     """Take apart every ScatterND whose places are runs along the first axes. Not where writes are added up."""
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
-        names: Names | None = None
+        names: FreshNames | None = None
         modified = False
         for node in model.graph:
             if node.op_type != "ScatterND" or node.domain or node.attributes.get_string("reduction", "none") != "none":
@@ -48,13 +48,13 @@ class JoinBlockWrites(ir.passes.InPlacePass):
             runs = _runs(node)
             if runs is None:
                 continue
-            names = names or Names(model)
+            names = names or FreshNames(model)
             _replace(node, runs, names)
             modified = True
         return ir.passes.PassResult(model, modified)
 
 
-def _replace(node: ir.Node, runs: Sequence[Run], names: Names) -> None:
+def _replace(node: ir.Node, runs: Sequence[Run], names: FreshNames) -> None:
     x, _, updates = node.inputs
     if x is None or updates is None:
         return

@@ -12,14 +12,14 @@ from __future__ import annotations
 import onnx_ir as ir
 
 from passes.dims.polynomial import Dim, product
-from passes.graph.builder import Builder, Names, sizes_of
+from passes.graph.builder import Builder, FreshNames, sizes_of
 
 
 class ConstantReshapeShapes(ir.passes.InPlacePass):
     """Give Reshape a constant target wherever the inferred shapes allow it."""
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
-        names: Names | None = None
+        names: FreshNames | None = None
         modified = False
         for graph in model.graphs():
             for node in graph:
@@ -31,7 +31,7 @@ class ConstantReshapeShapes(ir.passes.InPlacePass):
                 target = constant_target(sizes_of(x), sizes_of(node.outputs[0]))
                 if target is None:
                     continue
-                names = names or Names(model)
+                names = names or FreshNames(model)
                 node.replace_input_with(1, Builder(node, names).constant(target, "shape"))
                 node.attributes.add(ir.AttrInt64("allowzero", 0))
                 modified = True

@@ -15,19 +15,19 @@ import numpy as np
 import onnx_ir as ir
 
 from passes.dims.polynomial import exact_divide
-from passes.graph.builder import Builder, Names, sizes_of
+from passes.graph.builder import Builder, FreshNames, sizes_of
 
 
 class ConstantResizeSizes(ir.passes.InPlacePass):
     """Give Resize constant sizes or scales wherever the inferred shapes allow it."""
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
-        names: Names | None = None
+        names: FreshNames | None = None
         modified = False
         for graph in model.graphs():
             for node in graph:
                 if node.op_type == "Resize" and node.domain == "" and _is_computed(node):
-                    names = names or Names(model)
+                    names = names or FreshNames(model)
                     modified |= _settle(node, names)
         return ir.passes.PassResult(model, modified)
 
@@ -44,7 +44,7 @@ def _without_roi(node: ir.Node) -> bool:
     return node.attributes.get_string("coordinate_transformation_mode", "half_pixel") != "tf_crop_and_resize"
 
 
-def _settle(node: ir.Node, names: Names) -> bool:
+def _settle(node: ir.Node, names: FreshNames) -> bool:
     x = node.inputs[0]
     if x is None:
         return False

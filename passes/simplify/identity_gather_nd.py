@@ -20,7 +20,7 @@ import numpy as np
 import onnx_ir as ir
 
 from passes.dims.polynomial import Dim
-from passes.graph.builder import Builder, Names, sizes_of
+from passes.graph.builder import Builder, FreshNames, sizes_of
 from passes.graph.match import maker, number
 
 
@@ -39,20 +39,20 @@ class RemoveIdentityGathers(ir.passes.InPlacePass):
     """
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
-        names: Names | None = None
+        names: FreshNames | None = None
         known: dict[ir.Value, Positions] = {}
         modified = False
         for node in model.graph:
             if node.domain != "":
                 continue
             if node.op_type == "Gather" and _is_reshape(node):
-                names = names or Names(model)
+                names = names or FreshNames(model)
                 _reshape(node, names)
                 modified = True
             elif node.op_type != "GatherND":
                 _follow(node, known)
             elif (axes := _places(node, known)) is not None:
-                names = names or Names(model)
+                names = names or FreshNames(model)
                 _replace(node, axes, names)
                 modified = True
         return ir.passes.PassResult(model, modified)
@@ -68,7 +68,7 @@ def _is_reshape(node: ir.Node) -> bool:
     )
 
 
-def _reshape(node: ir.Node, names: Names) -> None:
+def _reshape(node: ir.Node, names: FreshNames) -> None:
     at, shape = Builder(node, names), [size for size in sizes_of(node.outputs[0]) if isinstance(size, int)]
     at.replace(at.node("Reshape", [node.inputs[0], at.constant(shape, "shape")], shape, name=node.name))
 
@@ -118,7 +118,7 @@ def _places(node: ir.Node, known: dict[ir.Value, Positions]) -> list[int] | None
     return axes if sizes == [positions.size for positions in found] and None not in sizes else None
 
 
-def _replace(node: ir.Node, axes: list[int], names: Names) -> None:
+def _replace(node: ir.Node, axes: list[int], names: FreshNames) -> None:
     at, result = Builder(node, names), sizes_of(node.outputs[0])
     new = [axis + len(result) for axis in range(-len(result), 0) if axis not in axes]
     at.replace(at.node("Unsqueeze", [node.inputs[0], at.constant(new, "axes")], result, name=node.name))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from passes.graph.builder import Builder, Names
+from passes.graph.builder import Builder, FreshNames
 from passes.simplify.dropout import is_idle
 
 REDUCTIONS = ("ReduceMean", "ReduceMax", "ReduceSum", "ReduceMin", "ReduceL2", "ReduceSumSquare")
@@ -25,7 +25,7 @@ class DropKeepdims(ir.passes.InPlacePass):
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
         modified = False
-        names: Names | None = None
+        names: FreshNames | None = None
         for node in model.graph:
             if node.domain != "" or node.op_type not in (*REDUCTIONS, *POOLS):
                 continue
@@ -34,7 +34,7 @@ class DropKeepdims(ir.passes.InPlacePass):
             if reshape is None:
                 continue
             if node.op_type in POOLS:
-                names = names or Names(model)
+                names = names or FreshNames(model)
                 node = _reduction(node, axes, names)
             _drop(model.graph, node, reshape)
             modified = True
@@ -69,7 +69,7 @@ def _dropping(kept: ir.Value, axes: list[int]) -> ir.Node | None:
     return reshape if drops and list(after.shape or ()) == left else None
 
 
-def _reduction(pool: ir.Node, axes: list[int], names: Names) -> ir.Node:
+def _reduction(pool: ir.Node, axes: list[int], names: FreshNames) -> ir.Node:
     at = Builder(pool, names)
     sizes = list(pool.outputs[0].shape or ())
     value = at.node(

@@ -22,7 +22,7 @@ from converter.backends.keras.build.names import layer_name, module_path, safe_n
 from converter.backends.keras.build.noise import noise_tensors
 from converter.backends.keras.build.outputs import name_outputs
 from converter.backends.keras.build.registry import OPERATORS, attributes_of
-from converter.backends.keras.build.weights import Variables, Weight, collecting
+from converter.backends.keras.build.weights import ConstantInput, Variables, collecting
 from converter.backends.keras.nesting.calls import fixed_sizes
 from converter.backends.keras.nesting.groups import Again, Group
 from converter.backends.keras.nesting.isolated import isolated, part, rebound
@@ -36,7 +36,7 @@ from converter.backends.keras.nesting.levels import (
     trace,
 )
 from converter.backends.keras.nesting.structure import group_by_module, one_group
-from converter.sources.source import Noise
+from converter.sources.source import DrawnNoise
 from passes.errors import ConversionError, NotEquivalent, Unsupported, describe, operator
 from passes.graph.unsupported import refusal
 
@@ -147,7 +147,7 @@ def emit(
     outputs: str = "list",
     nameless: Collection[str] = (),
     trainable: dict[str, bool] | None = None,
-    noise: Mapping[str, Noise] | None = None,
+    noise: Mapping[str, DrawnNoise] | None = None,
 ) -> Emission:
     """Build a Keras model from a graph that has been through the passes.
 
@@ -247,15 +247,15 @@ def _emit_constants(group: Group, tensors: dict[ir.Value, Any], known: set[int],
     for value in group.outputs:
         if value not in tensors:
             name = variables.names.unique(str(value.name), value)
-            tensors[value] = live_constant(Weight(value), tensors[group.inputs[0]], name=name)
+            tensors[value] = live_constant(ConstantInput(value), tensors[group.inputs[0]], name=name)
             _name_operations([tensors[value]], known, name)
 
 
 def _emit_node(node: ir.Node, tensors: dict[ir.Value, Any], known: set[int], variables: Variables, live: Any) -> str:
     entry = OPERATORS[operator(node)]
-    arguments = [None if v is None else tensors[v] if v in tensors else Weight(v) for v in node.inputs]
+    arguments = [None if v is None else tensors[v] if v in tensors else ConstantInput(v) for v in node.inputs]
     name = variables.names.unique(layer_name(node), node.outputs[0])
-    if arguments and isinstance(arguments[0], Weight) and (entry.first_is_live or not _has_tensor(arguments)):
+    if arguments and isinstance(arguments[0], ConstantInput) and (entry.first_is_live or not _has_tensor(arguments)):
         arguments[0] = live_constant(arguments[0], live, name=name)
     attributes = {key: _model_of(held, variables) for key, held in attributes_of(node).items()}
     try:

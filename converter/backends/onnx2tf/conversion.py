@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from converter.backends.onnx2tf.environment import python_of
-from converter.backends.onnx2tf.run import Made, run, write_graph
+from converter.backends.onnx2tf.run import WrittenFiles, run, write_graph
 from converter.destinations.kinds import Destination
 from converter.destinations.write import described
 from converter.options import Options
@@ -71,7 +71,7 @@ def convert_by_onnx2tf(
             report.destinations.clear()
 
 
-def _copied(made: Made, destination: Destination, place: Path) -> None:
+def _copied(made: WrittenFiles, destination: Destination, place: Path) -> None:
     """Raises:
     Unsupported: onnx2tf has made a SavedModel, but no LiteRT file of it."""
     if destination.format == "tflite" and not made.lite.is_file():

@@ -15,7 +15,7 @@ import onnx
 import onnx_ir as ir
 
 from passes.errors import ConversionError, LimitExceeded, Unsupported
-from passes.graph.builder import Builder, Names
+from passes.graph.builder import Builder, FreshNames
 from passes.lower import to_standard
 from passes.normalize.inline_functions import InlineFunctions
 
@@ -31,7 +31,7 @@ COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
 @dataclass(frozen=True)
-class Made:
+class WrittenFiles:
     """What onnx2tf has written: a SavedModel folder, and LiteRT files in float32 and float16."""
 
     saved_model: Path
@@ -62,7 +62,7 @@ def write_graph(model: ir.Model, path: Path, *, raw: Path | None = None) -> Path
 
 def _take_whole_shapes(model: ir.Model) -> None:
     """Shape<start, end>, of which onnx2tf takes all sizes, as a Gather from the whole shape."""
-    names = Names(model)
+    names = FreshNames(model)
     for node in list(model.graph.all_nodes()):
         x = node.inputs[0] if node.inputs else None
         if node.op_type != "Shape" or node.domain or x is None or x.shape is None:
@@ -81,7 +81,7 @@ def _is_newer(node: ir.Node) -> bool:
     return node.domain == "" and not onnx.defs.has(node.op_type, OPSET)
 
 
-def run(python: Path, graph: Path, folder: Path, *, seconds: float = SECONDS) -> Made:
+def run(python: Path, graph: Path, folder: Path, *, seconds: float = SECONDS) -> WrittenFiles:
     """Let onnx2tf convert a file into a folder.
 
     Raises:
@@ -99,7 +99,7 @@ def run(python: Path, graph: Path, folder: Path, *, seconds: float = SECONDS) ->
         )
     except subprocess.TimeoutExpired as error:
         raise LimitExceeded(f"onnx2tf gave no answer within {seconds:.0f} s.") from error
-    made = Made(folder, folder / f"{graph.stem}_float32.tflite")
+    made = WrittenFiles(folder, folder / f"{graph.stem}_float32.tflite")
     if done.returncode < 0:
         raise ConversionError(
             f"onnx2tf was ended by signal {-done.returncode}.",

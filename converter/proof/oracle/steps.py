@@ -14,7 +14,7 @@ import numpy as np
 import onnx_ir as ir
 
 from converter.proof.oracle import Oracle
-from passes.graph.builder import Builder, Names, first_input
+from passes.graph.builder import Builder, FreshNames, first_input
 from passes.lower import to_standard
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -65,7 +65,7 @@ class Steps:
     @cached_property
     def _moved(self) -> Oracle:
         model = to_standard(self._normalised)
-        names = Names(model)
+        names = FreshNames(model)
         told = [ir.Value(name=name, shape=ir.Shape([]), type=ir.TensorType(FLOAT)) for name in (MOST, PHASE)]
         for node in list(model.graph.all_nodes()):
             if node.domain == "" and self.are_quantised and node.op_type == "QuantizeLinear":
@@ -80,7 +80,7 @@ def _scalar(number: float) -> Array:
     return np.array(number, np.float32)
 
 
-def _move_before(node: ir.Node, names: Names, most: ir.Value, phase: ir.Value) -> None:
+def _move_before(node: ir.Node, names: FreshNames, most: ir.Value, phase: ir.Value) -> None:
     """Given    q = QuantizeLinear(x, s, z)
     Result   q = QuantizeLinear(x + most · reach · sin(x / reach · TURNS + phase), s, z)       reach = s · 255 for bytes
     """
@@ -96,7 +96,7 @@ def _move_before(node: ir.Node, names: Names, most: ir.Value, phase: ir.Value) -
     node.replace_input_with(0, _moved(at, x, reach, most, phase))
 
 
-def _move_behind(node: ir.Node, names: Names, most: ir.Value, phase: ir.Value) -> None:
+def _move_behind(node: ir.Node, names: FreshNames, most: ir.Value, phase: ir.Value) -> None:
     """Given    y = MatMul(a, b)
     Result   t = MatMul(a, b);  y = t + most · reach · sin(t / reach · TURNS + phase)       reach = max |t|
     """

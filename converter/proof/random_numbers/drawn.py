@@ -9,7 +9,7 @@ from typing import Any
 import onnx_ir as ir
 
 from converter.ports import Port, ports_of
-from converter.sources.source import Noise
+from converter.sources.source import DrawnNoise
 
 SIGMAS = 5.0
 """That a measured moment may be off: a sound layer is refused once in a million times."""
@@ -77,7 +77,7 @@ class Draw:
 
 
 def draws_of(
-    found: Mapping[str, Mapping[str, Any]], ports: Mapping[str, str], noise: Mapping[str, Noise]
+    found: Mapping[str, Mapping[str, Any]], ports: Mapping[str, str], noise: Mapping[str, DrawnNoise]
 ) -> list[Draw]:
     """What a replay has measured.
 

@@ -18,7 +18,7 @@ class NotOnMeta(Exception):
     """What is built depends on numbers, of which there are none."""
 
 
-class Made(TorchDispatchMode):
+class MetaTensors(TorchDispatchMode):
     """Notes the memory of every tensor that is made on the meta device.
 
     Raises:
@@ -47,14 +47,14 @@ class Made(TorchDispatchMode):
         return are_gone(self._storages)
 
 
-def build_on_meta(build: Callable[[], torch.nn.Module]) -> tuple[torch.nn.Module, Made]:
+def build_on_meta(build: Callable[[], torch.nn.Module]) -> tuple[torch.nn.Module, MetaTensors]:
     """What `build` builds, all of its tensors without numbers.
 
     Raises:
         NotOnMeta: it needs numbers, or keeps the device to make tensors on later.
         Exception: whatever else that makes it fail.
     """
-    with Made() as made, META:
+    with MetaTensors() as made, META:
         module = build()
     if any(str(value) == "meta" for child in module.modules() for value in vars(child).values() if _is_place(value)):
         raise NotOnMeta("it keeps its device")

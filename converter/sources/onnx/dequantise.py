@@ -19,7 +19,7 @@ import onnx_ir as ir
 
 from converter.sources.source import Source
 from passes.errors import Unsupported, UsageError, describe
-from passes.graph.builder import Builder, Names
+from passes.graph.builder import Builder, FreshNames
 from passes.normalize.inline_functions import InlineFunctions
 
 FLOAT = ir.TensorType(ir.DataType.FLOAT)
@@ -59,7 +59,7 @@ class _Floats:
 
     def __init__(self, model: ir.Model, *, changed: bool = False) -> None:
         self.graph = model.graph
-        self.names = Names(model)
+        self.names = FreshNames(model)
         self.real: set[ir.Value] = set()
         self.changed = changed
 

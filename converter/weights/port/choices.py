@@ -8,14 +8,14 @@ from typing import Any
 
 from converter.weights.port.calls import Array
 from converter.weights.port.sources import SourceLayer
-from converter.weights.port.walk import Walk, WrongChoice
+from converter.weights.port.walk import PortWalk, WrongChoice
 
 MOST_TRIED = 120
 
 
 def walked(
     model: Any, sources: Sequence[SourceLayer], inputs: Sequence[Array], told: Mapping[str, str]
-) -> tuple[Walk, list[Array]]:
+) -> tuple[PortWalk, list[Array]]:
     """Give the model's layers their numbers; the walk that got furthest, and what the model puts out.
 
     Args:
@@ -25,19 +25,19 @@ def walked(
     """
     settled: dict[str, int] = {}
     while True:
-        walk = Walk(sources, told, settled)
+        walk = PortWalk(sources, told, settled)
         try:
             return walk, walk.through(model, inputs)
         except WrongChoice:
             better = _better(walk, model, sources, inputs, told, settled)
         if better is None:
-            walk = Walk(sources, told, settled, patient=True)
+            walk = PortWalk(sources, told, settled, patient=True)
             return walk, walk.through(model, inputs)
         settled = better
 
 
 def _better(
-    walk: Walk,
+    walk: PortWalk,
     model: Any,
     sources: Sequence[SourceLayer],
     inputs: Sequence[Array],
@@ -46,7 +46,7 @@ def _better(
 ) -> dict[str, int] | None:
     """Choices with which a walk gets further; None where there are none."""
     for chosen in orders(walk.open):
-        attempt = Walk(sources, told, {**settled, **chosen})
+        attempt = PortWalk(sources, told, {**settled, **chosen})
         try:
             attempt.through(model, inputs)
         except WrongChoice:

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from converter.weights.port.calls import Array
 from converter.weights.port.partners import same
-from converter.weights.port.readings import Held, Reading
+from converter.weights.port.readings import HeldTensor, Reading
 
 KERNEL = "kernel"
 
@@ -22,7 +22,12 @@ def flattened_otherwise(given: Array, possible: Sequence[Reading], tolerance: fl
     """The readings that are given these numbers once axes are joined in another order, with their kernels turned."""
     for reading in possible:
         held, theirs = reading.variables.get(KERNEL), reading.source.given
-        if not isinstance(held, Held) or reading.part is not None or theirs.shape != given.shape or not given.ndim:
+        if (
+            not isinstance(held, HeldTensor)
+            or reading.part is not None
+            or theirs.shape != given.shape
+            or not given.ndim
+        ):
             continue
         size = given.shape[-1]
         if held.tensor.array.shape[:1] != (size,):
@@ -39,7 +44,7 @@ def _turned(array: Array, first: int) -> Array:
     return array.reshape(*shape[:-1], first, -1).swapaxes(-1, -2).reshape(shape)
 
 
-def _with_rows_turned(held: Held, first: int) -> Held:
+def _with_rows_turned(held: HeldTensor, first: int) -> HeldTensor:
     size, *rest = held.tensor.array.shape
     split, order = (first, size // first, *rest), (1, 0, *range(2, len(rest) + 2))
-    return Held(held.tensor, (("reshape", split), ("transpose", order), ("reshape", (size, *rest)), *held.steps))
+    return HeldTensor(held.tensor, (("reshape", split), ("transpose", order), ("reshape", (size, *rest)), *held.steps))

@@ -10,9 +10,9 @@ from typing import Any
 
 from converter.weights.port.calls import own_variables
 from converter.weights.port.partners import Matched
-from converter.weights.port.readings import Filled
+from converter.weights.port.readings import FilledVariable
 from passes.errors import BadSource
-from passes.graph.view_steps import View
+from passes.graph.view_steps import WeightView
 
 MOST_BYTES = 1 << 26
 
@@ -30,7 +30,7 @@ class Row:
 
     variable: str
     source: str | None
-    view: View | None = None
+    view: WeightView | None = None
     value: float | None = None
 
     def __str__(self) -> str:
@@ -61,7 +61,7 @@ def rows_of(matched: Sequence[Matched], model: Any) -> list[Row]:
     for each in matched:
         for name, variable in own_variables(each.layer).items():
             told = each.reading.variables[name]
-            if isinstance(told, Filled):
+            if isinstance(told, FilledVariable):
                 rows.append(Row(names[variable.path], None, value=told.value))
             else:
                 rows.append(Row(names[variable.path], told.tensor.source, told.view))

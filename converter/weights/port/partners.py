@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from converter.weights.port.calls import Array, Run, activated, first_array, linear, own_variables
-from converter.weights.port.readings import Filled, Reading
+from converter.weights.port.readings import FilledVariable, Reading
 
 QUERY_KEY_VALUE = re.compile(r"(?:^|[\W_])(?:(q|query)|(k|key)|(v|value))(?:$|[\W_])")
 
@@ -68,7 +68,7 @@ def give(layer: Any, reading: Reading) -> None:
     """The numbers of a reading to the layer's variables."""
     for name, variable in own_variables(layer).items():
         told = reading.variables[name]
-        variable.assign(np.full(variable.shape, told.value) if isinstance(told, Filled) else told.array)
+        variable.assign(np.full(variable.shape, told.value) if isinstance(told, FilledVariable) else told.array)
 
 
 def path_of(layer: Any) -> str:

@@ -22,7 +22,7 @@ from converter.weights.port.map_file import Row, rows_of
 from converter.weights.port.partners import path_of
 from converter.weights.port.sources import source_layers
 from converter.weights.port.target import chosen_outputs, given_to, pairings
-from converter.weights.port.walk import Walk
+from converter.weights.port.walk import PortWalk
 from converter.weights.port.words import Parting, partings
 from passes.errors import BadSource, ConversionError
 
@@ -110,9 +110,9 @@ def _with_outputs(loaded: Source, places: Sequence[int]) -> Source:
 
 def _best(
     model: Any, sources: Sequence[Any], inputs: Sequence[Port], trial: Trial, told: Mapping[str, str]
-) -> tuple[Sequence[Port], Walk, list[Array]]:
+) -> tuple[Sequence[Port], PortWalk, list[Array]]:
     """The first way to pair the inputs with which all layers agree, or that with which most do."""
-    found: list[tuple[Sequence[Port], Walk, list[Array]]] = []
+    found: list[tuple[Sequence[Port], PortWalk, list[Array]]] = []
     failed: list[BadSource] = []
     for pairing in pairings(model, inputs, trial.feeds):
         arrays = given_to(pairing, trial.feeds)
@@ -135,7 +135,7 @@ def _best(
 
 def _walked(
     model: Any, sources: Sequence[Any], arrays: Sequence[Array], told: Mapping[str, str]
-) -> tuple[Walk, list[Array]]:
+) -> tuple[PortWalk, list[Array]]:
     try:
         return walked(model, sources, arrays, told)
     except ConversionError:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from math import prod
 
 from converter.weights.port.calls import Array
-from converter.weights.port.sources import SourceLayer, Tensor
-from passes.graph.view_steps import View, apply_view
+from converter.weights.port.sources import SourceLayer, SourceTensor
+from passes.graph.view_steps import WeightView, apply_view
 
 FILLS = {"bias": 0.0, "beta": 0.0, "gamma": 1.0, "moving_mean": 0.0, "moving_variance": 1.0}
 """What a layer without such a variable computes as if it had."""
@@ -24,25 +24,25 @@ Shape = tuple[int, ...]
 
 
 @dataclass(frozen=True)
-class Filled:
+class FilledVariable:
     """A variable that the source has not, with the number that changes nothing."""
 
     value: float
 
 
 @dataclass(frozen=True)
-class Held:
+class HeldTensor:
     """A variable that holds a tensor of the source, seen by some more steps."""
 
-    tensor: Tensor
-    steps: View
+    tensor: SourceTensor
+    steps: WeightView
 
     @property
     def array(self) -> Array:
         return apply_view(self.tensor.array, self.steps)
 
     @property
-    def view(self) -> View | None:
+    def view(self) -> WeightView | None:
         """From the source's own tensor; None where it is computed."""
         return None if self.tensor.view is None else (*self.tensor.view, *self.steps)
 
@@ -59,7 +59,7 @@ class Reading:
     """
 
     source: SourceLayer
-    variables: Mapping[str, Held | Filled]
+    variables: Mapping[str, HeldTensor | FilledVariable]
     part: tuple[int, int] | None = None
     lost: tuple[str, ...] = ()
     beside: tuple[SourceLayer, ...] = ()
@@ -89,22 +89,27 @@ def readings(wanted: Mapping[str, Shape], source: SourceLayer) -> Iterator[Readi
     if pairs is None:
         return
     lost = tuple(name for name in source.tensors if name not in pairs.values())
-    filled: dict[str, Held | Filled] = {name: Filled(FILLS[name]) for name, other in pairs.items() if other is None}
+    filled: dict[str, HeldTensor | FilledVariable] = {
+        name: FilledVariable(FILLS[name]) for name, other in pairs.items() if other is None
+    }
     held = {name: source.tensors[other] for name, other in pairs.items() if other is not None}
     ways = [list(views(tensor.array.shape, wanted[name])) for name, tensor in held.items()]
     for steps in itertools.islice(itertools.product(*ways), 24):
-        found = {name: Held(tensor, view) for (name, tensor), view in zip(held.items(), steps, strict=True)}
+        found = {name: HeldTensor(tensor, view) for (name, tensor), view in zip(held.items(), steps, strict=True)}
         yield Reading(source, {**found, **filled}, None, lost)
     if any(not way for way in ways):
         yield from _parts(wanted, source, held, filled)
 
 
 def _parts(
-    wanted: Mapping[str, Shape], source: SourceLayer, held: Mapping[str, Tensor], filled: Mapping[str, Held | Filled]
+    wanted: Mapping[str, Shape],
+    source: SourceLayer,
+    held: Mapping[str, SourceTensor],
+    filled: Mapping[str, HeldTensor | FilledVariable],
 ) -> Iterator[Reading]:
     for count in PARTS:
         for place in range(count):
-            found: dict[str, Held | Filled] = {}
+            found: dict[str, HeldTensor | FilledVariable] = {}
             for name, tensor in held.items():
                 shape = tensor.array.shape
                 if prod(shape) != count * prod(wanted[name]) or shape[-1] % count:
@@ -114,7 +119,7 @@ def _parts(
                 rest = next(views((*shape[:-1], size), wanted[name]), None)
                 if rest is None:
                     break
-                found[name] = Held(tensor, (take, *rest))
+                found[name] = HeldTensor(tensor, (take, *rest))
             else:
                 yield Reading(source, {**found, **filled}, (place, count))
 
@@ -128,7 +133,7 @@ def _alone(wanted: Mapping[str, Shape], source: SourceLayer) -> dict[str, str | 
     return {name: other} if tensor.array.size == prod(shape) else None
 
 
-def _paired(wanted: Mapping[str, Shape], tensors: Mapping[str, Tensor]) -> dict[str, str | None] | None:
+def _paired(wanted: Mapping[str, Shape], tensors: Mapping[str, SourceTensor]) -> dict[str, str | None] | None:
     """For each variable the name of a tensor, by its own name or else by its size; None for one that may be filled."""
     pairs: dict[str, str | None] = {name: name for name in wanted if name in tensors}
     for name in wanted.keys() - pairs.keys():
@@ -147,7 +152,7 @@ def _paired(wanted: Mapping[str, Shape], tensors: Mapping[str, Tensor]) -> dict[
     return pairs if any(pairs.values()) else None
 
 
-def views(source: Shape, wanted: Shape) -> Iterator[View]:
+def views(source: Shape, wanted: Shape) -> Iterator[WeightView]:
     """From one shape to the other: as it is, with axes split or joined, or turned."""
     if source == wanted:
         yield ()

@@ -11,11 +11,11 @@ import keras
 import numpy as np
 
 from converter.weights.port.calls import Array, Run, feed, first_array, intercepting, linear, own_variables
-from passes.graph.view_steps import View
+from passes.graph.view_steps import WeightView
 
 
 @dataclass(frozen=True)
-class Tensor:
+class SourceTensor:
     """Numbers of the source as its conversion holds them.
 
     Attributes:
@@ -24,7 +24,7 @@ class Tensor:
     """
 
     source: str | None
-    view: View | None
+    view: WeightView | None
     array: Array
 
 
@@ -43,7 +43,7 @@ class SourceLayer:
     number: int
     given: Array
     made: Array
-    tensors: Mapping[str, Tensor]
+    tensors: Mapping[str, SourceTensor]
     before: Sequence[Any] = ()
 
     @property
@@ -82,10 +82,10 @@ class _Observer:
         self.before.clear()
         return y
 
-    def _tensor(self, variable: Any) -> Tensor:
+    def _tensor(self, variable: Any) -> SourceTensor:
         origin = self.origins.get(variable.path, {"source": None, "view": "derived"})
         view = None if origin["view"] == "derived" else tuple((kind, tuple(n)) for kind, n in origin["view"])
-        return Tensor(origin["source"], view, np.asarray(keras.ops.convert_to_numpy(variable)))
+        return SourceTensor(origin["source"], view, np.asarray(keras.ops.convert_to_numpy(variable)))
 
 
 def source_layers(model: Any, origins: Mapping[str, Mapping[str, Any]], inputs: Sequence[Array]) -> list[SourceLayer]:

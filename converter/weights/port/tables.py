@@ -13,7 +13,7 @@ import keras
 
 from converter.weights.port.calls import own_variables
 from converter.weights.port.partners import likeness
-from converter.weights.port.readings import Filled, Held, Reading, views
+from converter.weights.port.readings import FilledVariable, HeldTensor, Reading, views
 from converter.weights.port.sources import SourceLayer
 
 
@@ -40,11 +40,11 @@ def tables_of(layer: Any, free: Sequence[SourceLayer], told: Mapping[str, str]) 
     variables = own_variables(layer)
     if _is_known(layer) or len(variables) < 2:
         return None
-    found: dict[str, Held | Filled] = {}
+    found: dict[str, HeldTensor | FilledVariable] = {}
     taken: list[SourceLayer] = []
     for name, variable in variables.items():
         fitting = [
-            Reading(source, {name: Held(tensor, view)})
+            Reading(source, {name: HeldTensor(tensor, view)})
             for source in free
             if source.is_parameter and source not in taken
             for tensor in source.tensors.values()
@@ -66,4 +66,4 @@ def _is_known(layer: Any) -> bool:
 
 def _is_whole(reading: Reading) -> bool:
     """All that the layer has is in the table, and nothing was made up."""
-    return reading.part is None and all(isinstance(told, Held) for told in reading.variables.values())
+    return reading.part is None and all(isinstance(told, HeldTensor) for told in reading.variables.values())

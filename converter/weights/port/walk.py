@@ -15,7 +15,7 @@ from typing import Any
 from converter.weights.port.calls import Array, Run, feed, first_array, intercepting, own_variables
 from converter.weights.port.flattening import flattened_otherwise
 from converter.weights.port.partners import Called, Matched, difference, give, instead, likeness, path_of, same
-from converter.weights.port.readings import Held, Reading, readings
+from converter.weights.port.readings import HeldTensor, Reading, readings
 from converter.weights.port.sources import SourceLayer
 from converter.weights.port.tables import table_of, tables_of
 
@@ -33,7 +33,7 @@ class WrongChoice(Exception):
 
 
 @dataclass
-class Walk:
+class PortWalk:
     """One attempt.
 
     Attributes:
@@ -160,5 +160,5 @@ class Walk:
 
 def _is_plain(reading: Reading) -> bool:
     """No guess: the tensors of one layer, none of them turned."""
-    held = [told for told in reading.variables.values() if isinstance(told, Held)]
+    held = [told for told in reading.variables.values() if isinstance(told, HeldTensor)]
     return reading.part is None and all(kind == "reshape" for told in held for kind, _ in told.steps)

@@ -10,7 +10,7 @@ from converter.zoo.records.entry import KERAS
 from converter.zoo.records.result import STATUSES
 from converter.zoo.results import lines
 from converter.zoo.results.compare_runs import Change, status_change
-from converter.zoo.results.store import Store
+from converter.zoo.results.store import ResultStore
 from passes.errors import UsageError
 
 MISSING = "missing"
@@ -34,7 +34,7 @@ def check(run: Path, expected_file: Path | None = None) -> list[Change]:
     Raises:
         UsageError: the run or the file cannot be read, or names a status that does not exist.
     """
-    with Store(run, read_only=True) as store:
+    with ResultStore(run, read_only=True) as store:
         in_manifests = store.expected()
         summaries = list(store.summaries())
     found = {summary.name: summary.status for summary in summaries}
@@ -55,7 +55,7 @@ def check(run: Path, expected_file: Path | None = None) -> list[Change]:
 
 def _expected(path: Path) -> dict[str, str]:
     if path.is_dir():
-        with Store(path, read_only=True) as store:
+        with ResultStore(path, read_only=True) as store:
             return {summary.name: summary.status for summary in store.summaries()}
     if path.suffix != ".toml":
         return _checked(path, {str(line.get("name")): line.get("status") for line in lines.read(path)})

@@ -18,8 +18,8 @@ from converter.zoo.results.compare_runs import BROKEN, CHANGED, FIXED, KINDS, LE
 from converter.zoo.results.dashboard_rows import COLUMNS, Links, page_data
 from converter.zoo.results.runs import summaries_of
 from converter.zoo.results.side_by_side import side_by_side
-from converter.zoo.results.signatures import Group, group
-from converter.zoo.results.store import Store
+from converter.zoo.results.signatures import SameSignature, group
+from converter.zoo.results.store import ResultStore
 from converter.zoo.results.summary import Summary
 
 PAGE = "report.html"
@@ -51,7 +51,7 @@ def write_dashboard(run: Path, against: Path | None = None, target: Path | None 
         UsageError: a run cannot be read, or the file cannot be written.
     """
     target = run / PAGE if target is None else target
-    with Store(run, read_only=True) as store:
+    with ResultStore(run, read_only=True) as store:
         summaries = list(store.summaries())
         unfinished = len(store.planned()) - len(summaries)
     earlier = None if against is None else summaries_of(against)
@@ -152,7 +152,7 @@ def _facts(summaries: Sequence[Summary]) -> list[tuple[str, str]]:
     ]
 
 
-def _groups(groups: Sequence[Group]) -> list[dict[str, Any]]:
+def _groups(groups: Sequence[SameSignature]) -> list[dict[str, Any]]:
     most = max((len(one.alone) for one in groups), default=0) or 1
     return [
         {

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from converter.atomic_output import Output
-from converter.zoo.results.store import Store
+from converter.zoo.results.store import ResultStore
 from converter.zoo.results.summary import Summary
 from passes.errors import UsageError
 
@@ -62,7 +62,7 @@ def export(run: Path, target: Path) -> Path:
     writers = {".csv": _write_csv, ".parquet": _write_parquet}
     if target.suffix not in writers:
         raise UsageError(f"The export {str(target)!r} must end in .csv or .parquet.")
-    with Store(run, read_only=True) as store, Output(target) as output:
+    with ResultStore(run, read_only=True) as store, Output(target) as output:
         writers[target.suffix](output.temporary, map(_row, store.summaries()))
         return output.commit()
 

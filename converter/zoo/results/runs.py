@@ -9,7 +9,7 @@ from typing import Any
 
 from converter.zoo.records.result import Result
 from converter.zoo.results import lines
-from converter.zoo.results.store import Store
+from converter.zoo.results.store import ResultStore
 from converter.zoo.results.summary import Summary, summarise
 from passes.errors import UsageError
 
@@ -26,7 +26,7 @@ def summaries_of(run: Path) -> list[Summary]:
         UsageError: it is neither, or damaged.
     """
     if run.is_dir():
-        with Store(run, read_only=True) as store:
+        with ResultStore(run, read_only=True) as store:
             return list(store.summaries())
     found = {}
     for number, values in enumerate(lines.read(run), start=1):

@@ -43,7 +43,7 @@ _PLACE = re.compile(r"\b(Input|Output) (\d+) of\b")
 
 
 @dataclass(frozen=True)
-class Group:
+class SameSignature:
     """The models that have one signature.
 
     Attributes:
@@ -77,7 +77,7 @@ def signature(detail: Mapping[str, Any]) -> str:
     return "; ".join(signatures(detail))
 
 
-def group(failures: Iterable[tuple[str, Sequence[str]]]) -> list[Group]:
+def group(failures: Iterable[tuple[str, Sequence[str]]]) -> list[SameSignature]:
     """Models by signature: first what would make the most of them work, then what most of them have.
 
     Args:
@@ -90,7 +90,7 @@ def group(failures: Iterable[tuple[str, Sequence[str]]]) -> list[Group]:
             models.setdefault(text, []).append(name)
         if len(found) == 1:
             alone.setdefault(found[0], []).append(name)
-    groups = [Group(text, tuple(names), tuple(alone.get(text, ()))) for text, names in models.items()]
+    groups = [SameSignature(text, tuple(names), tuple(alone.get(text, ()))) for text, names in models.items()]
     return sorted(groups, key=lambda one: (-len(one.alone), -len(one.models), one.signature))
 
 

@@ -39,7 +39,7 @@ _DONE = "place IS NOT NULL AND key = planned_key"
 
 
 @dataclass(frozen=True)
-class Running:
+class RunningStage:
     """A stage that has begun and not ended, of a model that has no result."""
 
     name: str
@@ -48,7 +48,7 @@ class Running:
     worker: str
 
 
-class Store:
+class ResultStore:
     """The results of the run in `folder`; made where there is none. Threads may share one.
 
     Every call is one transaction. The process may be killed at any moment: what a call has returned from is there when
@@ -77,7 +77,7 @@ class Store:
                 self._lock.release()
             raise
 
-    def __enter__(self) -> Store:
+    def __enter__(self) -> ResultStore:
         return self
 
     def __exit__(
@@ -180,13 +180,13 @@ class Store:
                 (name, attempt, stage, ok, seconds),
             )
 
-    def running(self) -> list[Running]:
+    def running(self) -> list[RunningStage]:
         """What runs now, or ran when the run was killed: until `plan` says that it is to be done again."""
         rows = self._select(
             "SELECT name, attempt, stage, worker FROM stages WHERE ok IS NULL "
             f"AND name NOT IN (SELECT name FROM models WHERE {_DONE}) ORDER BY rowid"
         )
-        return [Running(*row) for row in rows]
+        return [RunningStage(*row) for row in rows]
 
     def add(self, result: Result) -> None:
         """Keep a result instead of an earlier one of that name.

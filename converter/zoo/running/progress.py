@@ -22,7 +22,7 @@ GIGABYTE = 1 << 30
 
 
 @dataclass
-class Running:
+class RunningModel:
     """A model that is being converted now."""
 
     worker: str
@@ -43,7 +43,7 @@ class Progress:
         self.slots = 1
         self._console = console
         self._lock = threading.Lock()
-        self._running: dict[str, Running] = {}
+        self._running: dict[str, RunningModel] = {}
         self._finished: set[str] = set()
         self._counts: Counter[str] = Counter()
         self._seconds: list[float] = []
@@ -79,7 +79,7 @@ class Progress:
             if name in self._finished:  # it was told late
                 return
             if name not in self._running or self._running[name].attempt != attempt:
-                self._running[name] = Running(event["worker"], time.monotonic(), attempt)
+                self._running[name] = RunningModel(event["worker"], time.monotonic(), attempt)
             running = self._running[name]
             running.stage = event.get("stage", running.stage)
             running.memory = event.get("memory", running.memory)

@@ -16,7 +16,7 @@ import psutil
 from converter.zoo.records.entry import Entry, Limits
 from converter.zoo.records.result import TIMED_OUT, Result
 from converter.zoo.results.content_key import content_keys
-from converter.zoo.results.store import DATABASE, Store
+from converter.zoo.results.store import DATABASE, ResultStore
 from converter.zoo.running.cluster import Cluster, Perform
 from converter.zoo.running.model_server import packages_for
 from converter.zoo.running.progress import Progress
@@ -80,7 +80,7 @@ def run_zoo(
             f"There is a run in {str(settings.out)!r}.", hint="Go on with it: --resume. Or name another folder: --out."
         )
     keys = content_keys(entries, settings.limits)
-    with Store(settings.out) as store:
+    with ResultStore(settings.out) as store:
         store.plan(entries, keys, whole)
         done = {name: result for name, result in store.done().items() if not has_more_time(result, settings)}
         tasks = _tasks([entry for entry in entries if entry.name not in done], keys, settings)
@@ -103,7 +103,7 @@ def has_more_time(result: Result, settings: Settings) -> bool:
     return result.status == TIMED_OUT and settings.timeout > math.ceil(result.seconds)
 
 
-def _run(tasks: Sequence[Task], cluster: Cluster, store: Store, progress: Progress) -> None:
+def _run(tasks: Sequence[Task], cluster: Cluster, store: ResultStore, progress: Progress) -> None:
     """All tasks side by side; then those that need the machine for themselves."""
     progress.slots = cluster.slots
     alone: list[Task] = []
@@ -125,7 +125,7 @@ def _tasks(entries: Sequence[Entry], keys: dict[str, str], settings: Settings) -
     return [Task(entry, settings.limits, keys[entry.name], 1, run, settings.outputs, packages) for entry in entries]
 
 
-def _note(event: dict[str, Any], store: Store, progress: Progress) -> None:
+def _note(event: dict[str, Any], store: ResultStore, progress: Progress) -> None:
     """A stage begins or ends somewhere, or memory was looked at."""
     progress.event(event)
     if "stage" not in event:

@@ -7,16 +7,16 @@ from collections.abc import Sequence
 import numpy as np
 import onnx_ir as ir
 
-from passes.dims.product import ONE, Dim, dims_of, product
+from passes.dims.product import ONE, Product, dims_of, multiply
 from passes.errors import Unsupported, describe
 from passes.facts.keras import MOST_SOFTMAX_AXES
 from passes.layout.rules.elementwise import leading
-from passes.layout.walk.axes_view import View, plain
+from passes.layout.walk.axes_view import AxesView, plain
 from passes.layout.walk.registry import rule
 from passes.layout.walk.walk import Walk, constant_of, operand, optional
 
 
-def on_single_axes(walk: Walk, value: ir.Value, axes: Sequence[int]) -> tuple[View, list[int]]:
+def on_single_axes(walk: Walk, value: ir.Value, axes: Sequence[int]) -> tuple[AxesView, list[int]]:
     """A view of the value in which each of `axes` is one axis of the base, and those axes of the base."""
     view = walk.view(value)
     for axis in axes:
@@ -24,7 +24,7 @@ def on_single_axes(walk: Walk, value: ir.Value, axes: Sequence[int]) -> tuple[Vi
     return view, [view.axes[axis][0] for axis in axes]
 
 
-def merge_axis(walk: Walk, view: View, axis: int) -> View:
+def merge_axis(walk: Walk, view: AxesView, axis: int) -> AxesView:
     """The view with this axis as one axis of the base; where that takes a transpose, all is made plain."""
     if len(view.axes[axis]) == 1:
         return view
@@ -56,7 +56,7 @@ def along_one_axis(walk: Walk, node: ir.Node) -> None:
     else:
         attributes["axis"] = ir.AttrInt64("axis", base_axis)
     out = walk.emit(node.op_type, inputs, dims_of(base), attributes, domain=node.domain)
-    walk.views[node.outputs[0]] = View(walk.reshape(out, dims), view.axes)
+    walk.views[node.outputs[0]] = AxesView(walk.reshape(out, dims), view.axes)
 
 
 @rule("keraport::Roll")
@@ -65,13 +65,13 @@ def roll(walk: Walk, node: ir.Node) -> None:
     view, base_axes = on_single_axes(walk, operand(node, 0), axes)
     attributes = {"axes": base_axes, "shift": node.attributes["shift"].as_ints()}
     out = walk.emit("Roll", [view.base], dims_of(view.base), attributes, domain="keraport")
-    walk.views[node.outputs[0]] = View(out, view.axes)
+    walk.views[node.outputs[0]] = AxesView(out, view.axes)
 
 
 def _of_three_axes(walk: Walk, x: ir.Value, axis: int) -> ir.Value:
     """What is before the axis, the axis, and what is behind it."""
     dims = dims_of(x)
-    return walk.reshape(x, [product(dims[:axis]), dims[axis], product(dims[axis + 1 :])])
+    return walk.reshape(x, [multiply(dims[:axis]), dims[axis], multiply(dims[axis + 1 :])])
 
 
 @rule("Concat")
@@ -90,10 +90,10 @@ def concat(walk: Walk, node: ir.Node) -> None:
     operands = [_full(walk, view, lead, axis) for view in views]
     dims = list(dims_of(lead.base))
     dims[base_axis] = dims_of(node.outputs[0])[axis]
-    walk.views[node.outputs[0]] = View(walk.emit("Concat", operands, dims, {"axis": base_axis}), lead.axes)
+    walk.views[node.outputs[0]] = AxesView(walk.emit("Concat", operands, dims, {"axis": base_axis}), lead.axes)
 
 
-def _with_one_axis(walk: Walk, view: View, axis: int) -> View:
+def _with_one_axis(walk: Walk, view: AxesView, axis: int) -> AxesView:
     """The axis along which moved values are joined is one of the base: a new one lies behind the axis before it, and
     rows and columns that are tokens are one axis first.
     """
@@ -108,14 +108,14 @@ def _with_one_axis(walk: Walk, view: View, axis: int) -> View:
     base = walk.reshape(view.base, [*dims[:place], ONE, *dims[place:]])
     axes = [tuple(a + (a >= place) for a in group) for group in view.axes]
     axes[axis] = (place,)
-    return View(base, tuple(axes))
+    return AxesView(base, tuple(axes))
 
 
-def _full(walk: Walk, view: View, lead: View, axis: int) -> ir.Value:
+def _full(walk: Walk, view: AxesView, lead: AxesView, axis: int) -> ir.Value:
     """An operand of Concat in the lead's layout, at full rank: nothing broadcasts here."""
     value = walk.conform(view, lead, free_axis=axis)
     missing = len(dims_of(lead.base)) - len(dims_of(value))
-    return value if not missing else walk.materialise(View(value, ((),) * missing + plain(value).axes))
+    return value if not missing else walk.materialise(AxesView(value, ((),) * missing + plain(value).axes))
 
 
 @rule("Split")
@@ -136,7 +136,7 @@ def split(walk: Walk, node: ir.Node) -> None:
     sizes = walk.constant([d[base_axis].coefficient for d in dims])
     outs = walk.emit_many("Split", [view.base, sizes], dims, {"axis": base_axis}, like=node.outputs)
     for output, out in zip(node.outputs, outs, strict=True):
-        walk.views[output] = View(out, view.axes)
+        walk.views[output] = AxesView(out, view.axes)
 
 
 @rule("TopK")
@@ -152,12 +152,12 @@ def top_k(walk: Walk, node: ir.Node) -> None:
         return
     view, (base_axis,) = on_single_axes(walk, x, [axis])
     dims = list(dims_of(view.base))
-    dims[base_axis] = Dim(int(count.item()))
+    dims[base_axis] = Product(int(count.item()))
     attributes = {**dict(node.attributes), "axis": ir.AttrInt64("axis", base_axis)}
     inputs = [view.base, walk.constant(count)]
     outs = walk.emit_many("TopK", inputs, [dims] * len(node.outputs), attributes, like=node.outputs)
     for output, out in zip(node.outputs, outs, strict=True):
-        walk.views[output] = View(out, view.axes)
+        walk.views[output] = AxesView(out, view.axes)
 
 
 def _sort(walk: Walk, node: ir.Node, axis: int) -> None:
@@ -167,7 +167,7 @@ def _sort(walk: Walk, node: ir.Node, axis: int) -> None:
     dims = [dims_of(view.base)] * len(node.outputs)
     outs = walk.emit_many("Sort", [view.base], dims, attributes, domain="keraport", like=node.outputs)
     for output, out in zip(node.outputs, outs, strict=True):
-        walk.views[output] = View(out, view.axes)
+        walk.views[output] = AxesView(out, view.axes)
 
 
 def slice_at_numbers(walk: Walk, node: ir.Node) -> None:
@@ -182,7 +182,7 @@ def slice_at_numbers(walk: Walk, node: ir.Node) -> None:
         dims[base_axis] = dims_of(node.outputs[0])[axis]
     strides = [1] * len(where) if steps is None else steps.tolist()
     inputs = [view.base, *(walk.constant(v) for v in (starts, ends, base_axes, strides))]
-    walk.views[node.outputs[0]] = View(walk.emit("Slice", inputs, dims), view.axes)
+    walk.views[node.outputs[0]] = AxesView(walk.emit("Slice", inputs, dims), view.axes)
 
 
 def sliced_axes(node: ir.Node) -> list[int]:
@@ -192,7 +192,7 @@ def sliced_axes(node: ir.Node) -> list[int]:
     return [int(axis) % rank for axis in (range(count) if axes is None else axes)]
 
 
-def without(view: View, axes: Sequence[int]) -> tuple[tuple[int, ...], ...]:
+def without(view: AxesView, axes: Sequence[int]) -> tuple[tuple[int, ...], ...]:
     """The view after the base lost every axis that these axes of the value consist of."""
     gone = sorted(a for axis in axes for a in view.axes[axis])
     kept = [group for axis, group in enumerate(view.axes) if axis not in axes]
@@ -218,16 +218,16 @@ def reduce(walk: Walk, node: ir.Node) -> None:
     dims = [ONE if a in base_axes else d for a, d in enumerate(dims_of(view.base)) if keep or a not in base_axes]
     attributes = {"keepdims": keep, "noop_with_empty_axes": 0}
     out = walk.emit(node.op_type, [view.base, walk.constant(base_axes)], dims, attributes)
-    walk.views[node.outputs[0]] = View(out, view.axes if keep else without(view, which))
+    walk.views[node.outputs[0]] = AxesView(out, view.axes if keep else without(view, which))
 
 
-def _each_by_itself(walk: Walk, node: ir.Node, view: View) -> View:
+def _each_by_itself(walk: Walk, node: ir.Node, view: AxesView) -> AxesView:
     """A reduction over no axes at all: what it does to a single element."""
     alone = {"ReduceL1": "Abs", "ReduceL2": "Abs", "ReduceLogSum": "Log", "ReduceSumSquare": "Mul"}.get(node.op_type)
     if alone is None:
         return view
     inputs = [view.base] * (2 if alone == "Mul" else 1)
-    return View(walk.emit(alone, inputs, dims_of(view.base)), view.axes)
+    return AxesView(walk.emit(alone, inputs, dims_of(view.base)), view.axes)
 
 
 @rule("ArgMax", "ArgMin")
@@ -239,7 +239,7 @@ def arg_reduce(walk: Walk, node: ir.Node) -> None:
     dims = [ONE if a == base_axis else d for a, d in enumerate(dims_of(view.base)) if keep or a != base_axis]
     attributes = {**dict(node.attributes), "axis": ir.AttrInt64("axis", base_axis)}
     out = walk.emit(node.op_type, [view.base], dims, attributes)
-    walk.views[node.outputs[0]] = View(out, view.axes if keep else without(view, [axis]))
+    walk.views[node.outputs[0]] = AxesView(out, view.axes if keep else without(view, [axis]))
 
 
 def default(walk: Walk, node: ir.Node) -> None:

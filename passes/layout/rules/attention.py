@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import onnx_ir as ir
 
-from passes.dims.product import Dim, dims_of
+from passes.dims.product import Product, dims_of
 from passes.errors import Unsupported, describe
 from passes.layout.rules.products import contract
-from passes.layout.walk.axes_view import View, plain
+from passes.layout.walk.axes_view import AxesView, plain
 from passes.layout.walk.registry import rule
 from passes.layout.walk.walk import Walk, operand
 
@@ -41,9 +41,9 @@ def attention(walk: Walk, node: ir.Node) -> None:
         operands = [q, k, v] + ([walk.materialise(walk.view(bias))] if bias is not None else [])
         attributes = {"is_causal": causal, "scale": scale}
         dims = [*dims_of(q)[:3], dims_of(v)[3]]
-        out = View(walk.emit("DotProductAttention", operands, dims, attributes, domain="keraport"), _BY_HEAD)
+        out = AxesView(walk.emit("DotProductAttention", operands, dims, attributes, domain="keraport"), _BY_HEAD)
     batch, head, length, width = out.axes
-    walk.views[node.outputs[0]] = View(out.base, (batch, length, head + width)) if heads[0] else out
+    walk.views[node.outputs[0]] = AxesView(out.base, (batch, length, head + width)) if heads[0] else out
 
 
 BY_LENGTH = (0, 2, 1, 3)
@@ -52,7 +52,7 @@ BY_LENGTH = (0, 2, 1, 3)
 _BY_HEAD = ((0,), (2,), (1,), (3,))
 
 
-def _over_windows(walk: Walk, views: Sequence[View], scale: float, bias: ir.Value | None) -> View | None:
+def _over_windows(walk: Walk, views: Sequence[AxesView], scale: float, bias: ir.Value | None) -> AxesView | None:
     """softmax(q·kᵀ·scale + bias)·v by Einsum on the axes as they lie, where attention as one operator would move them.
 
     None where the heads of keys and queries differ in number, or the mask is boolean or computed.
@@ -63,23 +63,23 @@ def _over_windows(walk: Walk, views: Sequence[View], scale: float, bias: ir.Valu
     if q.dims[:2] != k.dims[:2]:
         return None
     factor = walk.scalar(scale, q.base)
-    scaled = View(walk.emit("Mul", [q.base, factor], dims_of(q.base), like=q.base), q.axes)
+    scaled = AxesView(walk.emit("Mul", [q.base, factor], dims_of(q.base), like=q.base), q.axes)
     scores = contract(walk, scaled, k.permuted((0, 1, 3, 2)))
     if scores is None or not scores.is_plain:
         return None
     if bias is not None:
         added = walk.emit("Add", [scores.base, walk.conform(walk.view(bias), scores)], dims_of(scores.base))
         scores = plain(added)
-    weights = View(walk.emit("Softmax", [scores.base], dims_of(scores.base), {"axis": 3}), scores.axes)
+    weights = AxesView(walk.emit("Softmax", [scores.base], dims_of(scores.base), {"axis": 3}), scores.axes)
     return contract(walk, weights, v)
 
 
-def _by_head(walk: Walk, value: ir.Value, heads: int) -> View:
+def _by_head(walk: Walk, value: ir.Value, heads: int) -> AxesView:
     """Queries, keys or values as [B, H, T, D], from that or from [B, T, H·D]."""
     view = walk.view(value)
     if view.rank == 4:
         return view
     batch, length, width = view.dims
-    target = [batch, length, Dim(heads), Dim(width.coefficient // heads)]
+    target = [batch, length, Product(heads), Product(width.coefficient // heads)]
     split = walk.reshape_view(view, target) or plain(walk.reshape(walk.materialise(view), target))
     return split.permuted(BY_LENGTH)

@@ -6,7 +6,7 @@ import onnx_ir as ir
 
 from passes.dims.product import dims_of
 from passes.errors import Unsupported, describe
-from passes.layout.walk.axes_view import View
+from passes.layout.walk.axes_view import AxesView
 from passes.layout.walk.registry import rule
 from passes.layout.walk.walk import Walk, operand
 from passes.normalize.module_paths import CLASS_KEY
@@ -30,4 +30,4 @@ def dropout(walk: Walk, node: ir.Node) -> None:
     if kept is not None and view.rank > len(kept):
         attributes["noise"] = sorted(atom for axis in kept for atom in view.axes[axis])
     out = walk.emit("Dropout", [view.base], dims_of(view.base), attributes, domain="keraport")
-    walk.views[node.outputs[0]] = View(out, view.axes)
+    walk.views[node.outputs[0]] = AxesView(out, view.axes)

@@ -7,7 +7,7 @@ import onnx_ir as ir
 from passes.dims.product import dims_of
 from passes.layout.rules.along_axes import default
 from passes.layout.rules.products import without_units
-from passes.layout.walk.axes_view import View
+from passes.layout.walk.axes_view import AxesView
 from passes.layout.walk.registry import rule
 from passes.layout.walk.walk import Walk
 
@@ -40,7 +40,7 @@ def einsum(walk: Walk, node: ir.Node) -> None:
             spelled.append(term)
     dims = [dims_of(node.outputs[0])[result.index(letter)] for letter in order]
     out = walk.emit("Einsum", inputs, dims, {"equation": f"{','.join(spelled)}->{order}"})
-    walk.views[node.outputs[0]] = View(out, tuple((order.index(letter),) for letter in result))
+    walk.views[node.outputs[0]] = AxesView(out, tuple((order.index(letter),) for letter in result))
 
 
 def _as_it_lies(term: str, spelled: str, result: str) -> str:

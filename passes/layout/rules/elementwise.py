@@ -5,7 +5,7 @@ from __future__ import annotations
 import onnx_ir as ir
 
 from passes.dims.product import dims_of, to_shape
-from passes.layout.walk.axes_view import View, plain
+from passes.layout.walk.axes_view import AxesView, plain
 from passes.layout.walk.registry import rule
 from passes.layout.walk.walk import Walk, operand
 
@@ -21,7 +21,7 @@ def unary(walk: Walk, node: ir.Node) -> None:
     view = walk.view(operand(node, 0))
     others = [walk.plain(value) for value in node.inputs[1:]]
     out = walk.emit(node.op_type, [view.base, *others], dims_of(view.base), dict(node.attributes), domain=node.domain)
-    walk.views[node.outputs[0]] = View(out, view.axes)
+    walk.views[node.outputs[0]] = AxesView(out, view.axes)
 
 
 @rule(
@@ -39,10 +39,10 @@ def broadcasting(walk: Walk, node: ir.Node) -> None:
         return
     operands = [walk.view(v).base if walk.view(v) == lead else walk.conform(walk.view(v), lead) for v in inputs]
     out = walk.emit(node.op_type, operands, dims_of(lead.base), dict(node.attributes))
-    walk.views[node.outputs[0]] = View(out, lead.axes)
+    walk.views[node.outputs[0]] = AxesView(out, lead.axes)
 
 
-def leading(walk: Walk, inputs: list[ir.Value], output: ir.Value) -> View | None:
+def leading(walk: Walk, inputs: list[ir.Value], output: ir.Value) -> AxesView | None:
     """The live operand with the shape of the output whose layout wins: a permuted one, else a plain one, else the
     first.
 
@@ -65,7 +65,7 @@ def _is_product(value: ir.Value) -> bool:
     return node is not None and node.op_type == "Einsum"
 
 
-def _grown(walk: Walk, inputs: list[ir.Value], output: ir.Value) -> View | None:
+def _grown(walk: Walk, inputs: list[ir.Value], output: ir.Value) -> AxesView | None:
     """Where no operand has all axes, a permuted one leads with those that it lacks: a view of what the result will be.
 
     [b, c, t, 1] on a base [b, t, c] with [1, c, 1, n] gives [b, t, c, n]. A new axis is in front of the one that it is
@@ -89,7 +89,7 @@ def _grown(walk: Walk, inputs: list[ir.Value], output: ir.Value) -> View | None:
         dims.insert(place, sizes[i])
         axes = [tuple(a + (a >= place) for a in group) for group in axes]
         axes[i] = (place,)
-    return View(ir.Value(name=output.name, shape=to_shape(dims), type=output.type), tuple(axes))
+    return AxesView(ir.Value(name=output.name, shape=to_shape(dims), type=output.type), tuple(axes))
 
 
 def _is_looked_up(value: ir.Value) -> bool:
@@ -98,7 +98,7 @@ def _is_looked_up(value: ir.Value) -> bool:
     return table is not None and table.const_value is not None
 
 
-def _covers(view: View, inputs: list[ir.Value], walk: Walk) -> bool:
+def _covers(view: AxesView, inputs: list[ir.Value], walk: Walk) -> bool:
     """Is no other operand larger along an axis where this one has size 1?"""
     for other in (walk.view(i) for i in inputs):
         if other.rank > view.rank:

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 import numpy as np
 import onnx_ir as ir
 
-from passes.dims.product import ONE, Dim, dims_of
+from passes.dims.product import ONE, Product, dims_of
 from passes.errors import Unsupported, describe
 from passes.layout.rules.along_axes import default
-from passes.layout.walk.axes_view import View
+from passes.layout.walk.axes_view import AxesView
 from passes.layout.walk.made_sizes import anchor_for
 from passes.layout.walk.registry import rule
 from passes.layout.walk.walk import Walk, constant_of, operand
@@ -46,7 +46,7 @@ def expand(walk: Walk, node: ir.Node) -> None:
     walk.views[node.outputs[0]] = expanded
 
 
-def _beside(walk: Walk, view: View, target: Sequence[Dim]) -> View | None:
+def _beside(walk: Walk, view: AxesView, target: Sequence[Product]) -> AxesView | None:
     """[b, h, 1, t, d] repeated to [b, h, 2, t, d] on a base [b, t, h, d]: [b, t, h, 2, d], beside the axis before it.
 
     So no axis changes places, and the heads that share keys lie together. None where the base lies as the value does,
@@ -65,7 +65,7 @@ def _beside(walk: Walk, view: View, target: Sequence[Dim]) -> View | None:
         sizes.insert(place, ONE)
         wanted.insert(place, target[i])
     expanded = _expanded(walk, walk.reshape(view.base, sizes), wanted)
-    return None if expanded is None else View(expanded, tuple(axes))
+    return None if expanded is None else AxesView(expanded, tuple(axes))
 
 
 @rule("ConstantOfShape")
@@ -90,9 +90,9 @@ def constant_of_shape(walk: Walk, node: ir.Node) -> None:
         walk.views[node.outputs[0]] = expanded
 
 
-def _expanded(walk: Walk, value: ir.Value, target: Sequence[Dim]) -> ir.Value | None:
+def _expanded(walk: Walk, value: ir.Value, target: Sequence[Product]) -> ir.Value | None:
     """The value with these sizes; None where no live tensor has one of them."""
-    dims = [*(Dim(1),) * (len(target) - len(dims_of(value))), *dims_of(value)]
+    dims = [*(Product(1),) * (len(target) - len(dims_of(value))), *dims_of(value)]
     open_places = [i for i, (d, t) in enumerate(zip(dims, target, strict=True)) if d != t and not t.is_static]
     if not open_places:
         return walk.emit("Expand", [value], target, {"shape": _sizes(target, None), "axis": 0}, domain="keraport")
@@ -108,7 +108,7 @@ def _expanded(walk: Walk, value: ir.Value, target: Sequence[Dim]) -> ir.Value | 
     return value
 
 
-def _sizes(dims: Sequence[Dim], grown: int | None) -> list[int]:
+def _sizes(dims: Sequence[Product], grown: int | None) -> list[int]:
     return [-1 if axis == grown else d.coefficient if d.is_static else 0 for axis, d in enumerate(dims)]
 
 
@@ -131,11 +131,11 @@ def tile(walk: Walk, node: ir.Node) -> None:
     walk.views[node.outputs[0]] = tiled
 
 
-Parts = list[tuple[Dim, Dim]]
+Parts = list[tuple[Product, Product]]
 """The axes that one axis is made of: size, size wanted."""
 
 
-def _repeated(size: Dim, wanted: Dim) -> Parts | None:
+def _repeated(size: Product, wanted: Product) -> Parts | None:
     """s → batch·s as 1 → batch and s → s; None where it is no multiple."""
     times = wanted.divided_by(size)
     if times is None or times.is_one:
@@ -143,15 +143,15 @@ def _repeated(size: Dim, wanted: Dim) -> Parts | None:
     return [*_copies(times), *([] if size.is_one else [(size, size)])]
 
 
-def _copies(times: Dim) -> Parts:
+def _copies(times: Product) -> Parts:
     """1 → 4·batch as 1 → batch and 1 → 4: sizes that tensors have."""
-    numbers = [Dim(times.coefficient)] * (times.coefficient != 1 or not times.symbols)
-    return [(ONE, size) for size in (*(Dim(1, (symbol,)) for symbol in times.symbols), *numbers)]
+    numbers = [Product(times.coefficient)] * (times.coefficient != 1 or not times.symbols)
+    return [(ONE, size) for size in (*(Product(1, (symbol,)) for symbol in times.symbols), *numbers)]
 
 
-def _in_parts(walk: Walk, value: ir.Value, parts: Sequence[Parts]) -> View | None:
+def _in_parts(walk: Walk, value: ir.Value, parts: Sequence[Parts]) -> AxesView | None:
     """The value expanded, with its parts as axes of the base; None where no live tensor has one of the sizes."""
     single = [size for axis in parts for size, _ in axis]
     expanded = _expanded(walk, walk.reshape(value, single), [wanted for axis in parts for _, wanted in axis])
     places = iter(range(len(single)))
-    return None if expanded is None else View(expanded, tuple(tuple(next(places) for _ in axis) for axis in parts))
+    return None if expanded is None else AxesView(expanded, tuple(tuple(next(places) for _ in axis) for axis in parts))

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import onnx_ir as ir
 
-from passes.dims.product import dims_of, product
+from passes.dims.product import dims_of, multiply
 from passes.layout.rules.along_axes import default, on_single_axes
-from passes.layout.walk.axes_view import View, plain
+from passes.layout.walk.axes_view import AxesView, plain
 from passes.layout.walk.registry import rule
 from passes.layout.walk.walk import Walk, constant_of, operand
 
@@ -26,8 +26,8 @@ def gather(walk: Walk, node: ir.Node) -> None:
             default(walk, node)
         return
     view, count = walk.view(x), len(dims_of(indices))
-    if not view.axes[axis] and product(dims_of(indices)).is_one:  # the one element along an axis of 1
-        walk.views[node.outputs[0]] = View(view.base, (*view.axes[:axis], *((),) * count, *view.axes[axis + 1 :]))
+    if not view.axes[axis] and multiply(dims_of(indices)).is_one:  # the one element along an axis of 1
+        walk.views[node.outputs[0]] = AxesView(view.base, (*view.axes[:axis], *((),) * count, *view.axes[axis + 1 :]))
         return
     view, (place,) = on_single_axes(walk, x, [axis])
     before, after = dims_of(view.base)[:place], dims_of(view.base)[place + 1 :]
@@ -35,7 +35,7 @@ def gather(walk: Walk, node: ir.Node) -> None:
     out = walk.emit("Gather", [view.base, walk.plain(indices)], dims, {"axis": place})
     axes = [tuple(a if a < place else a + count - 1 for a in group) for group in view.axes]
     axes[axis : axis + 1] = [(place + i,) for i in range(count)]
-    walk.views[node.outputs[0]] = View(out, tuple(axes))
+    walk.views[node.outputs[0]] = AxesView(out, tuple(axes))
 
 
 @rule("GatherND")
@@ -50,7 +50,7 @@ def gather_nd(walk: Walk, node: ir.Node) -> None:
     dims = list(dims_of(view.base))
     dims[axis] = dims_of(node.outputs[0])[0]
     rows = walk.constant(indices[:, 0] % size.coefficient)
-    walk.views[node.outputs[0]] = View(walk.emit("Gather", [view.base, rows], dims, {"axis": axis}), view.axes)
+    walk.views[node.outputs[0]] = AxesView(walk.emit("Gather", [view.base, rows], dims, {"axis": axis}), view.axes)
 
 
 @rule("GatherElements")
@@ -68,7 +68,7 @@ def gather_elements(walk: Walk, node: ir.Node) -> None:
         return
     inputs, where = [data.base, indices.base], data.axes[axis][0]
     out = walk.emit("GatherElements", inputs, dims_of(indices.base), {"axis": where})
-    walk.views[node.outputs[0]] = View(out, indices.axes)
+    walk.views[node.outputs[0]] = AxesView(out, indices.axes)
 
 
 def _look_up_in_part(walk: Walk, node: ir.Node, longer: Sequence[int]) -> None:
@@ -85,7 +85,7 @@ def _look_up_in_part(walk: Walk, node: ir.Node, longer: Sequence[int]) -> None:
     walk.views[node.outputs[0]] = plain(out)
 
 
-def _looked_up(walk: Walk, table: ir.Value, indices: View, axis: int) -> View:
+def _looked_up(walk: Walk, table: ir.Value, indices: AxesView, axis: int) -> AxesView:
     rows = dims_of(table)
     out = walk.emit(
         "Gather", [table, indices.base], [*rows[:axis], *dims_of(indices.base), *rows[axis + 1 :]], {"axis": axis}
@@ -94,4 +94,4 @@ def _looked_up(walk: Walk, table: ir.Value, indices: View, axis: int) -> View:
     found = [tuple(a + axis for a in group) for group in indices.axes]
     first_after = axis + len(dims_of(indices.base))
     after = [(a + first_after,) for a in range(len(rows) - axis - 1)]
-    return View(out, (*before, *found, *after))
+    return AxesView(out, (*before, *found, *after))

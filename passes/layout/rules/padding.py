@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from passes.dims.product import ONE, Dim, dims_of
+from passes.dims.product import ONE, Product, dims_of
 from passes.layout.rules.along_axes import default, on_single_axes
-from passes.layout.walk.axes_view import View
+from passes.layout.walk.axes_view import AxesView
 from passes.layout.walk.made_sizes import anchor_for
 from passes.layout.walk.registry import rule
 from passes.layout.walk.walk import Walk, constant_of, operand, optional
@@ -33,7 +33,7 @@ def pad(walk: Walk, node: ir.Node) -> None:
         dims[base_axis] = dims_of(node.outputs[0])[axis]
     inputs = [view.base, walk.constant(all_pads.ravel()), walk.plain(optional(node, 2))]
     out = walk.emit("Pad", inputs, dims, {"mode": node.attributes.get_string("mode", "constant")})
-    walk.views[node.outputs[0]] = View(out, view.axes)
+    walk.views[node.outputs[0]] = AxesView(out, view.axes)
 
 
 def pad_by_positions(walk: Walk, node: ir.Node) -> bool:
@@ -58,7 +58,7 @@ def pad_by_positions(walk: Walk, node: ir.Node) -> bool:
     out = view.base
     for axis, base_axis in zip(changed, base_axes, strict=True):
         out = _padded_axis(walk, out, base_axis, after[axis], anchors[axis], (amounts, axis), mode, value)
-    walk.views[node.outputs[0]] = View(out, view.axes)
+    walk.views[node.outputs[0]] = AxesView(out, view.axes)
     return True
 
 
@@ -66,7 +66,7 @@ def _padded_axis(
     walk: Walk,
     x: ir.Value,
     axis: int,
-    size: Dim,
+    size: Product,
     anchor: tuple[ir.Value, int] | None,
     amounts: tuple[ir.Value, int],
     mode: str,

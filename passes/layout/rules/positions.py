@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from passes.dims.product import ONE, Dim, dims_of
+from passes.dims.product import ONE, Product, dims_of
 from passes.errors import Unsupported, describe
 from passes.graph.builder import sizes_of
 from passes.layout.rules.along_axes import default, on_single_axes, slice_at_numbers, sliced_axes
-from passes.layout.walk.axes_view import View, plain
+from passes.layout.walk.axes_view import AxesView, plain
 from passes.layout.walk.made_sizes import anchor_for, unclamped
 from passes.layout.walk.registry import rule
 from passes.layout.walk.walk import Walk, constant_of, operand, optional
@@ -31,7 +31,7 @@ def range_(walk: Walk, node: ir.Node) -> None:
     walk.views[node.outputs[0]] = plain(out)
 
 
-def _positions(walk: Walk, size: Dim, dtype: ir.DataType = ir.DataType.INT64) -> ir.Value | None:
+def _positions(walk: Walk, size: Product, dtype: ir.DataType = ir.DataType.INT64) -> ir.Value | None:
     """0, 1, 2, …; None where no live tensor has this size."""
     if size.is_static:
         return walk.constant(np.arange(size.coefficient), dtype.numpy())
@@ -67,7 +67,7 @@ def slice_(walk: Walk, node: ir.Node) -> None:
                 out = _cut_from(walk, node, out, (axis, base_axis), place)
             else:
                 out = _cut(walk, node, out, (axis, base_axis), int(starts[place]))
-        walk.views[node.outputs[0]] = View(out, view.axes)
+        walk.views[node.outputs[0]] = AxesView(out, view.axes)
 
 
 def _cut_from(walk: Walk, node: ir.Node, x: ir.Value, axes: tuple[int, int], place: int) -> ir.Value:
@@ -92,7 +92,7 @@ def _cut_from(walk: Walk, node: ir.Node, x: ir.Value, axes: tuple[int, int], pla
     return walk.emit("Gather", [x, shifted], dims, {"axis": axis})
 
 
-def _counted(walk: Walk, node: ir.Node, size: Dim) -> ir.Value:
+def _counted(walk: Walk, node: ir.Node, size: Product) -> ir.Value:
     """0, 1, 2, …, as many as a slice is long."""
     positions = _positions(walk, size)
     if positions is None:

@@ -7,10 +7,10 @@ from string import ascii_lowercase
 
 import onnx_ir as ir
 
-from passes.dims.product import Dim, dims_of, product, reshape_target
+from passes.dims.product import Product, dims_of, multiply, reshape_target
 from passes.graph.view_steps import Step
 from passes.layout.rules.along_axes import default
-from passes.layout.walk.axes_view import View, is_run, plain
+from passes.layout.walk.axes_view import AxesView, is_run, plain
 from passes.layout.walk.registry import rule
 from passes.layout.walk.walk import Walk, operand, optional
 
@@ -29,8 +29,8 @@ def dense(walk: Walk, node: ir.Node) -> None:
     order = sorted(group)
     if len(group) > 1 and order == list(range(rank - len(order), rank)) and all(dims[a].is_static for a in group):
         weight = _permute_rows(walk, weight, [dims[a].coefficient for a in group], [group.index(a) for a in order])
-        merged = [*dims[: rank - len(order)], product(dims[a] for a in order)]
-        view = View(walk.reshape(view.base, merged), (*view.axes[:-1], (len(merged) - 1,)))
+        merged = [*dims[: rank - len(order)], multiply(dims[a] for a in order)]
+        view = AxesView(walk.reshape(view.base, merged), (*view.axes[:-1], (len(merged) - 1,)))
     elif group != (rank - 1,):
         view = _last_axis_last(walk, view)
     elif not view.is_moved and len(view.atoms()) < rank:
@@ -40,7 +40,7 @@ def dense(walk: Walk, node: ir.Node) -> None:
     out_dims = [*dims_of(view.base)[:-1], dims_of(node.outputs[0])[-1]]
     inputs = [view.base, weight, optional(node, 2)]
     out = walk.emit("Dense", inputs, out_dims, dict(node.attributes), domain="keraport")
-    walk.views[node.outputs[0]] = View(out, view.axes)
+    walk.views[node.outputs[0]] = AxesView(out, view.axes)
 
 
 def _permute_rows(walk: Walk, weight: ir.Value, sizes: list[int], order: list[int]) -> ir.Value:
@@ -55,12 +55,12 @@ def _permute_rows(walk: Walk, weight: ir.Value, sizes: list[int], order: list[in
     return walk.view_weight(weight, steps)
 
 
-def _last_axis_last(walk: Walk, view: View) -> View:
+def _last_axis_last(walk: Walk, view: AxesView) -> AxesView:
     """The same value with its last axis as the last axis of the base; only a run of axes needs no transpose."""
     dims, group = dims_of(view.base), view.axes[-1]
     if len(group) > 1 and group[-1] == len(dims) - 1 and is_run(group, dims):
-        merged = [*dims[: group[0]], product(dims[a] for a in group)]
-        return View(walk.reshape(view.base, merged), (*view.axes[:-1], (group[0],)))
+        merged = [*dims[: group[0]], multiply(dims[a] for a in group)]
+        return AxesView(walk.reshape(view.base, merged), (*view.axes[:-1], (group[0],)))
     return plain(walk.materialise(view))
 
 
@@ -77,14 +77,14 @@ def matmul(walk: Walk, node: ir.Node) -> None:
         walk.views[node.outputs[0]] = result
 
 
-def contract(walk: Walk, a: View, b: View) -> View | None:
+def contract(walk: Walk, a: AxesView, b: AxesView) -> AxesView | None:
     """[…, M, K] · [K, N] as an Einsum of the bases, with a letter for every axis of a base; None where they do not fit.
 
     Attention over windows of an image is a product over four axes at once: the windows need not be cut out. An axis
     along which one of the two broadcasts is a letter of the other alone: keys of one head need not be repeated.
     """
     rank = max(a.rank, b.rank)
-    a, b = (without_units(walk, View(view.base, ((),) * (rank - view.rank) + view.axes)) for view in (a, b))
+    a, b = (without_units(walk, AxesView(view.base, ((),) * (rank - view.rank) + view.axes)) for view in (a, b))
     broadcast = [i for i in range(rank - 2) if a.dims[i] != b.dims[i]]
     if a.dims[-1] != b.dims[-2] or not all(a.dims[i].is_one or b.dims[i].is_one for i in broadcast):
         return None
@@ -114,12 +114,12 @@ def contract(walk: Walk, a: View, b: View) -> View | None:
     size = dict(zip(spelled_b, dims_of(b.base), strict=True)) | dict(zip(spelled_a, dims_of(a.base), strict=True))
     equation = f"{spelled_a},{spelled_b}->{''.join(order)}"
     out = walk.emit("Einsum", [a.base, b.base], [size[x] for x in order], {"equation": equation})
-    result = View(out, tuple(tuple(order.index(x) for x in group) for group in groups))
+    result = AxesView(out, tuple(tuple(order.index(x) for x in group) for group in groups))
     is_told = reshape_target(dims_of(out), result.dims) is not None
     return plain(walk.materialise(result)) if is_told and not result.is_moved else result
 
 
-def without_units(walk: Walk, view: View) -> View:
+def without_units(walk: Walk, view: AxesView) -> AxesView:
     """The base without axes that no axis of the value names."""
     atoms = set(view.atoms())
     dims = dims_of(view.base)
@@ -127,10 +127,10 @@ def without_units(walk: Walk, view: View) -> View:
         return view
     place = {atom: i for i, atom in enumerate(sorted(atoms))}
     base = walk.reshape(view.base, [d for i, d in enumerate(dims) if i in atoms])
-    return View(base, tuple(tuple(place[atom] for atom in group) for group in view.axes))
+    return AxesView(base, tuple(tuple(place[atom] for atom in group) for group in view.axes))
 
 
-def _same_cut(walk: Walk, a: View, b: View, i: int, j: int) -> tuple[View, View] | None:
+def _same_cut(walk: Walk, a: AxesView, b: AxesView, i: int, j: int) -> tuple[AxesView, AxesView] | None:
     """Both views with axis i of a and axis j of b made of the same sizes, splitting whichever is coarser."""
     sizes_a, sizes_b = ([dims_of(v.base)[x] for x in v.axes[axis]] for v, axis in ((a, i), (b, j)))
     if sizes_a == sizes_b:
@@ -142,12 +142,12 @@ def _same_cut(walk: Walk, a: View, b: View, i: int, j: int) -> tuple[View, View]
     return None if cut_a is None or cut_b is None else (cut_a, cut_b)
 
 
-def _unnamed(walk: Walk, view: View, axis: int) -> View:
+def _unnamed(walk: Walk, view: AxesView, axis: int) -> AxesView:
     """The view with an axis of 1 that is none of the base."""
-    return without_units(walk, View(view.base, (*view.axes[:axis], (), *view.axes[axis + 1 :])))
+    return without_units(walk, AxesView(view.base, (*view.axes[:axis], (), *view.axes[axis + 1 :])))
 
 
-def _cut(walk: Walk, view: View, axis: int, sizes: Sequence[Dim]) -> View | None:
+def _cut(walk: Walk, view: AxesView, axis: int, sizes: Sequence[Product]) -> AxesView | None:
     """The view with one axis of the value made of axes of these sizes."""
     if [dims_of(view.base)[x] for x in view.axes[axis]] == list(sizes):
         return view
@@ -156,12 +156,12 @@ def _cut(walk: Walk, view: View, axis: int, sizes: Sequence[Dim]) -> View | None
     if split is None:
         return None
     joined = tuple(x for group in split.axes[axis : axis + len(sizes)] for x in group)
-    result = View(split.base, (*split.axes[:axis], joined, *split.axes[axis + len(sizes) :]))
+    result = AxesView(split.base, (*split.axes[:axis], joined, *split.axes[axis + len(sizes) :]))
     return result if [dims_of(result.base)[x] for x in joined] == list(sizes) else None
 
 
 def _like_values(
-    a: View, b: View, of_b: dict[int, str], rows: Sequence[str], others: Sequence[str]
+    a: AxesView, b: AxesView, of_b: dict[int, str], rows: Sequence[str], others: Sequence[str]
 ) -> list[str] | None:
     """Where attention weights meet values that lie permuted, the result lies as the values do, rows for columns.
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from passes.dims.product import dims_of, product
+from passes.dims.product import dims_of, multiply
 from passes.layout.rules.along_axes import on_single_axes
-from passes.layout.walk.axes_view import View
+from passes.layout.walk.axes_view import AxesView
 from passes.layout.walk.registry import rule
 from passes.layout.walk.walk import Walk, operand
 
@@ -15,9 +15,9 @@ from passes.layout.walk.walk import Walk, operand
 def quantise(walk: Walk, node: ir.Node) -> None:
     x, scale = operand(node, 0), operand(node, 1)
     view, attributes = walk.view(x), dict(node.attributes)
-    if not product(dims_of(scale)).is_one:
+    if not multiply(dims_of(scale)).is_one:
         view, (axis,) = on_single_axes(walk, x, [node.attributes.get_int("axis", 1) % view.rank])
         attributes["axis"] = ir.AttrInt64("axis", axis)
     others = [walk.plain(value) for value in node.inputs[1:]]
     out = walk.emit(node.op_type, [view.base, *others], dims_of(view.base), attributes)
-    walk.views[node.outputs[0]] = View(out, view.axes)
+    walk.views[node.outputs[0]] = AxesView(out, view.axes)

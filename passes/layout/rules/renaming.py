@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from passes.dims.product import Dim, dims_of
+from passes.dims.product import Product, dims_of
 from passes.errors import Unsupported, describe
 from passes.layout.rules.along_axes import default
-from passes.layout.walk.axes_view import View, plain
+from passes.layout.walk.axes_view import AxesView, plain
 from passes.layout.walk.registry import rule
 from passes.layout.walk.walk import Walk, constant_of, operand, optional
 
@@ -34,7 +34,7 @@ def squeeze(walk: Walk, node: ir.Node) -> None:
         gone = {i for i, d in enumerate(view.dims) if d.is_one}
     else:
         gone = {int(a) % view.rank for a in axes.ravel()}  # a single one may be a scalar
-    walk.views[node.outputs[0]] = View(view.base, tuple(g for i, g in enumerate(view.axes) if i not in gone))
+    walk.views[node.outputs[0]] = AxesView(view.base, tuple(g for i, g in enumerate(view.axes) if i not in gone))
 
 
 @rule("Unsqueeze")
@@ -45,7 +45,7 @@ def unsqueeze(walk: Walk, node: ir.Node) -> None:
     rank = view.rank + axes.size
     new = {int(a) % rank for a in axes.ravel()}
     groups = iter(view.axes)
-    walk.views[node.outputs[0]] = View(view.base, tuple(() if i in new else next(groups) for i in range(rank)))
+    walk.views[node.outputs[0]] = AxesView(view.base, tuple(() if i in new else next(groups) for i in range(rank)))
 
 
 @rule("Shape")
@@ -59,9 +59,9 @@ def shape(walk: Walk, node: ir.Node) -> None:
         default(walk, node)
         return
     rank = len(dims_of(view.base))
-    whole = walk.emit("Shape", [view.base], [Dim(rank)], {"start": 0})
+    whole = walk.emit("Shape", [view.base], [Product(rank)], {"start": 0})
     if not all(groups):  # an axis of 1 that is none of the base
-        whole = walk.emit("Concat", [whole, walk.constant([1])], [Dim(rank + 1)], {"axis": 0}, like=whole)
+        whole = walk.emit("Concat", [whole, walk.constant([1])], [Product(rank + 1)], {"axis": 0}, like=whole)
     indices = walk.constant([group[0] if group else rank for group in groups])
-    out = walk.emit("Gather", [whole, indices], [Dim(len(groups))], {"axis": 0}, like=whole)
+    out = walk.emit("Gather", [whole, indices], [Product(len(groups))], {"axis": 0}, like=whole)
     walk.views[node.outputs[0]] = plain(out)

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import onnx_ir as ir
 
-from passes.dims.product import Dim, dims_of
+from passes.dims.product import Product, dims_of
 from passes.errors import Unsupported, describe
 from passes.layout.rules.spatial import NHWC
-from passes.layout.walk.axes_view import View, channels_first_axes, channels_last
+from passes.layout.walk.axes_view import AxesView, channels_first_axes, channels_last
 from passes.layout.walk.registry import rule
 from passes.layout.walk.walk import Walk, constant_of, operand, optional
 
@@ -50,11 +50,13 @@ def resize(walk: Walk, node: ir.Node) -> None:
         attributes["like_axes"] = ir.AttrInt64s("like_axes", [axis for _, axis, _ in live])
         attributes["like_factors"] = ir.AttrInt64s("like_factors", [factor for _, _, factor in live])
     dims = [after[a] for a in (order[0], *order[2:], order[1])]
-    out = View(walk.emit("Resize", [base, *likes], dims, attributes, domain=NHWC), channels_first_axes(len(order)))
+    out = AxesView(walk.emit("Resize", [base, *likes], dims, attributes, domain=NHWC), channels_first_axes(len(order)))
     walk.views[node.outputs[0]] = out.permuted([order.index(a) for a in range(len(order))])
 
 
-def _told_exactly(node: ir.Node, before: Sequence[Dim], after: Sequence[Dim]) -> Mapping[int, tuple[float, ...]]:
+def _told_exactly(
+    node: ir.Node, before: Sequence[Product], after: Sequence[Product]
+) -> Mapping[int, tuple[float, ...]]:
     """Of a Resize that keeps proportions, or resizes a part: by axis what it is told, and the part [start, end]."""
     policy = node.attributes.get_string("keep_aspect_ratio_policy", "stretch")
     is_crop = node.attributes.get_string("coordinate_transformation_mode", "half_pixel") == "tf_crop_and_resize"
@@ -118,7 +120,7 @@ def _batch_and_channels_first(node: ir.Node, rank: int, resized: list[int]) -> l
     return [*kept[:2], *(a for a in range(rank) if a not in kept[:2])]
 
 
-def _live_size(walk: Walk, size: Dim) -> tuple[ir.Value, int, int]:
+def _live_size(walk: Walk, size: Product) -> tuple[ir.Value, int, int]:
     """A live tensor with this size, but for a factor, along an axis."""
     if len(size.symbols) != 1 or size.symbols[0] not in walk.anchors:
         raise Unsupported(

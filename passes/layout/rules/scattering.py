@@ -6,7 +6,7 @@ import onnx_ir as ir
 
 from passes.dims.product import dims_of
 from passes.layout.rules.along_axes import default
-from passes.layout.walk.axes_view import View
+from passes.layout.walk.axes_view import AxesView
 from passes.layout.walk.registry import rule
 from passes.layout.walk.walk import Walk, operand
 
@@ -23,4 +23,4 @@ def scatter_elements(walk: Walk, node: ir.Node) -> None:
     attributes = {**node.attributes, "axis": data.axes[axis][0]}
     inputs = [data.base, indices.base, updates.base]
     out = walk.emit("ScatterElements", inputs, dims_of(data.base), attributes)
-    walk.views[node.outputs[0]] = View(out, data.axes)
+    walk.views[node.outputs[0]] = AxesView(out, data.axes)

@@ -7,7 +7,7 @@ import onnx_ir as ir
 from passes.dims.product import ONE, dims_of
 from passes.layout.rules.along_axes import on_single_axes
 from passes.layout.rules.elementwise import unary
-from passes.layout.walk.axes_view import View, channels_first_axes, channels_last, is_ascending, plain
+from passes.layout.walk.axes_view import AxesView, channels_first_axes, channels_last, is_ascending, plain
 from passes.layout.walk.registry import rule
 from passes.layout.walk.walk import Walk, operand
 
@@ -24,10 +24,10 @@ def spatial(walk: Walk, node: ir.Node) -> None:
     inputs = [base, *(walk.plain(value) for value in node.inputs[1:])]
     sizes = dims_of(node.outputs[0])
     out = walk.emit(node.op_type, inputs, [sizes[a] for a in order], dict(node.attributes), domain=NHWC)
-    walk.views[node.outputs[0]] = View(out, tuple((order.index(axis),) for axis in range(len(order))))
+    walk.views[node.outputs[0]] = AxesView(out, tuple((order.index(axis),) for axis in range(len(order))))
 
 
-def _order(node: ir.Node, view: View) -> list[int]:
+def _order(node: ir.Node, view: AxesView) -> list[int]:
     """Channels last; a window of one element does not mind in which order rows and columns lie."""
     order = list(channels_last(view.rank))
     if node.op_type != "Conv" or not _is_pointwise(node):
@@ -53,7 +53,7 @@ def global_pool(walk: Walk, node: ir.Node) -> None:
     out = walk.emit(
         op_type, [view.base, walk.constant(sorted(base_axes))], dims, {"keepdims": 1, "noop_with_empty_axes": 0}
     )
-    walk.views[node.outputs[0]] = View(out, view.axes)
+    walk.views[node.outputs[0]] = AxesView(out, view.axes)
 
 
 @rule("BatchNormalization")
@@ -63,10 +63,10 @@ def batch_normalization(walk: Walk, node: ir.Node) -> None:
     view = walk.view(x)
     if view.single(1) != len(dims_of(view.base)) - 1:
         rank = len(dims_of(x))
-        view = View(walk.materialise(view, channels_last(rank)), channels_first_axes(rank))
+        view = AxesView(walk.materialise(view, channels_last(rank)), channels_first_axes(rank))
     inputs = [view.base, *(walk.plain(value) for value in node.inputs[1:])]
     out = walk.emit("BatchNormalization", inputs, dims_of(view.base), dict(node.attributes), domain=NHWC)
-    walk.views[node.outputs[0]] = View(out, view.axes)
+    walk.views[node.outputs[0]] = AxesView(out, view.axes)
 
 
 @rule("LayerNormalization", "RMSNormalization")
@@ -86,10 +86,10 @@ def layer_normalization(walk: Walk, node: ir.Node) -> None:
         *(walk.plain(value) if value is None else _permuted(walk, value, order) for value in node.inputs[1:]),
     ]
     out = walk.emit(node.op_type, inputs, dims_of(view.base), attributes)
-    walk.views[node.outputs[0]] = View(out, view.axes)
+    walk.views[node.outputs[0]] = AxesView(out, view.axes)
 
 
-def _order_of_last(view: View, first: int) -> list[int] | None:
+def _order_of_last(view: AxesView, first: int) -> list[int] | None:
     """Which axis of the value, from `first` on, each of the last axes of the base is; None if they are not the last."""
     singles = [view.single(axis) for axis in range(first, view.rank)]
     rank = len(dims_of(view.base))
@@ -116,7 +116,7 @@ def at_run_time(walk: Walk, node: ir.Node) -> None:
         dims[base_axis] = dims_of(node.outputs[0])[axis]
     attributes = {**dict(node.attributes), "axes": ir.AttrInt64s("axes", base_axes)}
     out = walk.emit(node.op_type, [view.base], dims, attributes, domain="keraport")
-    walk.views[node.outputs[0]] = View(out, view.axes)
+    walk.views[node.outputs[0]] = AxesView(out, view.axes)
 
 
 __all__ = ["unary"]

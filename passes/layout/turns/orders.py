@@ -35,8 +35,8 @@ class Turn:
     is_light: bool = False
 
 
-Rule = Callable[[ir.Node, Order], Turn | None]
-TURNS: Registry[str, Rule] = Registry("turns")
+TurnRule = Callable[[ir.Node, Order], Turn | None]
+TURNS: Registry[str, TurnRule] = Registry("turns")
 
 
 def turn_of(node: ir.Node, order: Order) -> Turn | None:

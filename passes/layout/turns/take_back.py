@@ -7,7 +7,7 @@ from typing import Any
 import onnx_ir as ir
 
 from passes.errors import operator
-from passes.graph.builder import Builder, Names, sizes_of
+from passes.graph.builder import Builder, FreshNames, sizes_of
 from passes.layout.turns.orders import Order, Turn, turn_of
 
 MOST_STEPS = 20
@@ -31,7 +31,7 @@ class TakeBackTransposes(ir.passes.InPlacePass):
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
         taken = False
-        back = _Back(Names(model))
+        back = _Back(FreshNames(model))
         for node in list(model.graph):
             if node.graph is not None and node.domain == "" and node.op_type == "Transpose":
                 taken |= back.take(node)
@@ -39,7 +39,7 @@ class TakeBackTransposes(ir.passes.InPlacePass):
 
 
 class _Back:
-    def __init__(self, names: Names) -> None:
+    def __init__(self, names: FreshNames) -> None:
         self.names = names
         self._again: dict[tuple[ir.Value, Order], ir.Value] = {}
         self._new: set[ir.Value] = set()

@@ -1,7 +1,7 @@
 """Views: a value said in terms of another one whose axes are permuted, split or merged.
 
 The layout pass computes with channels-last *bases* and only remembers how the value of the source graph follows from
-them. A `View` says, for each axis of the value, which axes of the base it consists of, row-major:
+them. An `AxesView` says, for each axis of the value, which axes of the base it consists of, row-major:
 
     value [N, C, H, W]  on base [N, H, W, C]       axes = (0), (3), (1), (2)
     value [N, C·H·W]    on the same base           axes = (0), (3, 1, 2)
@@ -19,13 +19,13 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
-from passes.dims.product import ONE, Dim, dims_of, product
+from passes.dims.product import ONE, Product, dims_of, multiply
 
 Axes = tuple[tuple[int, ...], ...]
 
 
 @dataclass(frozen=True)
-class View:
+class AxesView:
     base: ir.Value
     axes: Axes
 
@@ -34,9 +34,9 @@ class View:
         return len(self.axes)
 
     @property
-    def dims(self) -> tuple[Dim, ...]:
+    def dims(self) -> tuple[Product, ...]:
         base = dims_of(self.base)
-        return tuple(product(base[a] for a in group) for group in self.axes)
+        return tuple(multiply(base[a] for a in group) for group in self.axes)
 
     @property
     def is_plain(self) -> bool:
@@ -53,8 +53,8 @@ class View:
         """The axes of the base in the order in which the value has them (its axes taken in `order`)."""
         return [a for i in (range(self.rank) if order is None else order) for a in self.axes[i]]
 
-    def permuted(self, perm: Sequence[int]) -> View:
-        return View(self.base, tuple(self.axes[p] for p in perm))
+    def permuted(self, perm: Sequence[int]) -> AxesView:
+        return AxesView(self.base, tuple(self.axes[p] for p in perm))
 
     def single(self, axis: int) -> int | None:
         """The one axis of the base that `axis` is, or None where it is several or none."""
@@ -66,8 +66,8 @@ def identity(rank: int) -> Axes:
     return tuple((i,) for i in range(rank))
 
 
-def plain(value: ir.Value) -> View:
-    return View(value, identity(len(dims_of(value))))
+def plain(value: ir.Value) -> AxesView:
+    return AxesView(value, identity(len(dims_of(value))))
 
 
 def channels_last(rank: int) -> tuple[int, ...]:
@@ -86,7 +86,7 @@ class Piece:
 
     atom: int
     target: int
-    size: Dim
+    size: Product
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ class Segment:
     pieces: tuple[Piece, ...] | None
 
 
-def align(atoms: Sequence[int], base: Sequence[Dim], target: Sequence[Dim]) -> list[Segment] | None:
+def align(atoms: Sequence[int], base: Sequence[Product], target: Sequence[Product]) -> list[Segment] | None:
     """Cut a reshape into the smallest segments with equal products; None where they cannot be told apart.
 
     Dimensions of size 1 belong to no segment: they appear and vanish freely.
@@ -127,7 +127,7 @@ def align(atoms: Sequence[int], base: Sequence[Dim], target: Sequence[Dim]) -> l
     return segments if i == len(left) and j == len(right) else None
 
 
-def _comes_first(have: Dim, want: Dim) -> bool:
+def _comes_first(have: Product, want: Product) -> bool:
     """Must the left side of an unequal pair grow? Yes if it divides the right one, or is the smaller number."""
     if want.divided_by(have) is not None:
         return True
@@ -135,7 +135,7 @@ def _comes_first(have: Dim, want: Dim) -> bool:
 
 
 def _refine(
-    atoms: Sequence[int], targets: Sequence[int], base: Sequence[Dim], target: Sequence[Dim]
+    atoms: Sequence[int], targets: Sequence[int], base: Sequence[Product], target: Sequence[Product]
 ) -> tuple[Piece, ...] | None:
     pieces: list[Piece] = []
     rest_of_atom, rest_of_target = ONE, ONE
@@ -164,7 +164,7 @@ def is_ascending(atoms: Sequence[int]) -> bool:
     return all(a < b for a, b in itertools.pairwise(atoms))
 
 
-def is_run(atoms: Sequence[int], base: Sequence[Dim]) -> bool:
+def is_run(atoms: Sequence[int], base: Sequence[Product]) -> bool:
     """Are these base axes next to each other and in order, axes of size 1 aside?"""
     if not atoms:
         return True
@@ -172,13 +172,15 @@ def is_run(atoms: Sequence[int], base: Sequence[Dim]) -> bool:
     return between == [a for a in atoms if not base[a].is_one]
 
 
-def reshaped(base: Sequence[Dim], segments: Sequence[Segment], target: Sequence[Dim]) -> tuple[list[Dim], Axes] | None:
+def reshaped(
+    base: Sequence[Product], segments: Sequence[Segment], target: Sequence[Product]
+) -> tuple[list[Product], Axes] | None:
     """Split the base so that every target dimension is a group of base axes: the new base's dimensions and the view.
 
     A segment that only merges leaves the base as it is. None where a segment has no refinement and its axes are no run
     of the base, so that only a transpose could help.
     """
-    split: dict[int, list[tuple[int, Dim]]] = {}
+    split: dict[int, list[tuple[int, Product]]] = {}
     gone: set[int] = set()
     for segment in segments:
         if segment.pieces is not None:
@@ -190,7 +192,7 @@ def reshaped(base: Sequence[Dim], segments: Sequence[Segment], target: Sequence[
         else:
             return None
     cut = bool(gone) or any(len(parts) > 1 for parts in split.values())
-    new_dims: list[Dim] = []
+    new_dims: list[Product] = []
     position: dict[tuple[int, int], int] = {}
     for axis, size in enumerate(base):
         if axis in gone or (cut and size.is_one):

@@ -18,8 +18,7 @@ import onnx_ir as ir
 
 from passes.dims.parse import parse
 from passes.dims.polynomial import Atom, Dim
-from passes.dims.product import Dim as Product
-from passes.dims.product import parse as as_product
+from passes.dims.product import Product, parse_product
 from passes.layout.walk.writer import Writer
 
 FUNCTIONS = {"floor": "floor_divide", "Max": "maximum", "Min": "minimum"}
@@ -83,7 +82,7 @@ def _atom(atom: Atom, counted: Counted) -> Any:
 
 def _counted(writer: Writer, inputs: list[ir.Value], text: str) -> Any:
     """["size", input, axis] of a live tensor, which is added to the inputs."""
-    anchor = writer.anchored(as_product(text))
+    anchor = writer.anchored(parse_product(text))
     if anchor is None:
         return None
     value, axis = anchor

@@ -14,9 +14,7 @@ import onnx_ir as ir
 from passes.dims.bounds import minimum
 from passes.dims.parse import parse
 from passes.dims.polynomial import Atom, Dim, Expr, Monomial, floor_divide, is_symbol, only_atom
-from passes.dims.product import Dim as Product
-from passes.dims.product import dims_of
-from passes.dims.product import parse as as_product
+from passes.dims.product import Product, dims_of, parse_product
 from passes.layout.walk.computed_sizes import expand_to
 from passes.layout.walk.writer import Writer
 
@@ -41,7 +39,7 @@ def plain_anchor_for(writer: Writer, size: Product) -> tuple[ir.Value, int] | No
     if found is not None or size.is_static:
         return found
     wanted = parse(str(size.as_shape()))
-    if (whole := unclamped(wanted)) != wanted and (found := writer.anchored(as_product(str(whole)))) is not None:
+    if (whole := unclamped(wanted)) != wanted and (found := writer.anchored(parse_product(str(whole)))) is not None:
         return found
     made = _made(writer, wanted)
     return None if made is None else _kept(writer, size, made)
@@ -65,11 +63,13 @@ def _made(writer: Writer, size: Dim) -> ir.Value | None:
     """A tensor [size] (int64)."""
     if isinstance(size, int):
         return writer.constant(np.zeros(max(size, 0), np.int64))
-    found = writer.anchored(as_product(size.text))
+    found = writer.anchored(parse_product(size.text))
     if found is not None:
         like, axis = found
         attributes = {"axis": axis, "to": ir.DataType.INT64.value}
-        return writer.emit("Positions", [like], [as_product(size.text)], attributes, domain="keraport", like=_int64())
+        return writer.emit(
+            "Positions", [like], [parse_product(size.text)], attributes, domain="keraport", like=_int64()
+        )
     if is_symbol(size):
         return None
     size = _without_differences(size)
@@ -164,7 +164,7 @@ def _slice(writer: Writer, x: ir.Value, start: int, end: int, step: int, size: D
 
 
 def _length(size: Dim) -> Product:
-    return as_product(size.text if isinstance(size, Expr) else str(size))
+    return parse_product(size.text if isinstance(size, Expr) else str(size))
 
 
 def _int64() -> ir.Value:

@@ -12,12 +12,12 @@ from collections.abc import Sequence
 import numpy as np
 import onnx_ir as ir
 
-from passes.dims.product import ONE, Dim
+from passes.dims.product import ONE, Product
 from passes.layout.walk.made_sizes import plain_anchor_for
 from passes.layout.walk.writer import Writer
 
 
-def places(writer: Writer, sizes: Sequence[Dim]) -> ir.Value | None:
+def places(writer: Writer, sizes: Sequence[Product]) -> ir.Value | None:
     """[sizes] int64: 0, 1, 2, … in their order; None where no tensor tells one of them."""
     found = [_positions(writer, size) for size in sizes]
     result: ir.Value | None = None
@@ -35,7 +35,7 @@ def places(writer: Writer, sizes: Sequence[Dim]) -> ir.Value | None:
     return result
 
 
-def _positions(writer: Writer, size: Dim) -> ir.Value | None:
+def _positions(writer: Writer, size: Product) -> ir.Value | None:
     """[size]: 0, 1, 2, …"""
     if size.is_static:
         return writer.constant(np.arange(size.coefficient))
@@ -48,7 +48,7 @@ def _positions(writer: Writer, size: Dim) -> ir.Value | None:
     return writer.emit("Positions", [like], [size], attributes, domain="keraport", like=named)
 
 
-def _length(writer: Writer, positions: ir.Value, size: Dim) -> ir.Value:
+def _length(writer: Writer, positions: ir.Value, size: Product) -> ir.Value:
     """[1]: how many there are."""
     if size.is_static:
         return writer.constant([size.coefficient])

@@ -9,6 +9,6 @@ import onnx_ir as ir
 from passes.layout.walk.walk import Walk
 from passes.registry import Registry
 
-Rule = Callable[[Walk, ir.Node], None]
-RULES: Registry[str, Rule] = Registry("layout rules")
+LayoutRule = Callable[[Walk, ir.Node], None]
+RULES: Registry[str, LayoutRule] = Registry("layout rules")
 rule = RULES.register

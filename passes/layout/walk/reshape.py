@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import product as pairs
+from itertools import product
 
 import onnx_ir as ir
 
-from passes.dims.product import Dim, dims_of, product, reshape_target
+from passes.dims.product import Product, dims_of, multiply, reshape_target
 from passes.errors import Unsupported, describe
 from passes.layout.walk.computed_sizes import reshape_to
 from passes.layout.walk.places import places
 from passes.layout.walk.writer import Writer
 
 
-def reshaped_value(writer: Writer, value: ir.Value, target: Sequence[Dim]) -> ir.Value:
+def reshaped_value(writer: Writer, value: ir.Value, target: Sequence[Product]) -> ir.Value:
     """The value with these sizes, told to Reshape as 0 (kept) and -1 (the rest), or in the next best way.
 
     Raises:
@@ -41,23 +41,23 @@ def reshaped_value(writer: Writer, value: ir.Value, target: Sequence[Dim]) -> ir
     )
 
 
-def _told(source: Sequence[Dim], target: Sequence[Dim]) -> list[int] | None:
+def _told(source: Sequence[Product], target: Sequence[Product]) -> list[int] | None:
     """The sizes as Keras' Reshape takes them, which leaves one open beside the first; None where that is not enough."""
     sizes = reshape_target(source, target)
     return sizes if sum(not d.is_static for d in target[1:]) <= 1 else None
 
 
-def _regrouped(writer: Writer, value: ir.Value, target: Sequence[Dim]) -> ir.Value | None:
+def _regrouped(writer: Writer, value: ir.Value, target: Sequence[Product]) -> ir.Value | None:
     """[b, h, w, 64] to [b, h, w, 4, 16]: known sizes among open ones that all stay; None where an open one changes."""
     source = dims_of(value)
     before, old, new = _changed(source, target)
-    if not all(d.is_static for d in (*old, *new)) or not product(old).equals(product(new)):
+    if not all(d.is_static for d in (*old, *new)) or not multiply(old).equals(multiply(new)):
         return None
     attributes = {"axis": before, "count": len(old), "sizes": [d.coefficient for d in new]}
     return writer.emit("Regroup", [value], target, attributes, domain="keraport", like=value)
 
 
-def _changed(source: Sequence[Dim], target: Sequence[Dim]) -> tuple[int, Sequence[Dim], Sequence[Dim]]:
+def _changed(source: Sequence[Product], target: Sequence[Product]) -> tuple[int, Sequence[Product], Sequence[Product]]:
     """How many axes stay in front, and what becomes what between these and those that stay at the end."""
     most = min(len(source), len(target))
     before = next((i for i in range(most) if not source[i].equals(target[i])), most)
@@ -65,7 +65,7 @@ def _changed(source: Sequence[Dim], target: Sequence[Dim]) -> tuple[int, Sequenc
     return before, source[before : len(source) - behind], target[before : len(target) - behind]
 
 
-def _gathered(writer: Writer, value: ir.Value, target: Sequence[Dim]) -> ir.Value | None:
+def _gathered(writer: Writer, value: ir.Value, target: Sequence[Product]) -> ir.Value | None:
     """[b, h·w, c] to [b, h, w, c]: row by row, to places that tensors tell which are h and w long.
 
     None where no tensor is, or a row would be a single number.
@@ -73,9 +73,9 @@ def _gathered(writer: Writer, value: ir.Value, target: Sequence[Dim]) -> ir.Valu
     source = dims_of(value)
     before, old, new = _changed(source, target)
     behind = source[before + len(old) :]
-    if len(new) < 2 or product(behind).is_one:
+    if len(new) < 2 or multiply(behind).is_one:
         return None
-    merged = [*source[:before], product(new), *behind]
+    merged = [*source[:before], multiply(new), *behind]
     sizes = None if len(old) == 1 else _told(source, merged)
     if sizes is None and len(old) != 1:
         return None
@@ -87,15 +87,15 @@ def _gathered(writer: Writer, value: ir.Value, target: Sequence[Dim]) -> ir.Valu
     return writer.emit("Gather", [value, where], target, {"axis": before}, like=value)
 
 
-def _around(writer: Writer, value: ir.Value, target: Sequence[Dim]) -> ir.Value | None:
+def _around(writer: Writer, value: ir.Value, target: Sequence[Product]) -> ir.Value | None:
     """[b, 4, 1, t] to [4·b, 1, t], two open sizes of which one is kept: with t in front for the while.
 
     None where no open size is kept, or three are open.
     """
     source = dims_of(value)
-    for i, j in pairs(range(len(source)), range(len(target))):
+    for i, j in product(range(len(source)), range(len(target))):
         kept = source[i]
-        if kept.is_static or kept != target[j] or product(source[:i]) != product(target[:j]):
+        if kept.is_static or kept != target[j] or multiply(source[:i]) != multiply(target[:j]):
             continue
         before, after = [kept, *source[:i], *source[i + 1 :]], [kept, *target[:j], *target[j + 1 :]]
         sizes = _told(before, after)
@@ -106,7 +106,7 @@ def _around(writer: Writer, value: ir.Value, target: Sequence[Dim]) -> ir.Value 
     return None
 
 
-def _units(writer: Writer, value: ir.Value, target: Sequence[Dim]) -> ir.Value:
+def _units(writer: Writer, value: ir.Value, target: Sequence[Product]) -> ir.Value:
     """Axes of size 1 taken away and added, where a Reshape could not tell the other sizes because they are open."""
     while (producer := value.producer()) is not None and producer.op_type in ("Squeeze", "Unsqueeze"):
         if (before := producer.inputs[0]) is None:
@@ -130,5 +130,5 @@ def _before_reshapes(value: ir.Value) -> ir.Value:
     return value
 
 
-def _show(dims: Sequence[Dim]) -> str:
+def _show(dims: Sequence[Product]) -> str:
     return f"[{', '.join(str(d.as_shape()) for d in dims)}]"

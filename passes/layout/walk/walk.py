@@ -1,4 +1,4 @@
-"""The walk of the layout pass: every value becomes a `View`, and nodes are written again on the bases."""
+"""The walk of the layout pass: every value becomes an `AxesView`, and nodes are written again on the bases."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import onnx_ir as ir
 
-from passes.dims.product import ONE, Dim, dims_of, product, reshape_target
+from passes.dims.product import ONE, Product, dims_of, multiply, reshape_target
 from passes.errors import Unsupported, describe
 from passes.graph.view_steps import Step
-from passes.layout.walk.axes_view import Axes, View, align, is_ascending, plain, reshaped
+from passes.layout.walk.axes_view import Axes, AxesView, align, is_ascending, plain, reshaped
 from passes.layout.walk.reshape import reshaped_value
 from passes.layout.walk.writer import Writer
 
@@ -24,17 +24,17 @@ class Walk(Writer):
 
     def __init__(self, graph: ir.Graph) -> None:
         super().__init__(graph)
-        self.views: dict[ir.Value, View] = {}
+        self.views: dict[ir.Value, AxesView] = {}
         self._materialised: dict[tuple[ir.Value, Axes], ir.Value] = {}
 
-    def view(self, value: ir.Value) -> View:
+    def view(self, value: ir.Value) -> AxesView:
         return self.views.get(value) or plain(value)
 
     def plain(self, value: ir.Value | None) -> ir.Value | None:
         """The value itself, axis by axis."""
         return None if value is None else self.materialise(self.view(value))
 
-    def materialise(self, view: View, order: Sequence[int] | None = None) -> ir.Value:
+    def materialise(self, view: AxesView, order: Sequence[int] | None = None) -> ir.Value:
         """The value of a view, its axes in `order`: a Transpose only if axes longer than 1 change places."""
         if order is not None:
             view = view.permuted(order)
@@ -45,7 +45,7 @@ class Walk(Writer):
             self._materialised[key] = self._materialise(view)
         return self._materialised[key]
 
-    def _materialise(self, view: View) -> ir.Value:
+    def _materialise(self, view: AxesView) -> ir.Value:
         value, target = view.base, view.dims
         dims = dims_of(value)
         atoms = view.atoms()
@@ -62,16 +62,16 @@ class Walk(Writer):
             value = self.reshape(value, [d for d in dims if not d.is_one])
         return self.reshape(value, target)
 
-    def _shuffled(self, view: View) -> ir.Value | None:
+    def _shuffled(self, view: AxesView) -> ir.Value | None:
         """The base with one axis permuted within itself, where that is all that the view asks for."""
         for axis, group in enumerate(view.axes):
-            ordered = View(view.base, (*view.axes[:axis], tuple(sorted(group)), *view.axes[axis + 1 :]))
+            ordered = AxesView(view.base, (*view.axes[:axis], tuple(sorted(group)), *view.axes[axis + 1 :]))
             if list(group) != sorted(group) and not ordered.is_moved:
                 joined = self.join_axis(view, axis)
                 return None if joined is None else joined.base
         return None
 
-    def join_axis(self, view: View, axis: int) -> View | None:
+    def join_axis(self, view: AxesView, axis: int) -> AxesView | None:
         """The view with this axis as one axis of the base, without a transpose; None where its parts are no neighbours.
 
         Parts in order are merged by a Reshape. Parts in another order, as of channels shuffled between groups, are a
@@ -83,7 +83,7 @@ class Walk(Writer):
         if not run or run != list(range(run[0], run[0] + len(run))):
             return None
         first, more = run[0], len(run) - 1
-        merged = [*dims[:first], product(dims[a] for a in run), *dims[first + len(run) :]]
+        merged = [*dims[:first], multiply(dims[a] for a in run), *dims[first + len(run) :]]
         base = view.base
         if list(group) != run:
             if not all(dims[a].is_static for a in run):
@@ -97,13 +97,13 @@ class Walk(Writer):
             (first,) if i == axis else tuple(a - more if a > first else a for a in other)
             for i, other in enumerate(view.axes)
         )
-        return View(self.reshape(base, merged), tuple(axes))
+        return AxesView(self.reshape(base, merged), tuple(axes))
 
-    def reshape(self, value: ir.Value, target: Sequence[Dim]) -> ir.Value:
+    def reshape(self, value: ir.Value, target: Sequence[Product]) -> ir.Value:
         """Reshape to dimensions that may hold symbols. Unsupported where more than one of them cannot be told."""
         return reshaped_value(self, value, target)
 
-    def reshape_view(self, view: View, target: Sequence[Dim]) -> View | None:
+    def reshape_view(self, view: AxesView, target: Sequence[Product]) -> AxesView | None:
         """The view after a reshape to `target`, splitting axes of the base where needed; None if it takes a
         transpose."""
         dims = dims_of(view.base)
@@ -113,22 +113,22 @@ class Walk(Writer):
             return None
         new_dims, axes = split
         if tuple(new_dims) == dims:
-            return View(view.base, axes)
+            return AxesView(view.base, axes)
         if view.base.const_value is not None:
-            return View(self.view_weight(view.base, [("reshape", tuple(d.coefficient for d in new_dims))]), axes)
-        return View(self.reshape(view.base, new_dims), axes)
+            return AxesView(self.view_weight(view.base, [("reshape", tuple(d.coefficient for d in new_dims))]), axes)
+        return AxesView(self.reshape(view.base, new_dims), axes)
 
-    def conform(self, view: View, lead: View, free_axis: int | None = None) -> ir.Value:
+    def conform(self, view: AxesView, lead: AxesView, free_axis: int | None = None) -> ir.Value:
         """The operand `view` as a tensor that broadcasts against the base of `lead`.
 
         `free_axis` is the one axis of the value whose size may differ from the lead's (Concat).
         """
         base = dims_of(lead.base)
-        view = View(view.base, ((),) * (lead.rank - view.rank) + view.axes)
-        if view.base.const_value is not None and product(view.dims).is_one:
+        view = AxesView(view.base, ((),) * (lead.rank - view.rank) + view.axes)
+        if view.base.const_value is not None and multiply(view.dims).is_one:
             few = len(dims_of(view.base)) <= len(base)
             return view.base if few else self.view_weight(view.base, [("reshape", (1,) * len(base))])
-        target: list[Dim] = []
+        target: list[Product] = []
         owners: list[int] = []
         for axis, group in enumerate(lead.axes):
             size = view.dims[axis]
@@ -146,10 +146,10 @@ class Walk(Writer):
         if view.base.const_value is not None:
             while axes and not axes[0]:
                 del axes[0]
-        return self.materialise(View(fitted.base, tuple(axes)))
+        return self.materialise(AxesView(fitted.base, tuple(axes)))
 
     @staticmethod
-    def is_live(*views: View) -> bool:
+    def is_live(*views: AxesView) -> bool:
         """Are these computed, not constant?"""
         return all(view.base.const_value is None for view in views)
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
-from passes.dims.product import Dim, dims_of, to_shape
+from passes.dims.product import Product, dims_of, to_shape
 from passes.graph.view_steps import Step
 from passes.graph.view_weight import WeightViews
 from passes.lower.private_operators import is_private, private
@@ -34,7 +34,7 @@ class Writer:
         self,
         op_type: str,
         inputs: Sequence[ir.Value | None],
-        dims: Sequence[Dim],
+        dims: Sequence[Product],
         attributes: dict[str, Any] | None = None,
         *,
         domain: str = "",
@@ -49,7 +49,7 @@ class Writer:
         self,
         op_type: str,
         inputs: Sequence[ir.Value | None],
-        dims: Sequence[Sequence[Dim]],
+        dims: Sequence[Sequence[Product]],
         attributes: dict[str, Any] | None = None,
         *,
         domain: str = "",
@@ -113,7 +113,7 @@ class Writer:
             if d.coefficient == 1 and len(d.symbols) == 1:
                 self.anchors[d.symbols[0]] = (value, axis)
 
-    def anchored(self, size: Dim) -> tuple[ir.Value, int] | None:
+    def anchored(self, size: Product) -> tuple[ir.Value, int] | None:
         """The live tensor that has this open size, and its axis; None where no tensor has it by itself."""
         alone = size.coefficient == 1 and len(size.symbols) == 1
         return self.anchors.get(size.symbols[0]) if alone else None

@@ -14,7 +14,7 @@ from __future__ import annotations
 import onnx_ir as ir
 
 from passes.dims.polynomial import product
-from passes.graph.builder import Builder, Names, first_input, sizes_of
+from passes.graph.builder import Builder, FreshNames, first_input, sizes_of
 from passes.lower.meanings import FLATTENED
 from passes.normalize.operators.rewrite_each import RewriteEach
 
@@ -25,7 +25,7 @@ class NormalizeSoftmax(RewriteEach):
     def wanted(self, node: ir.Node) -> bool:
         return node.domain == "keraport" and node.op_type.startswith(FLATTENED)
 
-    def rewrite(self, node: ir.Node, names: Names) -> None:
+    def rewrite(self, node: ir.Node, names: FreshNames) -> None:
         _settle(node, names)
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
@@ -35,7 +35,7 @@ class NormalizeSoftmax(RewriteEach):
         return result
 
 
-def _settle(node: ir.Node, names: Names) -> None:
+def _settle(node: ir.Node, names: FreshNames) -> None:
     x = first_input(node)
     sizes = sizes_of(x)
     rank = len(sizes)

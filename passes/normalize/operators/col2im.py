@@ -16,7 +16,7 @@ import onnx_ir as ir
 
 from passes.dims.polynomial import Dim
 from passes.errors import BadSource, Unsupported, describe
-from passes.graph.builder import Builder, Names, first_input, sizes_of
+from passes.graph.builder import Builder, FreshNames, first_input, sizes_of
 from passes.normalize.operators.rewrite_each import RewriteEach
 
 
@@ -31,11 +31,11 @@ class NormalizeCol2Im(RewriteEach):
     def wanted(self, node: ir.Node) -> bool:
         return node.domain == "" and node.op_type == "Col2Im"
 
-    def rewrite(self, node: ir.Node, names: Names) -> None:
+    def rewrite(self, node: ir.Node, names: FreshNames) -> None:
         _rewrite(node, names)
 
 
-def _rewrite(node: ir.Node, names: Names) -> None:
+def _rewrite(node: ir.Node, names: FreshNames) -> None:
     x, image, block = first_input(node), _numbers(node, 1), _numbers(node, 2)
     rank = len(image)
     strides = list(node.attributes.get_ints("strides", ()) or [1] * rank)

@@ -17,7 +17,7 @@ import onnx_ir as ir
 
 from passes.dims.polynomial import Dim
 from passes.errors import Unsupported, describe
-from passes.graph.builder import Builder, Names, first_input, sizes_of
+from passes.graph.builder import Builder, FreshNames, first_input, sizes_of
 from passes.normalize.operators.rewrite_each import RewriteEach
 
 
@@ -31,7 +31,7 @@ class NormalizeDeformConv(RewriteEach):
     def wanted(self, node: ir.Node) -> bool:
         return node.domain == "" and node.op_type == "DeformConv"
 
-    def rewrite(self, node: ir.Node, names: Names) -> None:
+    def rewrite(self, node: ir.Node, names: FreshNames) -> None:
         _rewrite(node, names)
 
 
@@ -52,7 +52,7 @@ class _Sizes:
         return self.kernel[0] * self.kernel[1]
 
 
-def _rewrite(node: ir.Node, names: Names) -> None:
+def _rewrite(node: ir.Node, names: FreshNames) -> None:
     at, sizes = Builder(node, names), _sizes(node)
     rows, columns = sizes.target
     tall = [sizes.images, sizes.channels // sizes.groups, sizes.taps * rows, columns]

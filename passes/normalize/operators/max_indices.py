@@ -16,7 +16,7 @@ import numpy as np
 import onnx_ir as ir
 
 from passes.dims.polynomial import Dim
-from passes.graph.builder import Builder, Names, first_input, sizes_of
+from passes.graph.builder import Builder, FreshNames, first_input, sizes_of
 from passes.normalize.operators.max_unpool import known_sizes, numbers_of, unpool
 from passes.normalize.operators.rewrite_each import RewriteEach
 from passes.padding.arithmetic import Axis, same_pads
@@ -34,7 +34,7 @@ class NormalizeMaxIndices(RewriteEach):
             return False
         return node.op_type == "MaxUnpool" or _is_read(node)
 
-    def rewrite(self, node: ir.Node, names: Names) -> None:
+    def rewrite(self, node: ir.Node, names: FreshNames) -> None:
         if node.op_type == "MaxUnpool":
             unpool(node, names)
         else:
@@ -45,7 +45,7 @@ def _is_read(node: ir.Node) -> bool:
     return len(node.outputs) > 1 and bool(node.outputs[1].uses() or node.outputs[1].is_graph_output())
 
 
-def _indices(node: ir.Node, names: Names) -> None:
+def _indices(node: ir.Node, names: FreshNames) -> None:
     at, x, old = Builder(node, names), first_input(node), node.outputs[1]
     batch, *others = sizes_of(x)
     channels, *image = known_sizes(node, others)

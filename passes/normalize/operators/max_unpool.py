@@ -14,7 +14,7 @@ import onnx_ir as ir
 
 from passes.dims.polynomial import Dim
 from passes.errors import Unsupported, describe
-from passes.graph.builder import Builder, Names, first_input, sizes_of
+from passes.graph.builder import Builder, FreshNames, first_input, sizes_of
 
 
 def numbers_of(sizes: Sequence[Dim | None]) -> list[int]:
@@ -32,7 +32,7 @@ def known_sizes(node: ir.Node, sizes: Sequence[Dim | None]) -> list[int]:
     return known
 
 
-def unpool(node: ir.Node, names: Names) -> None:
+def unpool(node: ir.Node, names: FreshNames) -> None:
     at, x, places = Builder(node, names), first_input(node), node.inputs[1]
     batch, *others = sizes_of(x)
     channels, *image = known_sizes(node, others)

@@ -16,7 +16,7 @@ import numpy as np
 import onnx_ir as ir
 
 from passes.errors import Unsupported, describe
-from passes.graph.builder import Builder, Names, first_input, sizes_of
+from passes.graph.builder import Builder, FreshNames, first_input, sizes_of
 from passes.normalize.operators.rewrite_each import RewriteEach
 from passes.normalize.opset_adapters import NEAREST_KEY
 
@@ -27,11 +27,11 @@ class NormalizeNearestResize(RewriteEach):
     def wanted(self, node: ir.Node) -> bool:
         return NEAREST_KEY in node.metadata_props
 
-    def rewrite(self, node: ir.Node, names: Names) -> None:
+    def rewrite(self, node: ir.Node, names: FreshNames) -> None:
         _settle(node, names)
 
 
-def _settle(node: ir.Node, names: Names) -> None:
+def _settle(node: ir.Node, names: FreshNames) -> None:
     del node.metadata_props[NEAREST_KEY]
     given = node.inputs[2]
     if given is None or given.const_value is None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import onnx_ir as ir
 
 from passes.dims.polynomial import Dim, floor_divide
-from passes.graph.builder import Names, sizes_of
+from passes.graph.builder import FreshNames, sizes_of
 from passes.graph.match import number
 from passes.normalize.operators.rewrite_each import RewriteEach
 
@@ -31,7 +31,7 @@ class NormalizeDftLength(RewriteEach):
         before, after = sizes_of(x)[int(axis)], sizes_of(node.outputs[0])[int(axis)]
         return before is not None and after == _bins(node, before)
 
-    def rewrite(self, node: ir.Node, names: Names) -> None:
+    def rewrite(self, node: ir.Node, names: FreshNames) -> None:
         node.replace_input_with(1, None)
 
 

@@ -17,7 +17,7 @@ import numpy as np
 import onnx_ir as ir
 
 from passes.dims.polynomial import Dim
-from passes.graph.builder import Builder, Names, Sizes, first_input, sizes_of
+from passes.graph.builder import Builder, FreshNames, Sizes, first_input, sizes_of
 
 DISTRIBUTIONS = {
     "Bernoulli": "uniform",
@@ -51,7 +51,7 @@ def noise_for(node: ir.Node) -> tuple[list[Dim | None], ir.DataType] | None:
     return [batch, node.attributes.get_int("sample_size", 1), classes], dtype
 
 
-def write_out(node: ir.Node, names: Names, noise: ir.Value, kind: ir.DataType) -> None:
+def write_out(node: ir.Node, names: FreshNames, noise: ir.Value, kind: ir.DataType) -> None:
     """Put the arithmetic into the node's place.
 
     Args:

@@ -6,7 +6,7 @@ from abc import abstractmethod
 
 import onnx_ir as ir
 
-from passes.graph.builder import Names
+from passes.graph.builder import FreshNames
 
 
 class RewriteEach(ir.passes.InPlacePass):
@@ -17,13 +17,13 @@ class RewriteEach(ir.passes.InPlacePass):
         """Whether this node is written in another way."""
 
     @abstractmethod
-    def rewrite(self, node: ir.Node, names: Names) -> None:
+    def rewrite(self, node: ir.Node, names: FreshNames) -> None:
         """Write it so."""
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
         found = [node for node in model.graph.all_nodes() if self.wanted(node)]
         if found:
-            names = Names(model)
+            names = FreshNames(model)
             for node in found:
                 self.rewrite(node, names)
         return ir.passes.PassResult(model, bool(found))

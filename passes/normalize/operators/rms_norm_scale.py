@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from passes.graph.builder import Builder, Names
+from passes.graph.builder import Builder, FreshNames
 from passes.graph.match import maker
 
 
@@ -20,19 +20,19 @@ class NormalizeNormScales(ir.passes.InPlacePass):
     """
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
-        names: Names | None = None
+        names: FreshNames | None = None
         modified = False
         for node in model.graph.all_nodes():
             scale = node.inputs[1] if node.domain == "" and node.op_type == "RMSNormalization" else None
             filled = None if scale is None else maker(scale, "ConstantOfShape")
             if filled is None:
                 continue
-            names = names or Names(model)
+            names = names or FreshNames(model)
             modified |= _settle(node, filled, names)
         return ir.passes.PassResult(model, modified)
 
 
-def _settle(node: ir.Node, filled: ir.Node, names: Names) -> bool:
+def _settle(node: ir.Node, filled: ir.Node, names: FreshNames) -> bool:
     x, value = node.inputs[0], filled.attributes.get_tensor("value", None)
     normalised = list(x.shape or ())[node.attributes.get_int("axis", -1) :] if x is not None else []
     sizes = [size for size in normalised if isinstance(size, int)]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import onnx_ir as ir
 
 from passes.errors import Unsupported, describe
-from passes.graph.builder import Builder, Names
+from passes.graph.builder import Builder, FreshNames
 from passes.normalize.open_batch import named_axes, rank_of
 
 HINT = "Keep the size that the file has, or export the model again with it dynamic."
@@ -17,12 +17,12 @@ ALONG_ANY = frozenset({"Softmax", "LogSoftmax", "Hardmax", "LpNormalization", "C
 
 
 @dataclass(frozen=True)
-class Site:
+class OpenedNode:
     """A node, and which axes of each of its inputs are open. Shapes are those that the file has."""
 
     node: ir.Node
     opened: Sequence[frozenset[int]]
-    names: Names
+    names: FreshNames
 
     def axes(self, place: int = 0) -> frozenset[int]:
         return self.opened[place]
@@ -31,14 +31,14 @@ class Site:
         return Builder(self.node, self.names)
 
 
-def reject(at: Site) -> set[int]:
+def reject(at: OpenedNode) -> set[int]:
     node = at.node
     raise Unsupported(
         f"A size that was to be opened is not followed through {node.op_type}.", node=describe(node), hint=HINT
     )
 
 
-def unary(at: Site) -> set[int]:
+def unary(at: OpenedNode) -> set[int]:
     """The places of the input, along axes that are not named."""
     node = at.node
     axes, rank = at.axes(), rank_of(node.inputs[0])
@@ -50,12 +50,12 @@ def unary(at: Site) -> set[int]:
     return set(axes)
 
 
-def shape(at: Site) -> set[int]:
+def shape(at: OpenedNode) -> set[int]:
     """Of a live tensor: it counts what is there."""
     return set()
 
 
-def windows(at: Site) -> set[int]:
+def windows(at: OpenedNode) -> set[int]:
     node = at.node
     axes = at.axes()
     if min(axes, default=2) < 2:
@@ -63,12 +63,12 @@ def windows(at: Site) -> set[int]:
     return {axis for axis in axes if not node.op_type.startswith("Global")}
 
 
-def broadcast(at: Site) -> set[int]:
+def broadcast(at: OpenedNode) -> set[int]:
     """Another operand has an open axis too, or is 1 long there: else it holds the old size."""
     return _aligned(at, rank_of(at.node.outputs[0]))
 
 
-def matmul(at: Site) -> set[int]:
+def matmul(at: OpenedNode) -> set[int]:
     """Axes in front broadcast; what the two sum over has to be open on both sides, or on none."""
     node = at.node
     ranks, rank = [rank_of(value) for value in node.inputs], rank_of(node.outputs[0])
@@ -83,7 +83,7 @@ def matmul(at: Site) -> set[int]:
     return found
 
 
-def _aligned(at: Site, rank: int, inner: int = 0) -> set[int]:
+def _aligned(at: OpenedNode, rank: int, inner: int = 0) -> set[int]:
     """The open axes of all operands, counted as the result counts them, but for the last `inner` ones."""
     own = [
         {axis + rank - rank_of(value) for axis in at.axes(place) if axis < rank_of(value) - inner}
@@ -97,7 +97,7 @@ def _aligned(at: Site, rank: int, inner: int = 0) -> set[int]:
     return found
 
 
-def gemm(at: Site) -> set[int]:
+def gemm(at: OpenedNode) -> set[int]:
     """Rows may be open, what is summed over has as many weights."""
     node = at.node
     summed = 0 if node.attributes.get_int("transA", 0) else 1
@@ -106,13 +106,13 @@ def gemm(at: Site) -> set[int]:
     return {0} if at.axes() else set()
 
 
-def transpose(at: Site) -> set[int]:
+def transpose(at: OpenedNode) -> set[int]:
     node = at.node
     order = list(node.attributes.get_ints("perm", ()))
     return {order.index(axis) for axis in at.axes()}
 
 
-def concat(at: Site) -> set[int]:
+def concat(at: OpenedNode) -> set[int]:
     node = at.node
     found = {axis for place in range(len(node.inputs)) for axis in at.axes(place)}
     along = node.attributes.get_int("axis", 0) % rank_of(node.outputs[0])
@@ -122,7 +122,7 @@ def concat(at: Site) -> set[int]:
     return found
 
 
-def reduce(at: Site) -> set[int]:
+def reduce(at: OpenedNode) -> set[int]:
     node = at.node
     named = named_axes(node, rank_of(node.inputs[0]))
     left = at.axes() - named
@@ -131,14 +131,14 @@ def reduce(at: Site) -> set[int]:
     return {axis - sum(other < axis for other in named) for axis in left}
 
 
-def unsqueeze(at: Site) -> set[int]:
+def unsqueeze(at: OpenedNode) -> set[int]:
     node = at.node
     named = named_axes(node, rank_of(node.outputs[0]))
     kept = [i for i in range(rank_of(node.outputs[0])) if i not in named]
     return {kept[axis] for axis in at.axes()}
 
 
-def gather(at: Site) -> set[int]:
+def gather(at: OpenedNode) -> set[int]:
     node = at.node
     axis = node.attributes.get_int("axis", 0) % max(rank_of(node.inputs[0]), 1)
     if axis in at.axes():

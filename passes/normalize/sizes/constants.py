@@ -9,13 +9,13 @@ import onnx_ir as ir
 
 from passes.graph.builder import Builder
 from passes.normalize.explicit_axes import read
-from passes.normalize.sizes.axes import Site, fixed, own_sizes
-from passes.normalize.sizes.reshape_places import Place, places_of
+from passes.normalize.sizes.axes import OpenedNode, fixed, own_sizes
+from passes.normalize.sizes.reshape_places import OutputAxis, places_of
 
 TO_THE_END = (1 << 63) - 1
 
 
-def sliced(at: Site) -> set[int]:
+def sliced(at: OpenedNode) -> set[int]:
     """A cut to the end of the old size goes to the end; one at another place would be at another one."""
     node, opened = at.node, at.axes()
     starts, ends, axes, steps = (read(node, place) for place in (1, 2, 3, 4))
@@ -35,7 +35,7 @@ def sliced(at: Site) -> set[int]:
     return set(opened)
 
 
-def resized(at: Site) -> set[int]:
+def resized(at: OpenedNode) -> set[int]:
     """Sizes that are a multiple, or a whole part, of the old ones are scales."""
     node = at.node
     sizes = read(node, 3)
@@ -50,7 +50,7 @@ def resized(at: Site) -> set[int]:
     return set(at.axes())
 
 
-def expanded(at: Site) -> set[int]:
+def expanded(at: OpenedNode) -> set[int]:
     node = at.node
     target, sizes = read(node, 1), own_sizes(node.inputs[0])
     if target is None or len(target) != len(sizes):
@@ -63,7 +63,7 @@ def expanded(at: Site) -> set[int]:
     return set(axes)
 
 
-def reshaped(at: Site) -> set[int]:
+def reshaped(at: OpenedNode) -> set[int]:
     """The target is written anew, from what the places of the input become."""
     node = at.node
     x, axes = node.inputs[0], at.axes()
@@ -79,7 +79,7 @@ def reshaped(at: Site) -> set[int]:
     return found
 
 
-def _target(at: Builder, x: ir.Value, places: Sequence[Place]) -> ir.Value:
+def _target(at: Builder, x: ir.Value, places: Sequence[OutputAxis]) -> ir.Value:
     """The shape that a reshape is to have: a constant where one size at most is open."""
     if sum(bool(place.axes) for place in places) <= 1:
         return at.constant([-1 if place.axes else place.factor for place in places], "opened")

@@ -14,10 +14,10 @@ from collections.abc import Callable, Mapping
 
 import onnx_ir as ir
 
-from passes.graph.builder import Names
+from passes.graph.builder import FreshNames
 from passes.normalize.open_batch import ELEMENTWISE, REDUCING, Opened
 from passes.normalize.sizes.axes import (
-    Site,
+    OpenedNode,
     broadcast,
     concat,
     gather,
@@ -46,7 +46,7 @@ class OpenSizes(ir.passes.InPlacePass):
         self.opened = opened
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
-        names, opened = Names(model), dict[ir.Value, frozenset[int]]()
+        names, opened = FreshNames(model), dict[ir.Value, frozenset[int]]()
         for value in model.graph.inputs:
             named = self.opened.axes.get(value.name or "", {})
             if named and value.shape is not None:
@@ -60,11 +60,11 @@ class OpenSizes(ir.passes.InPlacePass):
         return ir.passes.PassResult(model, True)
 
 
-def _follow(node: ir.Node, opened: dict[ir.Value, frozenset[int]], names: Names) -> None:
+def _follow(node: ir.Node, opened: dict[ir.Value, frozenset[int]], names: FreshNames) -> None:
     """Note which axes of the results are open. Shapes stay as the file has them until the end."""
     own = [frozenset[int]() if value is None else opened.get(value, frozenset()) for value in node.inputs]
     if any(own):
-        found = frozenset(_RULES.get(node.op_type, reject)(Site(node, own, names)))
+        found = frozenset(_RULES.get(node.op_type, reject)(OpenedNode(node, own, names)))
         opened.update((output, found) for output in node.outputs if output.shape is not None and found)
 
 
@@ -76,7 +76,7 @@ _SAME = """
 """
 """Operators that keep places apart, but for axes that they name."""
 
-_RULES: Mapping[str, Callable[[Site], set[int]]] = {
+_RULES: Mapping[str, Callable[[OpenedNode], set[int]]] = {
     **dict.fromkeys(_SAME.split(), unary),
     **dict.fromkeys((*ELEMENTWISE, "PRelu"), broadcast),
     **dict.fromkeys(REDUCING | {"Squeeze"}, reduce),

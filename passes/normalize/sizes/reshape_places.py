@@ -8,7 +8,7 @@ from math import prod
 
 
 @dataclass(frozen=True)
-class Place:
+class OutputAxis:
     """One axis of the output: a number times sizes of the input.
 
     Attributes:
@@ -19,7 +19,7 @@ class Place:
     axes: tuple[int, ...] = ()
 
 
-def places_of(given: Sequence[int], target: Sequence[int], open_axes: Collection[int]) -> list[Place] | None:
+def places_of(given: Sequence[int], target: Sequence[int], open_axes: Collection[int]) -> list[OutputAxis] | None:
     """What each axis of the target is made of; None where numbers do not tell.
 
     [1, 40, 40, 18] with axes 1 and 2 open, to [1, 4800, 6], is [1, 3·a·b, 6].
@@ -31,11 +31,11 @@ def places_of(given: Sequence[int], target: Sequence[int], open_axes: Collection
     """
     if prod(given) != prod(target) or 0 in given:
         return None
-    found: list[Place] = []
+    found: list[OutputAxis] = []
     for axes, sizes in _groups(given, target):
         opened = tuple(axis for axis in axes if axis in open_axes)
         if not opened:
-            found += [Place(size) for size in sizes]
+            found += [OutputAxis(size) for size in sizes]
             continue
         group = _opened(axes, given, sizes, opened)
         if group is None:
@@ -69,7 +69,7 @@ def _groups(given: Sequence[int], target: Sequence[int]) -> list[tuple[list[int]
 
 def _opened(
     axes: Sequence[int], given: Sequence[int], sizes: Sequence[int], opened: Sequence[int]
-) -> list[Place] | None:
+) -> list[OutputAxis] | None:
     """The one size of the target that takes the open ones; the others are numbers that the closed axes have."""
     first, last = axes.index(opened[0]), axes.index(opened[-1])
     if any(axis not in opened for axis in axes[first : last + 1]):
@@ -84,4 +84,4 @@ def _opened(
         right -= 1
     if right - left != 1:
         return None
-    return [*map(Place, sizes[:left]), Place(before * behind, tuple(opened)), *map(Place, sizes[right:])]
+    return [*map(OutputAxis, sizes[:left]), OutputAxis(before * behind, tuple(opened)), *map(OutputAxis, sizes[right:])]

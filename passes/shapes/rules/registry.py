@@ -76,8 +76,8 @@ def require_equal(a: Dim, b: Dim) -> None:
         raise NoRule
 
 
-Rule = Callable[[ir.Node, Site], Shapes]
-RULES: Registry[str, Rule] = Registry("shape rules")
+ShapeRule = Callable[[ir.Node, Site], Shapes]
+RULES: Registry[str, ShapeRule] = Registry("shape rules")
 rule = RULES.register
 
 _INT64 = "ArgMax ArgMin NonZero Shape Size"

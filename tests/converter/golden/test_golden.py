@@ -18,7 +18,7 @@ import pytest
 import converter.golden.golden as golden
 from converter.golden.golden import check, record, update
 from converter.golden.observe import EXACT, MEMORY, MODULE, ORACLE, reloaded
-from converter.golden.store import Store, digests_of
+from converter.golden.store import GoldenStore, digests_of
 from converter.options import Options
 from passes.errors import BadSource, LimitExceeded, Unsupported, UsageError
 from tests.conftest import Keraport
@@ -36,19 +36,19 @@ def dense(tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def kept(tmp_path: Path, dense: str) -> Store:
-    store = Store(tmp_path / "store")
+def kept(tmp_path: Path, dense: str) -> GoldenStore:
+    store = GoldenStore(tmp_path / "store")
     assert record(store, "dense", dense, Options())["status"] == "verified"
     return store
 
 
-def test_nothing_has_changed(kept: Store) -> None:
+def test_nothing_has_changed(kept: GoldenStore) -> None:
     found = check(kept, "dense")
     assert (found.outcome, found.findings) == ("ok", [])
 
 
 def test_a_module_keeps_all_of_its_witnesses(tmp_path: Path) -> None:
-    store = Store(tmp_path)
+    store = GoldenStore(tmp_path)
     entry = record(store, "digits", "models.digits:build", DIGITS)
     assert set(entry["cases"][0]["arrays"]) == {"inputs", MODULE, EXACT, ORACLE, MEMORY, reloaded("tensorflow")}
     assert entry["options"]["inputs"] == ["image=float32[batch,1,8,8]"]
@@ -64,7 +64,7 @@ def test_a_module_keeps_all_of_its_witnesses(tmp_path: Path) -> None:
         (reloaded("tensorflow"), "Keras in memory ↔ reloaded file on tensorflow"),
     ],
 )
-def test_a_drift_is_blamed_on_its_leg(kept: Store, who: str, leg: str) -> None:
+def test_a_drift_is_blamed_on_its_leg(kept: GoldenStore, who: str, leg: str) -> None:
     """The record is one of an older version, in which one witness had answered otherwise."""
     entry = kept.read("dense")
     for case in entry["cases"]:
@@ -76,7 +76,7 @@ def test_a_drift_is_blamed_on_its_leg(kept: Store, who: str, leg: str) -> None:
     assert {finding.leg for finding in found.findings} == {leg}
 
 
-def test_an_error_that_grows_is_told(kept: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_that_grows_is_told(kept: GoldenStore, monkeypatch: pytest.MonkeyPatch) -> None:
     entry = kept.read("dense")
     right = golden.observe
 
@@ -94,7 +94,7 @@ def test_an_error_that_grows_is_told(kept: Store, monkeypatch: pytest.MonkeyPatc
     assert {(finding.level, finding.leg) for finding in found.findings} == {("warn", "onnxruntime ↔ Keras in memory")}
 
 
-def test_what_failed_and_is_fixed_stops_a_check_too(kept: Store) -> None:
+def test_what_failed_and_is_fixed_stops_a_check_too(kept: GoldenStore) -> None:
     entry = kept.read("dense")
     kept.write("dense", {**entry, "status": "unsupported", "cases": []})
     assert check(kept, "dense").outcome == "FIXED"
@@ -102,7 +102,7 @@ def test_what_failed_and_is_fixed_stops_a_check_too(kept: Store) -> None:
     assert check(kept, "dense").outcome == "ok"
 
 
-def test_what_was_verified_and_fails_now(kept: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_verified_and_fails_now(kept: GoldenStore, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*arguments: object, **told: object) -> object:
         raise Unsupported("No longer.")
 
@@ -112,18 +112,18 @@ def test_what_was_verified_and_fails_now(kept: Store, monkeypatch: pytest.Monkey
 
 
 def test_a_model_that_takes_too_much_is_not_kept(tmp_path: Path, dense: str) -> None:
-    store = Store(tmp_path / "small")
+    store = GoldenStore(tmp_path / "small")
     with pytest.raises(LimitExceeded, match="takes"):
         record(store, "dense", dense, Options(), limit=100)
     assert store.names() == []
 
 
-def test_a_name_stays_with_its_source(kept: Store, tmp_path: Path) -> None:
+def test_a_name_stays_with_its_source(kept: GoldenStore, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="is of"):
         record(kept, "dense", "other.onnx", Options())
 
 
-def test_every_bit_that_flips_is_told(kept: Store) -> None:
+def test_every_bit_that_flips_is_told(kept: GoldenStore) -> None:
     files = [path for path in kept.folder.rglob("*") if path.is_file()]
     draw = random.Random(0)
     for _ in range(200):
@@ -138,7 +138,7 @@ def test_every_bit_that_flips_is_told(kept: Store) -> None:
     everything(kept)
 
 
-def test_a_truncated_file_is_named_and_the_rest_is_checked(kept: Store, dense: str, keraport: Keraport) -> None:
+def test_a_truncated_file_is_named_and_the_rest_is_checked(kept: GoldenStore, dense: str, keraport: Keraport) -> None:
     record(kept, "other", dense, Options())
     path = kept.folder / "models" / "other.json"
     path.write_bytes(path.read_bytes()[:100])
@@ -151,8 +151,8 @@ def test_a_truncated_file_is_named_and_the_rest_is_checked(kept: Store, dense: s
 WRITER = """
 import sys
 import numpy as np
-from converter.golden.store import Store
-store = Store(__import__("pathlib").Path(sys.argv[1]))
+from converter.golden.store import GoldenStore
+store = GoldenStore(__import__("pathlib").Path(sys.argv[1]))
 print("ready", flush=True)
 for i in range(10**6):
     digest = store.put([np.full((50, 50), i, np.float32), np.arange(i % 7)])
@@ -175,10 +175,10 @@ def test_writers_that_are_killed_leave_a_sound_store(tmp_path: Path) -> None:
         for writer in writers:
             writer.send_signal(signal.SIGKILL)
             writer.wait()
-        everything(Store(tmp_path))
+        everything(GoldenStore(tmp_path))
 
 
-def everything(store: Store) -> None:
+def everything(store: GoldenStore) -> None:
     for name in store.names():
         for digest in digests_of(store.read(name)):
             store.get(digest)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from passes.graph.builder import Builder, Names, as_attribute, set_attributes, sizes_of
+from passes.graph.builder import Builder, FreshNames, as_attribute, set_attributes, sizes_of
 from tests.harness import graph
 
 TEXT = "g (float[batch, 4] x) => (float[batch, 4] y) <float[4] y_relu = {1, 2, 3, 4}> { y = Add(x, y_relu) }"
@@ -12,7 +12,7 @@ TEXT = "g (float[batch, 4] x) => (float[batch, 4] y) <float[4] y_relu = {1, 2, 3
 
 def test_names_are_unique_among_values_inputs_and_initializers() -> None:
     model = graph(TEXT)
-    at = Builder(model.graph.node(0), Names(model))
+    at = Builder(model.graph.node(0), FreshNames(model))
     values = [at.node("Relu", [model.graph.inputs[0]], [None, 4]) for _ in range(2)]
     assert [value.name for value in values] == ["y_relu_2", "y_relu_3"]
     constants = [at.constant([1, 2], "axes") for _ in range(2)]
@@ -23,7 +23,7 @@ def test_names_are_unique_among_values_inputs_and_initializers() -> None:
 def test_a_new_node_is_not_called_as_another_one_is() -> None:
     model = graph(TEXT)
     model.graph.node(0).name = "y_relu_2"
-    value = Builder(model.graph.node(0), Names(model)).node("Relu", [model.graph.inputs[0]], [None, 4])
+    value = Builder(model.graph.node(0), FreshNames(model)).node("Relu", [model.graph.inputs[0]], [None, 4])
     assert value.name == "y_relu_3"
 
 
@@ -31,7 +31,7 @@ def test_a_replacement_takes_over_the_output() -> None:
     model = graph(TEXT)
     add = model.graph.node(0)
     add.metadata_props["keraport.module"] = "head"
-    at = Builder(add, Names(model))
+    at = Builder(add, FreshNames(model))
     x = model.graph.inputs[0]
     value = at.node("Silu", [x], sizes_of(x), domain="keraport", name="act")
     at.replace(value)
@@ -55,7 +55,7 @@ def test_attributes_are_replaced_as_a_whole_and_only_when_they_differ() -> None:
 def test_a_node_outside_of_a_graph_cannot_have_neighbours() -> None:
     model = graph(TEXT)
     node = model.graph.node(0)
-    names = Names(model)
+    names = FreshNames(model)
     model.graph.remove(node)
     with pytest.raises(ValueError, match="in no graph"):
         Builder(node, names)

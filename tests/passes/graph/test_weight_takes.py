@@ -10,7 +10,7 @@ import onnx_ir as ir
 import pytest
 
 from passes.fold.constants import FoldConstants
-from passes.graph.view_steps import View, apply_view
+from passes.graph.view_steps import WeightView, apply_view
 from passes.graph.weight_takes import MOST_TAKEN, taken
 from passes.graph.weight_views import TORCH_KIND, WEIGHT_KEY, Look, MarkWeights, look_at
 from tests.harness import graph
@@ -79,7 +79,7 @@ def test_of_buffers_the_part_is_all() -> None:
 
 
 SHAPE = (15, 6)
-VIEWS: dict[str, View] = {
+VIEWS: dict[str, WeightView] = {
     "rows": (("take", (0, 3, 3, 14)),),
     "columns": (("take", (1, 5, 0)),),
     "a table of pairs": (
@@ -116,7 +116,7 @@ def test_the_take_comes_last_and_shows_the_same(name: str) -> None:
         (("take", (0, *range(6))), ("reshape", (36, 1)), ("transpose", (1, 0))),
     ],
 )
-def test_what_would_be_transposed_when_the_model_runs_is_none(view: View) -> None:
+def test_what_would_be_transposed_when_the_model_runs_is_none(view: WeightView) -> None:
     assert taken(view, SHAPE) is None
 
 

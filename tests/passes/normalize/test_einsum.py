@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import converter
-from passes.normalize.einsum import NormalizeEinsum, Product, product_of
+from passes.normalize.einsum import Contraction, NormalizeEinsum, contraction_of
 from passes.shapes.infer import InferShapes
 from tests.harness import check_pass, graph, operators
 
@@ -14,16 +14,16 @@ from tests.harness import check_pass, graph, operators
 @pytest.mark.parametrize(
     ("equation", "product"),
     [
-        ("ij,jk->ik", Product(False, False)),
-        ("bhid,bhjd->bhij", Product(False, True)),
-        ("B G H I J, B G H J D -> B G H I D", Product(False, False)),
-        ("bki,bkj->bij", Product(True, False)),
-        ("bki,bjk->bij", Product(True, True)),
+        ("ij,jk->ik", Contraction(False, False)),
+        ("bhid,bhjd->bhij", Contraction(False, True)),
+        ("B G H I J, B G H J D -> B G H I D", Contraction(False, False)),
+        ("bki,bkj->bij", Contraction(True, False)),
+        ("bki,bjk->bij", Contraction(True, True)),
         ("bij,bjk->bki", None),  # the other way round
         ("bij,jk->bik", None),
         ("ibj,bjk->bik", None),
         ("bij,bij->bij", None),
-        ("bij,bik->bjk", Product(True, False)),
+        ("bij,bik->bjk", Contraction(True, False)),
         ("bii,bij->bij", None),
         ("bij,bjk->bi", None),
         ("...ij,...jk->...ik", None),
@@ -31,8 +31,8 @@ from tests.harness import check_pass, graph, operators
         ("ij,jk", None),
     ],
 )
-def test_which_equations_are_products(equation: str, product: Product | None) -> None:
-    assert product_of(equation) == product
+def test_which_equations_are_products(equation: str, product: Contraction | None) -> None:
+    assert contraction_of(equation) == product
 
 
 @pytest.mark.parametrize(

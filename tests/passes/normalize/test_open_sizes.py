@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import converter
 from passes.errors import Unsupported
-from passes.normalize.sizes.reshape_places import Place, places_of
+from passes.normalize.sizes.reshape_places import OutputAxis, places_of
 from tests.harness import graph
 from tests.zoo import zoo_file
 
@@ -110,15 +110,20 @@ def test_a_detector_of_the_zoo() -> None:
 @pytest.mark.parametrize(
     ("given", "target", "axes", "places"),
     [
-        ([1, 40, 40, 18], [1, 4800, 6], {1, 2}, [Place(1), Place(3, (1, 2)), Place(6)]),
-        ([1, 8, 5, 5], [1, 2, 4, 5, 5], {2, 3}, [Place(1), Place(2), Place(4), Place(1, (2,)), Place(1, (3,))]),
-        ([1, 1, 6, 6], [1, 6, 6], {2, 3}, [Place(1), Place(1, (2,)), Place(1, (3,))]),
+        ([1, 40, 40, 18], [1, 4800, 6], {1, 2}, [OutputAxis(1), OutputAxis(3, (1, 2)), OutputAxis(6)]),
+        (
+            [1, 8, 5, 5],
+            [1, 2, 4, 5, 5],
+            {2, 3},
+            [OutputAxis(1), OutputAxis(2), OutputAxis(4), OutputAxis(1, (2,)), OutputAxis(1, (3,))],
+        ),
+        ([1, 1, 6, 6], [1, 6, 6], {2, 3}, [OutputAxis(1), OutputAxis(1, (2,)), OutputAxis(1, (3,))]),
         ([1, 56, 56, 8], [1, 8, 7, 8, 7, 8], {1, 2}, None),
         ([2, 3], [7], {0}, None),
         ([0, 3], [0], {0}, None),
     ],
 )
-def test_places(given: list[int], target: list[int], axes: set[int], places: list[Place] | None) -> None:
+def test_places(given: list[int], target: list[int], axes: set[int], places: list[OutputAxis] | None) -> None:
     assert places_of(given, target, axes) == places
 
 

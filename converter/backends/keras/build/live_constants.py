@@ -6,10 +6,10 @@ import numpy as np
 from keras import KerasTensor, ops
 
 from converter.backends.keras.build.operands import MOST_IN_CONFIG, first_elements, parameter
-from converter.backends.keras.build.weights import Weight
+from converter.backends.keras.build.weights import ConstantInput
 
 
-def live_constant(weight: Weight, like: KerasTensor, *, name: str) -> KerasTensor:
+def live_constant(weight: ConstantInput, like: KerasTensor, *, name: str) -> KerasTensor:
     """A constant as a tensor of the model: a weight as a parameter, other numbers chosen whatever `like` is."""
     if weight.origin is not None or weight.size > MOST_IN_CONFIG:
         return parameter(weight, like, name=name)

@@ -21,7 +21,7 @@ def spelled(path: str) -> str:
     return safe_name(path).replace(".", SEPARATOR)
 
 
-class Names:
+class LayerNames:
     """Gives every layer a name of its own, the same ones in every run."""
 
     def __init__(self) -> None:

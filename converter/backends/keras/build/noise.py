@@ -11,7 +11,7 @@ import keras
 import onnx_ir as ir
 
 from converter.backends.keras.build.weights import Variables
-from converter.sources.source import Noise as Drawn
+from converter.sources.source import DrawnNoise
 from keraport.layers.noise import MOST_SEED, Noise
 from passes.dims.parse import parse
 from passes.errors import Unsupported
@@ -40,7 +40,7 @@ def noise_tensors(values: Sequence[ir.Value], variables: Variables, inputs: Tens
 
 
 def _layer(
-    value: ir.Value, drawn: Drawn, inputs: Sequence[ir.Value], name: str | None
+    value: ir.Value, drawn: DrawnNoise, inputs: Sequence[ir.Value], name: str | None
 ) -> tuple[keras.layers.Layer, list[ir.Value]]:
     """The layer, and the inputs that it counts; one that counts none takes the first all the same.
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from keras import KerasTensor, layers, ops
 
-from converter.backends.keras.build.weights import Weight, unique_name, with_weights
+from converter.backends.keras.build.weights import ConstantInput, unique_name, with_weights
 from passes.facts.keras import MOST_SLICED_AXES
 from passes.graph.weight_takes import Take
 
@@ -20,11 +20,11 @@ def operand(x: Any, like: KerasTensor, *, name: str) -> Any:
     """A tensor or a plain constant that Keras operations accept.
 
     Args:
-        x: a tensor, or a `Weight`.
+        x: a tensor, or a `ConstantInput`.
         like: a live tensor, from which a variable takes the zero that it is looked up with.
         name: the name of the node that uses it.
     """
-    if not isinstance(x, Weight):
+    if not isinstance(x, ConstantInput):
         return x
     if x.origin is not None or x.size > MOST_IN_CONFIG:
         return parameter(x, like, name=name)
@@ -40,10 +40,10 @@ def operands(*values: Any, name: str) -> list[Any]:
 
 def index_operand(x: Any, like: KerasTensor, *, name: str) -> Any:
     """Indices as a tensor, or as an array to compute with where they are few and constant."""
-    return x.numpy() if isinstance(x, Weight) and x.size <= MOST_IN_CONFIG else operand(x, like, name=name)
+    return x.numpy() if isinstance(x, ConstantInput) and x.size <= MOST_IN_CONFIG else operand(x, like, name=name)
 
 
-def constant(weight: Weight) -> Any:
+def constant(weight: ConstantInput) -> Any:
     """The numbers themselves; a scalar as a Python number would lose its dtype, so only the usual ones become one."""
     array = weight.numpy()
     if array.ndim == 0 and weight.dtype in ("float32", "int64", "bool"):
@@ -51,7 +51,7 @@ def constant(weight: Weight) -> Any:
     return np.ascontiguousarray(array)
 
 
-def parameter(weight: Weight, like: KerasTensor, *, name: str) -> KerasTensor:
+def parameter(weight: ConstantInput, like: KerasTensor, *, name: str) -> KerasTensor:
     """A weight without a natural layer: an Embedding with one row, looked up at a zero made from a live tensor."""
     zero = ops.zeros_like(first_elements(like), dtype="int32")
     if weight.take is not None:
@@ -59,7 +59,7 @@ def parameter(weight: Weight, like: KerasTensor, *, name: str) -> KerasTensor:
     return ops.reshape(lookup(weight, zero, name=name), weight.shape)
 
 
-def _taken(whole: Weight, take: Take, zero: KerasTensor, *, name: str) -> KerasTensor:
+def _taken(whole: ConstantInput, take: Take, zero: KerasTensor, *, name: str) -> KerasTensor:
     """Rows of an Embedding, where it is rows that are taken; for other axes, of all of it at every call."""
     indices, places = take.indices.astype("int32"), f"{whole.name}.indices"
     if prod(whole.shape[: take.axis]) == 1:
@@ -79,14 +79,16 @@ def _places(indices: np.ndarray, zero: KerasTensor, *, name: str) -> Any:
     return ops.cast(ops.reshape(found, indices.shape), "int32")
 
 
-def lookup(weight: Weight, indices: KerasTensor, *, rows: int = 1, name: str) -> KerasTensor:
+def lookup(weight: ConstantInput, indices: KerasTensor, *, rows: int = 1, name: str) -> KerasTensor:
     """[n] indices → [n, size / rows]: rows of the weight; the whole of it, flat, once per zero."""
     layer_name = weight.name if weight.origin else f"{name}.constant"
     shape = (rows, weight.size // max(rows, 1))
     return embed(weight, indices, shape, is_weight=False, name=unique_name(layer_name))
 
 
-def embed(weight: Weight, indices: Any, shape: tuple[int, int], *, is_weight: bool = True, name: str) -> KerasTensor:
+def embed(
+    weight: ConstantInput, indices: Any, shape: tuple[int, int], *, is_weight: bool = True, name: str
+) -> KerasTensor:
     """An Embedding of `shape` with the numbers of the weight, looked up at the indices.
 
     Integers and booleans lie in it as floats, which hold them exactly: an Embedding asks for a gradient when it is

@@ -12,11 +12,13 @@ import keras
 import onnx_ir as ir
 
 from converter.backends.keras.build.dtypes import layer_dtype
-from converter.backends.keras.build.names import Names, layer_name, module_path
+from converter.backends.keras.build.names import LayerNames, layer_name, module_path
 from keraport.layers import Noise
 
 
-def name_outputs(outputs: list[ir.Value], tensors: dict[ir.Value, Any], names: Names) -> Iterator[tuple[ir.Value, Any]]:
+def name_outputs(
+    outputs: list[ir.Value], tensors: dict[ir.Value, Any], names: LayerNames
+) -> Iterator[tuple[ir.Value, Any]]:
     """The tensor of each output, from an operation that has the output's name.
 
     An operation without weights takes the name, where it is not one of a module of the source; behind others there is
@@ -37,7 +39,7 @@ def name_outputs(outputs: list[ir.Value], tensors: dict[ir.Value, Any], names: N
         yield value, tensor
 
 
-def _of_own_width(tensor: Any, value: ir.Value, names: Names) -> Any:
+def _of_own_width(tensor: Any, value: ir.Value, names: LayerNames) -> Any:
     """An integer as wide as in the source: Keras computes int64 as int32 on PyTorch."""
     if value.dtype is None or not value.dtype.is_integer() or keras.backend.backend() == "tensorflow":
         return tensor

@@ -18,14 +18,14 @@ import numpy as np
 import onnx_ir as ir
 
 from converter.backends.keras.build.mapped import let_go
-from converter.backends.keras.build.names import Names
-from converter.sources.source import Noise
-from passes.graph.view_steps import View, apply_view
+from converter.backends.keras.build.names import LayerNames
+from converter.sources.source import DrawnNoise
+from passes.graph.view_steps import WeightView, apply_view
 from passes.graph.weight_takes import Take, taken, takes
 from passes.graph.weight_views import Look, look_at, recorded_sources, recorded_view
 
 
-class Weight:
+class ConstantInput:
     """A constant of the graph, not yet read: shape and dtype are known, the numbers are made by `numpy()`.
 
     `origin` is the weight of the source and the view of it, or "derived"; None where it is no weight. `take`, where
@@ -33,7 +33,7 @@ class Weight:
     """
 
     def __init__(
-        self, value: ir.Value, tensor: ir.TensorProtocol | None = None, origin: tuple[str, View] | None = None
+        self, value: ir.Value, tensor: ir.TensorProtocol | None = None, origin: tuple[str, WeightView] | None = None
     ) -> None:
         tensor = value.const_value if tensor is None else tensor
         if tensor is None:
@@ -52,14 +52,14 @@ class Weight:
             self.origin = (self.origin[0], "derived")
 
     @property
-    def whole(self) -> Weight:
+    def whole(self) -> ConstantInput:
         """The parameter that it is taken from."""
         if self.take is None or not isinstance(self.tensor, Look):
             return self
-        return Weight(self.value, look_at(self.tensor.base, self.take.before), (self.name, self.take.before))
+        return ConstantInput(self.value, look_at(self.tensor.base, self.take.before), (self.name, self.take.before))
 
     @property
-    def identity(self) -> tuple[int, View]:
+    def identity(self) -> tuple[int, WeightView]:
         """The same for the same look at the same numbers."""
         return (id(self.tensor.base), self.tensor.view) if isinstance(self.tensor, Look) else (id(self.tensor), ())
 
@@ -83,8 +83,8 @@ class Weight:
         return self.tensor.numpy()
 
 
-Change = Sequence[int] | View | Callable[[np.ndarray], np.ndarray]
-Source = Weight | tuple[Weight, Change] | np.ndarray | None
+Change = Sequence[int] | WeightView | Callable[[np.ndarray], np.ndarray]
+WeightValue = ConstantInput | tuple[ConstantInput, Change] | np.ndarray | None
 
 
 @dataclass
@@ -100,13 +100,13 @@ class Variables:
 
     layers: dict[Any, keras.layers.Layer] = field(default_factory=dict)
     origins: dict[str, dict[str, Any]] = field(default_factory=dict)
-    names: Names = field(default_factory=Names)
+    names: LayerNames = field(default_factory=LayerNames)
     level: str = ""
     trainable: dict[str, bool] | None = None
     mixed: list[str] = field(default_factory=list)
     sources: set[str] = field(default_factory=set)
     custom: list[tuple[keras.layers.Layer, str | None, str | None]] = field(default_factory=list)
-    noise: Mapping[str, Noise] = field(default_factory=dict)
+    noise: Mapping[str, DrawnNoise] = field(default_factory=dict)
 
 
 _current: ContextVar[Variables] = ContextVar("variables")
@@ -134,7 +134,7 @@ def with_weights(
     is_weight: bool = True,
     call: Mapping[str, Any] | None = None,
     owners: Mapping[str, keras.layers.Layer] | None = None,
-    **sources: Source,
+    **sources: WeightValue,
 ) -> Any:
     """Build the layer on x with these numbers and call it.
 
@@ -177,7 +177,7 @@ def with_weights(
 
 
 def _placing(
-    owner: keras.layers.Layer, prefix: str, given: Mapping[str, Source], placed: dict[int, str]
+    owner: keras.layers.Layer, prefix: str, given: Mapping[str, WeightValue], placed: dict[int, str]
 ) -> Callable[..., Any]:
     """The owner's `add_weight`, with the numbers that are given for the name; what it makes is noted in `placed`."""
     create = owner.add_weight
@@ -197,7 +197,7 @@ def _placing(
     return add_weight
 
 
-def _let_go(source: Source) -> None:
+def _let_go(source: WeightValue) -> None:
     """Its variable has the numbers: what was read of it need not stay in memory."""
     weight = _weight(source)
     tensor = None if weight is None else weight.tensor.base if isinstance(weight.tensor, Look) else weight.tensor
@@ -206,7 +206,7 @@ def _let_go(source: Source) -> None:
 
 
 def _set_trainable(
-    layer: keras.layers.Layer, given: Mapping[str, Source], variables: Variables, *, is_weight: bool
+    layer: keras.layers.Layer, given: Mapping[str, WeightValue], variables: Variables, *, is_weight: bool
 ) -> None:
     """Freeze a layer in which the source trains nothing: of a saved model Keras knows that of layers, not of variables.
 
@@ -223,7 +223,7 @@ def _set_trainable(
             variables.mixed.append(weight.name)
 
 
-def _is_trained(weight: Weight | None, trainable: dict[str, bool] | None, is_weight: bool) -> bool:
+def _is_trained(weight: ConstantInput | None, trainable: dict[str, bool] | None, is_weight: bool) -> bool:
     if weight is None:
         return False
     if trainable is None:
@@ -256,20 +256,20 @@ def _initializer(layer: keras.layers.Layer, name: str, source: Any) -> Callable[
 def _array(source: Any) -> np.ndarray:
     if isinstance(source, np.ndarray):
         return source
-    if isinstance(source, Weight):
+    if isinstance(source, ConstantInput):
         return source.numpy()
     weight, change = source
     array: np.ndarray = change(weight.numpy()) if callable(change) else apply_view(weight.numpy(), _steps(change))
     return array
 
 
-def _steps(change: Sequence[Any]) -> View:
+def _steps(change: Sequence[Any]) -> WeightView:
     """The steps of a view; a bare permutation is one step."""
     return (("transpose", tuple(change)),) if isinstance(change[0], int) else tuple(change)
 
 
-def _weight(source: Any) -> Weight | None:
-    if isinstance(source, Weight):
+def _weight(source: Any) -> ConstantInput | None:
+    if isinstance(source, ConstantInput):
         return source
     return source[0] if isinstance(source, tuple) else None
 
@@ -283,7 +283,7 @@ def _identity(layer: keras.layers.Layer, given: dict[str, Any]) -> Any:
     return type(layer), json.dumps(config, sort_keys=True, default=str), weights
 
 
-def _why_nameless(weight: Weight | None) -> str | None:
+def _why_nameless(weight: ConstantInput | None) -> str | None:
     """Why a variable is no tensor of the source's; None where it is one."""
     if weight is None:
         return "the source has no such weight"

@@ -16,14 +16,14 @@ Paths = dict[ir.Node, tuple[str, ...]]
 """For each node the modules around it that have modules of their own, outermost first."""
 
 
-class Call(NamedTuple):
+class ModuleCall(NamedTuple):
     """One call of the module at a path, counted from 0."""
 
     module: str
     number: int
 
 
-Unit = ir.Node | Call
+Unit = ir.Node | ModuleCall
 
 Needs = dict[Unit, dict[Unit, None]]
 """What each unit waits for, in the graph's order: a set would dissolve another group in every run."""
@@ -74,7 +74,7 @@ def nest(nodes: list[ir.Node], path: str, paths: Paths) -> list[Item]:
                 members.setdefault(module, []).append(node)
         for module in members.keys() - calls.keys():
             calls[module] = _calls(members[module], module)
-        units = {node: Call(m, index) for m in members for index, call in enumerate(calls[m]) for node in call}
+        units = {node: ModuleCall(m, index) for m in members for index, call in enumerate(calls[m]) for node in call}
         order, stuck = _sorted(nodes, units)
         if stuck is None:
             break
@@ -114,7 +114,7 @@ def _child(path: tuple[str, ...], parent: str, dissolved: set[str]) -> str | Non
     return next((p for p in path[start:] if p not in dissolved), None)
 
 
-def _sorted(nodes: list[ir.Node], calls: dict[ir.Node, Call]) -> tuple[list[Unit], str | None]:
+def _sorted(nodes: list[ir.Node], calls: dict[ir.Node, ModuleCall]) -> tuple[list[Unit], str | None]:
     """Kahn's algorithm on groups and loose nodes; on a cycle the name of a group in it."""
     unit_of: dict[ir.Node, Unit] = {node: calls.get(node, node) for node in nodes}
     waits: Needs = {unit: {} for unit in unit_of.values()}
@@ -138,11 +138,11 @@ def _sorted(nodes: list[ir.Node], calls: dict[ir.Node, Call]) -> tuple[list[Unit
                 ready.append(after)
     if len(order) == len(waits):
         return order, None
-    blocked = [unit for unit in waits if left[unit] and isinstance(unit, Call)]
+    blocked = [unit for unit in waits if left[unit] and isinstance(unit, ModuleCall)]
     return order, _on_cycle(blocked, waits, left)
 
 
-def _on_cycle(blocked: list[Call], waits: Needs, left: dict[Unit, int]) -> str:
+def _on_cycle(blocked: list[ModuleCall], waits: Needs, left: dict[Unit, int]) -> str:
     """Walk back along unmet needs until a unit repeats: that unit's cycle holds a group."""
     unit: Unit = blocked[0]
     seen: list[Unit] = []
@@ -150,4 +150,4 @@ def _on_cycle(blocked: list[Call], waits: Needs, left: dict[Unit, int]) -> str:
         seen.append(unit)
         unit = next(before for before in waits[unit] if left[before])
     cycle = seen[seen.index(unit) :]
-    return next(member.module for member in cycle if isinstance(member, Call))
+    return next(member.module for member in cycle if isinstance(member, ModuleCall))

@@ -10,7 +10,7 @@ from keras import layers, ops
 from converter.backends.keras.build.live_sizes import positions_on
 from converter.backends.keras.build.operands import constant, operand
 from converter.backends.keras.build.registry import op
-from converter.backends.keras.build.weights import Weight, with_weights
+from converter.backends.keras.build.weights import ConstantInput, with_weights
 from converter.backends.keras.ops.normalization import decimal
 
 
@@ -22,7 +22,7 @@ def relu(x: Any, *, name: str) -> Any:
 @op("Clip")
 def clip(x: Any, low: Any = None, high: Any = None, *, name: str) -> Any:
     """min(max(x, low), high): with low > high ONNX gives high."""
-    low, high = (constant(bound) if isinstance(bound, Weight) else bound for bound in (low, high))
+    low, high = (constant(bound) if isinstance(bound, ConstantInput) else bound for bound in (low, high))
     if isinstance(low, float) and low == 0 and isinstance(high, float) and high > 0:
         return layers.ReLU(max_value=high, name=name, dtype=x.dtype)(x)
     if low is not None:
@@ -41,7 +41,7 @@ def leaky_relu(x: Any, *, alpha: float = 0.01, name: str) -> Any:
 @op("PRelu")
 def prelu(x: Any, slope: Any, *, name: str) -> Any:
     """One slope per channel, per element or for all: axes along which the slope is 1 long are shared."""
-    if not isinstance(slope, Weight):
+    if not isinstance(slope, ConstantInput):
         return ops.add(ops.relu(x), ops.multiply(slope, ops.minimum(x, 0)))
     shape = (1,) * (len(x.shape) - len(slope.shape)) + slope.shape
     if shape[0] != 1 or (shape[-1] == 1 and x.shape[-1] != 1):

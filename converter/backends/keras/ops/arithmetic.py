@@ -13,7 +13,7 @@ from converter.backends.keras.build.dtypes import has_policy
 from converter.backends.keras.build.operands import operand, operands
 from converter.backends.keras.build.registry import op
 from converter.backends.keras.build.sums import add
-from converter.backends.keras.build.weights import Weight
+from converter.backends.keras.build.weights import ConstantInput
 from passes.errors import BadSource, Unsupported
 
 
@@ -94,7 +94,7 @@ def mod(a: Any, b: Any, *, fmod: int = 0, name: str) -> Any:
 def power(a: Any, b: Any, *, name: str) -> Any:
     """The result has the dtype of the base. One exponent for all is a Python number: TensorFlow's optimiser makes a
     square of `x ** [[2]]`, and loses the axes that it adds."""
-    if isinstance(b, Weight) and b.size == 1:
+    if isinstance(b, ConstantInput) and b.size == 1:
         return _power_of_one(a, b.numpy().item(), len(b.shape) - len(a.shape))
     result = ops.power(*operands(a, b, name=name))
     return result if result.dtype == a.dtype else ops.cast(result, a.dtype)
@@ -114,7 +114,7 @@ def _power_of_one(a: Any, exponent: float, more_axes: int) -> Any:
 def where(condition: Any, a: Any, b: Any, *, name: str) -> Any:
     """Two scalars keep their dtype as lists of one: as Python numbers they are int32 or float32."""
     rank = len(condition.shape)
-    if isinstance(a, Weight) and isinstance(b, Weight) and a.shape == b.shape == ():
+    if isinstance(a, ConstantInput) and isinstance(b, ConstantInput) and a.shape == b.shape == ():
         chosen = ops.where(operand(condition, condition, name=name), a.numpy().reshape(1), b.numpy().reshape(1))
         return chosen if rank else ops.squeeze(chosen, 0)
     return ops.where(*operands(condition, a, b, name=name))

@@ -19,7 +19,7 @@ from converter.backends.keras.build.live_sizes import counted_positions, length
 from converter.backends.keras.build.operands import first_along, lookup, operand
 from converter.backends.keras.build.registry import op
 from converter.backends.keras.build.sums import add
-from converter.backends.keras.build.weights import Weight
+from converter.backends.keras.build.weights import ConstantInput
 from converter.backends.keras.ops.arithmetic import onnx_dtype
 from keraport.layers import ComputedExpand, ComputedReshape
 from passes.errors import Unsupported
@@ -133,11 +133,11 @@ def transpose(x: Any, *, perm: Sequence[int], name: str) -> Any:
 
 @op("Concat")
 def concat(*values: Any, axis: int, name: str) -> Any:
-    live = next(v for v in values if not isinstance(v, Weight))
+    live = next(v for v in values if not isinstance(v, ConstantInput))
     tensors = [operand(value, live, name=name) for value in values]
     if len(tensors) == 1:
         return ops.copy(tensors[0])
-    if has_policy(live) and all(not isinstance(value, Weight) for value in values):
+    if has_policy(live) and all(not isinstance(value, ConstantInput) for value in values):
         last = len(live.shape) - 1
         return layers.Concatenate(axis=-1 if axis in (-1, last) else axis, name=name, dtype=live.dtype)(tensors)
     return ops.concatenate(tensors, axis=axis)
@@ -157,12 +157,12 @@ def expand(value: Any, like: Any = None, *, shape: Sequence[int], axis: int, nam
     A class token becomes an Embedding with one row, looked up once per example.
     """
     if like is None:
-        if isinstance(value, Weight):
+        if isinstance(value, ConstantInput):
             raise Unsupported("A constant expanded by itself was not folded.")
         return _spread(_with_axes(value, len(shape), value.dtype), shape)
     zeros = ops.zeros_like(first_along(like, axis), dtype="int32")
     where = list(shape).index(-1)
-    if isinstance(value, Weight) and value.origin is not None and value.take is None:
+    if isinstance(value, ConstantInput) and value.origin is not None and value.take is None:
         rows = lookup(value, zeros, name=name)
         padded = (1,) * (len(shape) - len(value.shape)) + value.shape
         if where == 0 and padded[0] == 1:
@@ -250,7 +250,7 @@ def one_open(sizes: Sequence[int | None]) -> tuple[int, ...]:
 
 def constant_ints(value: Any) -> list[int]:
     """A constant list of integers; anything else cannot be a shape or an axis in Keras."""
-    if not isinstance(value, Weight):
+    if not isinstance(value, ConstantInput):
         raise Unsupported(
             "A shape, axis or index that the graph computes at run time is not converted.",
             hint="Give fixed sizes with --input for all dimensions but the batch.",

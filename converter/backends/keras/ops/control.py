@@ -9,7 +9,7 @@ import keras
 
 from converter.backends.keras.build.live_constants import live_constant
 from converter.backends.keras.build.registry import op
-from converter.backends.keras.build.weights import Weight
+from converter.backends.keras.build.weights import ConstantInput
 from keraport.layers.branches import If
 from keraport.layers.loop import Loop
 
@@ -29,7 +29,7 @@ def loop(
     name: str,
 ) -> Any:
     """[most?, condition?, states …, wholes …, given …] → [states …, rows …]."""
-    live = next(value for value in inputs if not isinstance(value, Weight))
+    live = next(value for value in inputs if not isinstance(value, ConstantInput))
     layer = Loop(
         body,
         states,
@@ -54,6 +54,6 @@ def branches(condition: Any, *inputs: Any, then_branch: keras.Model, else_branch
 def _live(inputs: Sequence[Any], live: Any, name: str) -> list[Any]:
     """The inputs as tensors, constants among them made of a live one."""
     return [
-        live_constant(value, live, name=f"{name}.{place}") if isinstance(value, Weight) else value
+        live_constant(value, live, name=f"{name}.{place}") if isinstance(value, ConstantInput) else value
         for place, value in enumerate(inputs)
     ]

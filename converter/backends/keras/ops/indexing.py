@@ -11,7 +11,7 @@ from keras import KerasTensor, layers, ops
 from converter.backends.keras.build.live_sizes import positions_on, size_of
 from converter.backends.keras.build.operands import embed, index_operand, operand, operands
 from converter.backends.keras.build.registry import op
-from converter.backends.keras.build.weights import Weight, with_weights
+from converter.backends.keras.build.weights import ConstantInput, with_weights
 from converter.backends.keras.ops.arithmetic import onnx_dtype
 from converter.backends.keras.ops.axes import constant_ints, known_product, known_size, one_open
 from passes.errors import Unsupported
@@ -69,11 +69,11 @@ def _slice(start: int, end: int, step: int, size: int | None) -> slice:
 @op("Gather")
 def gather(data: Any, indices: Any, *, axis: int = 0, name: str) -> Any:
     """On a constant table of two axes, an Embedding; else `take`, which counts negative indices from the end."""
-    if isinstance(data, Weight):
+    if isinstance(data, ConstantInput):
         if len(data.shape) == 2 and axis == 0 and "float" in data.dtype:
             return embedding(data, _counted_from_front(indices, data.shape[0]), name=name)
         return ops.take(operand(data, indices, name=name), indices, axis=axis)
-    if not isinstance(indices, Weight):
+    if not isinstance(indices, ConstantInput):
         return ops.take(data, indices, axis=axis)
     numbers = indices.numpy()
     if numbers.ndim == 0:
@@ -100,7 +100,7 @@ def _as_slice(indices: np.ndarray, size: int | None) -> slice | None:
 
 
 @op("keraport::Embedding")
-def embedding(table: Weight, indices: Any, *, name: str) -> Any:
+def embedding(table: ConstantInput, indices: Any, *, name: str) -> Any:
     rows, columns = table.shape
     return embed(table, indices, (rows, columns), name=name)
 
@@ -110,7 +110,7 @@ def _counted_from_front(indices: Any, rows: int) -> Any:
 
 
 @op("keraport::ReversibleEmbedding")
-def reversible_embedding(x: Any, table: Weight, *, reverse: int = 0, counted: int = 0, name: str) -> Any:
+def reversible_embedding(x: Any, table: ConstantInput, *, reverse: int = 0, counted: int = 0, name: str) -> Any:
     """table[x], or with `reverse` x · tableᵀ: the tied ends of a language model."""
     rows, columns = table.shape
     layer = layers.ReversibleEmbedding(rows, columns, embeddings_initializer="zeros", name=name, dtype=table.dtype)
@@ -122,7 +122,7 @@ def reversible_embedding(x: Any, table: Weight, *, reverse: int = 0, counted: in
 @op("GatherElements")
 def gather_elements(data: Any, indices: Any, *, axis: int = 0, name: str) -> Any:
     """data[…, indices[…, i, …], …]; negative indices count from the end. Other axes may be shorter in the indices."""
-    live = indices if isinstance(data, Weight) else data
+    live = indices if isinstance(data, ConstantInput) else data
     data = operand(data, live, name=name)
     where = from_front(index_operand(indices, live, name=name), data, axis)
     shorter = [a != axis and where.shape[a] not in (None, data.shape[a]) for a in range(len(data.shape))]
@@ -144,7 +144,7 @@ def from_front(indices: Any, data: Any, axis: int) -> Any:
 @op("GatherND")
 def gather_nd(data: Any, indices: Any, *, batch_dims: int = 0, name: str) -> Any:
     """data[b…, i₀, i₁, …] for each of the last axis of the indices, as one index into the axes it names, made one."""
-    live = indices if isinstance(data, Weight) else data
+    live = indices if isinstance(data, ConstantInput) else data
     data = operand(data, live, name=name)
     where = index_operand(indices, live, name=name)
     depth = where.shape[-1]
@@ -251,7 +251,7 @@ def one_hot(indices: Any, depth: Any, values: Any, *, axis: int = -1, name: str)
     where = ops.cast(indices, "int32")
     where = ops.where(ops.less(where, 0), ops.add(where, size), where)
     found = ops.equal(ops.expand_dims(where, axis), place)
-    if isinstance(values, Weight):
+    if isinstance(values, ConstantInput):
         off, on = values.numpy().reshape(2, 1)
         return ops.where(found, on, off)
     return ops.where(found, values[1], values[0])

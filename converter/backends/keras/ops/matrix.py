@@ -11,7 +11,7 @@ from keras import layers, ops
 from converter.backends.keras.build.operands import operand, operands
 from converter.backends.keras.build.registry import op
 from converter.backends.keras.build.sums import add
-from converter.backends.keras.build.weights import Weight, with_weights
+from converter.backends.keras.build.weights import ConstantInput, with_weights
 from converter.backends.keras.ops.normalization import decimal
 from converter.backends.keras.ops.spatial.convolution import require_constant
 
@@ -46,7 +46,7 @@ def gemm(
     name: str,
 ) -> Any:
     """α·A·B + β·C, where both matrices are computed; one with constant weights has become a Dense."""
-    live = next(v for v in (a, b) if not isinstance(v, Weight))
+    live = next(v for v in (a, b) if not isinstance(v, ConstantInput))
     a, b = operands(a, b, name=name)
     y = ops.matmul(ops.transpose(a) if transA else a, ops.transpose(b) if transB else b)
     if alpha != 1:

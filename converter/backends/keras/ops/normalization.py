@@ -14,17 +14,17 @@ from keras import layers, ops
 from converter.backends.keras.build.operands import operand
 from converter.backends.keras.build.registry import op
 from converter.backends.keras.build.sums import add
-from converter.backends.keras.build.weights import Weight, with_weights
+from converter.backends.keras.build.weights import ConstantInput, with_weights
 from passes.errors import Unsupported
 
 
 @op("nhwc::BatchNormalization")
 def batch_normalization(
     x: Any,
-    gamma: Weight,
-    beta: Weight,
-    mean: Weight,
-    variance: Weight,
+    gamma: ConstantInput,
+    beta: ConstantInput,
+    mean: ConstantInput,
+    variance: ConstantInput,
     *,
     epsilon: float,
     momentum: float = 0.9,
@@ -52,8 +52,8 @@ def batch_normalization(
 @op("LayerNormalization")
 def layer_normalization(
     x: Any,
-    gamma: Weight | None,
-    beta: Weight | None = None,
+    gamma: ConstantInput | None,
+    beta: ConstantInput | None = None,
     *,
     axis: int,
     epsilon: float = 1e-5,
@@ -82,7 +82,7 @@ def layer_normalization(
 
 def _are_constant(*weights: Any) -> bool:
     """A layer owns its weights: what the graph computes is multiplied and added behind it."""
-    return all(weight is None or isinstance(weight, Weight) for weight in weights)
+    return all(weight is None or isinstance(weight, ConstantInput) for weight in weights)
 
 
 def _scaled(y: Any, gamma: Any, beta: Any, name: str) -> Any:
@@ -91,7 +91,7 @@ def _scaled(y: Any, gamma: Any, beta: Any, name: str) -> Any:
     return y if beta is None else add(y, operand(beta, y, name=name))
 
 
-def _affine(weight: Weight | None, nothing: float) -> Weight | None:
+def _affine(weight: ConstantInput | None, nothing: float) -> ConstantInput | None:
     """A scale or a bias that the source has; ONNX writes ones and zeros where it has none."""
     if weight is None or weight.is_of_source or (weight.numpy() != nothing).any():
         return weight
@@ -108,13 +108,13 @@ class _Broadcast:
         return np.broadcast_to(array, self.shape)
 
 
-def _fitted(weight: Weight | None, shape: tuple[int, ...], fit: _Broadcast) -> Any:
+def _fitted(weight: ConstantInput | None, shape: tuple[int, ...], fit: _Broadcast) -> Any:
     return weight if weight is None or weight.shape == shape else (weight, fit)
 
 
 @op("RMSNormalization")
 def rms_normalization(
-    x: Any, gamma: Weight, *, axis: int, epsilon: float = 1e-5, stash_type: int = 1, name: str
+    x: Any, gamma: ConstantInput, *, axis: int, epsilon: float = 1e-5, stash_type: int = 1, name: str
 ) -> Any:
     """x / √(mean(x²) + ε) · γ over the last axes, from `axis` on; Keras has a layer for one axis."""
     axes = tuple(range(axis % len(x.shape), len(x.shape)))
@@ -129,8 +129,8 @@ def rms_normalization(
 @op("nhwc::GroupNormalization")
 def group_normalization(
     x: Any,
-    gamma: Weight,
-    beta: Weight,
+    gamma: ConstantInput,
+    beta: ConstantInput,
     *,
     num_groups: int,
     epsilon: float = 1e-5,
@@ -142,7 +142,9 @@ def group_normalization(
 
 
 @op("nhwc::InstanceNormalization")
-def instance_normalization(x: Any, gamma: Weight, beta: Weight, *, epsilon: float = 1e-5, name: str) -> Any:
+def instance_normalization(
+    x: Any, gamma: ConstantInput, beta: ConstantInput, *, epsilon: float = 1e-5, name: str
+) -> Any:
     """Every channel is a group of its own."""
     return _group_norm(x, x.shape[-1], gamma, beta, epsilon, name)
 

@@ -9,7 +9,7 @@ from keras import ops
 
 from converter.backends.keras.build.operands import operand
 from converter.backends.keras.build.registry import op
-from converter.backends.keras.build.weights import Weight
+from converter.backends.keras.build.weights import ConstantInput
 from converter.backends.keras.ops.arithmetic import onnx_dtype
 from passes.errors import Unsupported
 
@@ -63,7 +63,7 @@ def dequantize_linear(
 
 def _along(value: Any, x: Any, axis: int, name: str, dtype: Any = None) -> Any:
     """A scale or a zero point for the whole tensor, or one for each place along an axis."""
-    if isinstance(value, Weight):
+    if isinstance(value, ConstantInput):
         array = value.numpy().astype(dtype or value.dtype)
         return array.reshape(()).item() if array.size == 1 else _shaped(array, x, axis)
     live = operand(value, x, name=name)

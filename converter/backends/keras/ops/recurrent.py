@@ -11,7 +11,7 @@ from keras import layers, ops
 from converter.backends.keras.build.live_sizes import ones
 from converter.backends.keras.build.operands import operand
 from converter.backends.keras.build.registry import op
-from converter.backends.keras.build.weights import Weight, with_weights
+from converter.backends.keras.build.weights import ConstantInput, with_weights
 from converter.backends.keras.nesting.levels import as_list
 from converter.backends.keras.ops.spatial.convolution import require_constant
 from passes.errors import Unsupported
@@ -137,7 +137,7 @@ def _called(
     return [y, *after]
 
 
-def _bias(weight: Weight | None) -> Weight | None:
+def _bias(weight: ConstantInput | None) -> ConstantInput | None:
     """ONNX, and those who export to it, write zeros where there is none."""
     if weight is None or weight.is_of_source or weight.numpy().any():
         return weight

@@ -11,7 +11,7 @@ from converter.backends.keras.build.live_sizes import positions_on
 from converter.backends.keras.build.operands import index_operand, operand
 from converter.backends.keras.build.registry import op
 from converter.backends.keras.build.sums import add
-from converter.backends.keras.build.weights import Weight
+from converter.backends.keras.build.weights import ConstantInput
 from converter.backends.keras.ops.axes import known_product, one_open
 from converter.backends.keras.ops.indexing import from_front
 from passes.errors import Unsupported
@@ -44,7 +44,7 @@ def scatter_elements(
 
 def _operands(data: Any, indices: Any, updates: Any, name: str) -> tuple[Any, Any, Any]:
     """Data and updates as tensors, the indices as a tensor or an array."""
-    live = next(value for value in (data, updates, indices) if not isinstance(value, Weight))
+    live = next(value for value in (data, updates, indices) if not isinstance(value, ConstantInput))
     if not data.shape or not indices.shape:
         raise Unsupported("A scatter into a single number is not converted.")
     data, updates = (operand(value, live, name=name) for value in (data, updates))

@@ -8,7 +8,7 @@ from keras import ops
 
 from converter.backends.keras.build.operands import operands
 from converter.backends.keras.build.registry import op
-from converter.backends.keras.build.weights import Weight
+from converter.backends.keras.build.weights import ConstantInput
 from keraport.layers.non_max_suppression import NUMBERS, NonMaxSuppression
 from passes.errors import Unsupported
 
@@ -65,8 +65,8 @@ def non_max_suppression(
     """A layer of keraport.layers: the best boxes one after the other, in a loop that ends when none is left."""
     boxes, scores = operands(boxes, scores, name=name)
     numbers = dict(zip(NUMBERS, (most, iou_threshold, score_threshold), strict=True))
-    live = {key: value for key, value in numbers.items() if value is not None and not isinstance(value, Weight)}
-    constant = {key: value.numpy().item() for key, value in numbers.items() if isinstance(value, Weight)}
+    live = {key: value for key, value in numbers.items() if value is not None and not isinstance(value, ConstantInput)}
+    constant = {key: value.numpy().item() for key, value in numbers.items() if isinstance(value, ConstantInput)}
     layer = NonMaxSuppression(
         **constant, center_point_box=bool(center_point_box), given=tuple(live), name=name, dtype=scores.dtype
     )

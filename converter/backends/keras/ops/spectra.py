@@ -10,7 +10,7 @@ from keras import ops
 
 from converter.backends.keras.build.live_sizes import ones
 from converter.backends.keras.build.registry import op
-from converter.backends.keras.build.weights import Weight
+from converter.backends.keras.build.weights import ConstantInput
 from converter.backends.keras.ops.axes import constant_ints, known_size
 from passes.errors import Unsupported
 
@@ -104,7 +104,7 @@ def stft(x: Any, step: Any, window: Any = None, length: Any = None, *, onesided:
             "An STFT of a complex signal is not converted.", hint="Give its real and imaginary parts apart."
         )
     stride = int(np.ravel(constant_ints(step))[0])
-    numbers = window.numpy() if isinstance(window, Weight) else None
+    numbers = window.numpy() if isinstance(window, ConstantInput) else None
     if window is not None and numbers is None:
         raise Unsupported("An STFT with a window that the graph computes is not converted.")
     size = int(np.ravel(constant_ints(length))[0]) if length is not None else 0 if numbers is None else len(numbers)

@@ -10,7 +10,7 @@ from converter.zoo.records.entry import Entry
 from converter.zoo.records.result import CRASHED, MISMATCH, TIMED_OUT, UNSUPPORTED, VERIFIED, Result
 from converter.zoo.results.check import check
 from converter.zoo.results.compare_runs import KINDS, compare_runs
-from converter.zoo.results.store import Store
+from converter.zoo.results.store import ResultStore
 from converter.zoo.results.summary import Summary
 from passes.errors import UsageError
 from tests.zoo_results import entry, failed, verified
@@ -83,7 +83,7 @@ def test_failures_are_not_slower_and_the_worst_comes_first() -> None:
 
 
 def make_run(folder: Path, entries: list[Entry], *results: Result) -> Path:
-    with Store(folder) as store:
+    with ResultStore(folder) as store:
         store.plan(entries, {entry.name: "k" for entry in entries})
         for result in results:
             store.add(result)

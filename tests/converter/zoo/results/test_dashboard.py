@@ -19,7 +19,7 @@ import pytest
 from converter.zoo.records.result import CRASHED, MISMATCH, Result
 from converter.zoo.results.dashboard import _percent, write_dashboard
 from converter.zoo.results.dashboard_rows import Links
-from converter.zoo.results.store import Store
+from converter.zoo.results.store import ResultStore
 from tests.zoo_results import entry, failed, verified
 
 HOSTILE = [
@@ -70,7 +70,7 @@ def make_run(folder: Path, *results: Result, planned: int = 0) -> Path:
     tags = {result.name: result.tags for result in results}
     expected = {result.name: result.expected for result in results}
     entries = [entry(n, tags=tags.get(n, ()), expected=expected.get(n, "verified")) for n in names]
-    with Store(folder) as store:
+    with ResultStore(folder) as store:
         store.plan(entries, dict.fromkeys(names, "k"))
         for result in results:
             store.add(result)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from converter.zoo.results.export import COLUMNS, export
-from converter.zoo.results.store import Store
+from converter.zoo.results.store import ResultStore
 from passes.errors import UsageError
 from tests.zoo_results import entry, failed, verified
 
@@ -19,7 +19,7 @@ NAMES = ["good", 'od,d "n"\nname', "exact", "halves"]
 
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
-    with Store(tmp_path / "run") as store:
+    with ResultStore(tmp_path / "run") as store:
         store.plan([entry(name, tags=("cnn", "small")) for name in NAMES], dict.fromkeys(NAMES, "k"))
         store.add(verified(NAMES[0], files={"report": "good/report.json"}))
         store.add(failed(NAMES[1], "The operator A is not supported.\nThe operator B is not supported."))
@@ -52,7 +52,7 @@ def test_csv_and_parquet_hold_the_same(run: Path, tmp_path: Path) -> None:
 
 def test_an_empty_run_is_a_table_without_rows(tmp_path: Path) -> None:
     parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is an optional extra and not installed")
-    Store(tmp_path / "run").close()
+    ResultStore(tmp_path / "run").close()
     assert export(tmp_path / "run", tmp_path / "a.csv").read_text().strip() == ",".join(COLUMNS)
     assert parquet.read_table(export(tmp_path / "run", tmp_path / "a.parquet")).num_rows == 0
 
@@ -61,7 +61,7 @@ def test_more_rows_than_a_page_of_parquet(tmp_path: Path, monkeypatch: pytest.Mo
     parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is an optional extra and not installed")
     monkeypatch.setattr("converter.zoo.results.export._ROWS", 3)
     names = [f"m{i}" for i in range(8)]
-    with Store(tmp_path / "run") as store:
+    with ResultStore(tmp_path / "run") as store:
         store.plan([entry(name) for name in names], dict.fromkeys(names, "k"))
         for name in names:
             store.add(verified(name))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from converter.zoo.results.signatures import LONGEST, Group, group, signature, signatures
+from converter.zoo.results.signatures import LONGEST, SameSignature, group, signature, signatures
 from passes.errors import Unsupported, joined
 
 
@@ -88,8 +88,8 @@ def test_messages_that_go_on_for_pages_are_cut() -> None:
 def test_groups_come_in_the_order_of_what_they_would_fix() -> None:
     failures = [("a", ["x", "y"]), ("b", ["y"]), ("c", ["z", "y"]), ("d", ["w"]), ("e", ["w"]), ("f", ["x", "z"])]
     assert group(failures) == [
-        Group("w", ("d", "e"), ("d", "e")),
-        Group("y", ("a", "b", "c"), ("b",)),
-        Group("x", ("a", "f"), ()),
-        Group("z", ("c", "f"), ()),
+        SameSignature("w", ("d", "e"), ("d", "e")),
+        SameSignature("y", ("a", "b", "c"), ("b",)),
+        SameSignature("x", ("a", "f"), ()),
+        SameSignature("z", ("c", "f"), ()),
     ]

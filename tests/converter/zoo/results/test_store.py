@@ -20,7 +20,7 @@ from converter.zoo.records.result import CRASHED, MISMATCH
 from converter.zoo.results import database
 from converter.zoo.results.lines import read
 from converter.zoo.results.runs import summaries_of
-from converter.zoo.results.store import Running, Store
+from converter.zoo.results.store import ResultStore, RunningStage
 from converter.zoo.results.summary import summarise
 from passes.errors import UsageError
 from tests.zoo_results import entry, failed, verified
@@ -29,8 +29,8 @@ ENTRIES = [entry("b", tags=("cnn",)), entry("a"), entry("c", expected=MISMATCH)]
 KEYS = dict.fromkeys("abc", "k")
 
 
-def planned(folder: Path) -> Store:
-    store = Store(folder)
+def planned(folder: Path) -> ResultStore:
+    store = ResultStore(folder)
     store.plan(ENTRIES, KEYS)
     return store
 
@@ -42,7 +42,7 @@ def test_what_was_added_is_read_again_in_the_order_of_the_plan(tmp_path: Path) -
         store.add(good)
         store.add(bad)
         assert list(store.results()) == [bad, good]
-    with Store(tmp_path / "run") as store:
+    with ResultStore(tmp_path / "run") as store:
         assert list(store.results()) == [bad, good]
         assert list(store.summaries()) == [summarise(bad), summarise(good)]
         assert store.done() == {"b": bad, "a": replace(good, report=None)}
@@ -89,7 +89,7 @@ def test_a_result_that_would_not_be_seen_again_is_refused(tmp_path: Path, result
 
 
 def test_two_entries_of_one_name_are_refused(tmp_path: Path) -> None:
-    with Store(tmp_path) as store, pytest.raises(ValueError, match="same name"):
+    with ResultStore(tmp_path) as store, pytest.raises(ValueError, match="same name"):
         store.plan([entry("a"), entry("a")], KEYS)
 
 
@@ -116,8 +116,8 @@ def test_what_was_running_is_known_after_the_end(tmp_path: Path) -> None:
         store.stage_started("b", 2, "load", "w2")
         store.stage_started("c", 1, "emit", "w3")
         store.add(failed("c", expected=MISMATCH))
-    with Store(tmp_path) as store:
-        assert store.running() == [Running("a", 1, "verify", "w1"), Running("b", 2, "load", "w2")]
+    with ResultStore(tmp_path) as store:
+        assert store.running() == [RunningStage("a", 1, "verify", "w1"), RunningStage("b", 2, "load", "w2")]
         store.plan(ENTRIES, KEYS)
         assert store.running() == []
     with sqlite3.connect(tmp_path / "results.sqlite") as connection:
@@ -143,7 +143,7 @@ def test_a_torn_last_line_does_no_harm(tmp_path: Path, torn: str) -> None:
     with path.open("a") as file:
         file.write(torn)
     assert [line["name"] for line in read(path)] == ["a"]
-    with Store(tmp_path) as store:
+    with ResultStore(tmp_path) as store:
         store.add(verified("b"))
     assert [line["name"] for line in read(path)] == ["a", "b"]
 
@@ -159,7 +159,7 @@ def test_a_line_that_is_not_json_is_named(tmp_path: Path) -> None:
 
 def test_threads_may_share_one(tmp_path: Path) -> None:
     names = [f"m{i}" for i in range(120)]
-    with Store(tmp_path) as store:
+    with ResultStore(tmp_path) as store:
         store.plan([entry(name) for name in names], dict.fromkeys(names, "k"))
         problems: list[BaseException] = []
 
@@ -187,7 +187,7 @@ MANY = [f"m{i}" for i in range(1500)]
 
 def write_many(folder: Path, told: int | None = None) -> None:
     """A run of MANY, or the rest of it; tells a pipe what is done."""
-    with Store(folder) as store:
+    with ResultStore(folder) as store:
         store.plan([entry(name) for name in MANY], dict.fromkeys(MANY, "k"))
         done = store.done()
         for place, name in enumerate(MANY):
@@ -219,7 +219,7 @@ def test_killed_at_random_moments_it_ends_as_if_it_never_was(tmp_path: Path) -> 
                     child.kill()
         child.join()
         killed += child.exitcode == -signal.SIGKILL
-        with Store(tmp_path / "run", read_only=True) as store:
+        with ResultStore(tmp_path / "run", read_only=True) as store:
             names = [result.name for result in store.results()]
         assert len(names) == len(set(names))
         assert told <= set(names)
@@ -231,17 +231,17 @@ def test_killed_at_random_moments_it_ends_as_if_it_never_was(tmp_path: Path) -> 
 
 def test_a_run_has_one_writer_and_many_readers(tmp_path: Path) -> None:
     code = (
-        "import sys; from converter.zoo.results.store import Store; "
-        "Store(sys.argv[1]); print('open', flush=True); input()"
+        "import sys; from converter.zoo.results.store import ResultStore; "
+        "ResultStore(sys.argv[1]); print('open', flush=True); input()"
     )
     command = [sys.executable, "-c", code, str(tmp_path)]
     with planned(tmp_path) as store:
         store.add(verified("a"))
         with pytest.raises(UsageError, match="being written to by process"):
-            Store(tmp_path)
+            ResultStore(tmp_path)
         other = subprocess.run(command, capture_output=True, text=True, check=False)
         assert "UsageError: The run" in other.stderr
-        with Store(tmp_path, read_only=True) as reader:
+        with ResultStore(tmp_path, read_only=True) as reader:
             assert list(reader.done()) == ["a"]
             store.add(verified("b"))
             assert list(reader.done()) == ["b", "a"]
@@ -249,10 +249,10 @@ def test_a_run_has_one_writer_and_many_readers(tmp_path: Path) -> None:
         assert child.stdout is not None
         assert child.stdout.readline() == "open\n"
         with pytest.raises(UsageError, match=f"process {child.pid}") as refused:
-            Store(tmp_path)
+            ResultStore(tmp_path)
         assert "--out" in (refused.value.hint or "")
         child.kill()
-    with Store(tmp_path) as store:
+    with ResultStore(tmp_path) as store:
         assert len(store.done()) == 2
 
 
@@ -303,12 +303,12 @@ def test_a_file_that_is_no_run_is_explained(tmp_path: Path, harm: object, messag
     with planned(tmp_path) as store:
         store.add(verified("a"))
     harm(tmp_path / "results.sqlite")  # type: ignore[operator]
-    with pytest.raises(UsageError, match=message) as refused, Store(tmp_path, read_only=read_only) as store:
+    with pytest.raises(UsageError, match=message) as refused, ResultStore(tmp_path, read_only=read_only) as store:
         list(store.results())
     assert refused.value.hint
     # What was refused holds no lock.
     (tmp_path / "results.sqlite").unlink()
-    Store(tmp_path).close()
+    ResultStore(tmp_path).close()
 
 
 def test_a_locked_file_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -317,17 +317,17 @@ def test_a_locked_file_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     other = sqlite3.connect(tmp_path / "results.sqlite", isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
     with pytest.raises(UsageError, match="is locked by another program"):
-        Store(tmp_path)
+        ResultStore(tmp_path)
     other.close()
-    Store(tmp_path).close()
+    ResultStore(tmp_path).close()
 
 
 def test_what_is_only_read_is_not_made(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="is not a run"):
-        Store(tmp_path, read_only=True)
+        ResultStore(tmp_path, read_only=True)
     with pytest.raises(UsageError, match="is not a run"):
-        Store(tmp_path / "none", read_only=True)
+        ResultStore(tmp_path / "none", read_only=True)
     assert not list(tmp_path.iterdir())
     (tmp_path / "file").touch()
     with pytest.raises(UsageError, match="cannot be made"):
-        Store(tmp_path / "file")
+        ResultStore(tmp_path / "file")

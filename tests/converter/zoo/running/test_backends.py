@@ -19,7 +19,7 @@ from converter.zoo.results.check import check
 from converter.zoo.results.content_key import content_key
 from converter.zoo.results.dashboard import write_dashboard
 from converter.zoo.results.runs import summaries_of
-from converter.zoo.results.store import Store
+from converter.zoo.results.store import ResultStore
 from converter.zoo.running.outcome import error_of
 from passes.errors import LimitExceeded, UsageError
 from tests.conftest import Keraport
@@ -67,7 +67,7 @@ def test_the_page_has_them_side_by_side(tmp_path: Path) -> None:
     lite = {"destinations": [{"format": "tflite", "output_bytes": 3 << 20, "verification": taken}]}
     keras = {"output": "m.keras", "output_bytes": 5 << 20, "verification": {**taken, "latency_ms": 9.0}}
     by = {"backend": "onnx2tf", "expected": ""}
-    with Store(tmp_path) as store:
+    with ResultStore(tmp_path) as store:
         store.plan(entries, {each.name: "k" for each in entries})
         for result in (
             verified("a", report=keras),
@@ -92,7 +92,7 @@ def test_the_page_has_them_side_by_side(tmp_path: Path) -> None:
 
 
 def test_a_run_by_keras_alone_is_written_as_it_was(tmp_path: Path) -> None:
-    with Store(tmp_path) as store:
+    with ResultStore(tmp_path) as store:
         store.plan([Entry("a", "timm:a")], {"a": "k"})
         store.add(verified("a"))
         assert not store._has("backends")

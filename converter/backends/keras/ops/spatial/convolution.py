@@ -12,7 +12,7 @@ from converter.backends.keras.build.live_sizes import ones
 from converter.backends.keras.build.operands import operand, operands
 from converter.backends.keras.build.registry import op
 from converter.backends.keras.build.sums import add
-from converter.backends.keras.build.weights import Weight, with_weights
+from converter.backends.keras.build.weights import ConstantInput, with_weights
 from passes.errors import BadSource, Unsupported
 
 PADDING = {"VALID": "valid", "NOTSET": "valid", "SAME_UPPER": "same"}
@@ -21,8 +21,8 @@ PADDING = {"VALID": "valid", "NOTSET": "valid", "SAME_UPPER": "same"}
 @op("nhwc::Conv")
 def conv(
     x: Any,
-    kernel: Weight,
-    bias: Weight | None = None,
+    kernel: ConstantInput,
+    bias: ConstantInput | None = None,
     *,
     strides: Sequence[int],
     dilations: Sequence[int],
@@ -32,7 +32,7 @@ def conv(
     name: str,
 ) -> Any:
     """Convolution. ONNX kernels are [out, in/groups, *spatial]; Keras wants [*spatial, in/groups, out]."""
-    if not isinstance(kernel, Weight) or not isinstance(bias, Weight | None):
+    if not isinstance(kernel, ConstantInput) or not isinstance(bias, ConstantInput | None):
         return _computed(x, kernel, bias, group, name, strides=strides, dilations=dilations, padding=PADDING[auto_pad])
     rank = len(kernel.shape) - 2
     out, per_group, *size = kernel.shape
@@ -88,8 +88,8 @@ def _groups(x: Any, kernel: Any, group: int) -> Iterable[tuple[Any, Any]]:
 @op("nhwc::ConvTranspose")
 def conv_transpose(
     x: Any,
-    kernel: Weight,
-    bias: Weight | None = None,
+    kernel: ConstantInput,
+    bias: ConstantInput | None = None,
     *,
     strides: Sequence[int],
     dilations: Sequence[int],
@@ -106,7 +106,7 @@ def conv_transpose(
     rank = len(kernel.shape) - 2
     _, per_group, *size = kernel.shape
     extent = [(k - 1) * d + 1 for k, d in zip(size, dilations, strict=True)]
-    if not isinstance(kernel, Weight) or not isinstance(bias, Weight | None):
+    if not isinstance(kernel, ConstantInput) or not isinstance(bias, ConstantInput | None):
         return _computed_transpose(x, kernel, bias, group, name, strides=strides, dilations=dilations)
     layer = (layers.Conv1DTranspose, layers.Conv2DTranspose, layers.Conv3DTranspose)[rank - 1](
         per_group * group,
@@ -179,7 +179,7 @@ class _FullKernel:
 def require_constant(*weights: Any) -> None:
     """Layers own their weights: a weight that the graph computes has no layer."""
     for weight in weights:
-        if weight is not None and not isinstance(weight, Weight):
+        if weight is not None and not isinstance(weight, ConstantInput):
             raise Unsupported(
                 "The weights of this operator are computed by the graph; only constant weights become a layer.",
                 hint="Export the model in eval() mode, so that weights are constants.",

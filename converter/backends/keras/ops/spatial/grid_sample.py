@@ -12,7 +12,7 @@ from converter.backends.keras.build.live_constants import live_constant
 from converter.backends.keras.build.live_sizes import positions_on, size_of
 from converter.backends.keras.build.registry import op
 from converter.backends.keras.build.sums import add
-from converter.backends.keras.build.weights import Weight
+from converter.backends.keras.build.weights import ConstantInput
 from converter.backends.keras.ops.axes import known_size
 from passes.errors import Unsupported
 
@@ -30,7 +30,7 @@ def grid_sample(
     """
     if mode not in ("linear", "nearest", "cubic"):
         raise Unsupported(f"GridSample with mode={mode!r} is not converted. Supported: linear, nearest, cubic.")
-    if isinstance(grid, Weight):
+    if isinstance(grid, ConstantInput):
         grid = live_constant(grid, x, name=name)
     axes = range(1, len(x.shape) - 1)
     sizes = [size_of(x, axis) for axis in axes]

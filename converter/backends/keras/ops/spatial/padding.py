@@ -11,7 +11,7 @@ from keras import layers, ops
 from converter.backends.keras.build.dtypes import layer_dtype
 from converter.backends.keras.build.live_sizes import length, ones
 from converter.backends.keras.build.registry import op
-from converter.backends.keras.build.weights import Weight
+from converter.backends.keras.build.weights import ConstantInput
 from converter.backends.keras.ops.axes import constant_ints
 from passes.errors import Unsupported
 from passes.facts.keras import MOST_MIRRORED_AXES
@@ -64,7 +64,7 @@ def _require_room(x: Any, amounts: Sequence[tuple[int, int]]) -> None:
 
 def _constant_pad(x: Any, amounts: Sequence[tuple[int, int]], value: Any, name: str) -> Any:
     """ZeroPadding where only the axes between batch and channels grow, and by zeros."""
-    if value is not None and not isinstance(value, Weight):
+    if value is not None and not isinstance(value, ConstantInput):
         inside = ops.pad(ops.ones_like(x, dtype="bool"), amounts)
         return ops.where(inside, ops.pad(x, amounts), value)
     fill = 0 if value is None else value.numpy().item()
