@@ -14,15 +14,13 @@ import onnx_ir as ir
 
 from passes.errors import BadSource, describe
 from passes.fold.reference import compute
+from passes.fold.trained import RANDOM, TrainedThrough
 from passes.graph.builder import FreshNames
 from passes.graph.constant import NO_WEIGHTS, Constant, Weight
 from passes.graph.view_steps import WeightView
 from passes.graph.weight_takes import takes, takes_of
 from passes.graph.weight_views import fits, step_of
 
-RANDOM = frozenset(
-    {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli"}
-)
 VIEWS = frozenset({"Transpose", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Identity"})
 GROWING = frozenset({"Expand", "ConstantOfShape", "Tile", "Range", "OneHot", "MatMul"})
 """What can make much out of little: not computed before its size is known."""
@@ -39,7 +37,8 @@ class FoldConstants(ir.passes.InPlacePass):
 
     Not a random operator, one with sub-graphs, or one whose result would be absurdly large. Views of weights become
     Looks (weight_views.py), and so does what is taken from a parameter (weight_takes.py); what else is computed from
-    weights is marked "derived". An input that is a list of no numbers is known as well: axes, when none are given.
+    weights is marked "derived", where training it is training them (trained.py). An input that is a list of no numbers
+    is known as well: axes, when none are given.
     """
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
@@ -79,6 +78,7 @@ class ConstantFolder:
         self._folded: dict[ir.Node, None] = {}
         self._views: dict[tuple[ir.Graph, int, WeightView], ir.Value] = {}
         self._names: FreshNames | None = None
+        self._trained = TrainedThrough(model)
 
     def constant(self, value: ir.Value | None) -> Constant | None:
         """What a value is, if it is constant."""
@@ -109,6 +109,8 @@ class ConstantFolder:
             return self._fold_view(node, known)
         if known[0].is_parameter and self._fold_take(node, known):
             return True
+        if self._trained.stays(node, inputs):
+            return False
         if _has_graphs(node) or _grown(node, inputs) > max(MAX_BYTES, 2 * sum(c.nbytes for c in known)):
             return False
         arrays = compute(node, [None if constant is None else constant.numpy() for constant in inputs])

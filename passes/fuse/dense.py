@@ -10,6 +10,7 @@ import onnx_ir as ir
 from passes.graph.builder import Builder, FreshNames, sizes_of
 from passes.graph.match import maker, other, raise_group, reader
 from passes.graph.reasons import Fusion, NoMatch
+from passes.graph.weight_views import TORCH_KIND
 
 
 class FuseDense(Fusion):
@@ -34,7 +35,11 @@ class FuseDense(Fusion):
         x, weight, graph = root.inputs[0], root.inputs[1], root.graph
         if x is None or weight is None or graph is None or x.shape is None or len(x.shape) < 2:
             raise NoMatch("its input has less than two axes")
-        if x.const_value is not None or weight.const_value is None or len(_shape(weight)) != 2:
+        if (
+            weight.const_value is None
+            or len(_shape(weight)) != 2
+            or (x.const_value is not None and not _is_trained(weight))
+        ):
             raise NoMatch("it is no product of a tensor and a constant matrix")
         if root.op_type == "Gemm":
             last, weight, bias = _gemm(root, weight, names)
@@ -94,6 +99,11 @@ def _with_sum(node: ir.Node, width: int, rank: int) -> tuple[ir.Node, ir.Value |
     if add is not None and added is not None and _is_bias(added, width, rank):
         return add, added
     return node, None
+
+
+def _is_trained(weight: ir.Value) -> bool:
+    """Whether torch says that it is a parameter: then also what it makes of constants changes as it is trained."""
+    return weight.metadata_props.get(TORCH_KIND) == "PARAMETER"
 
 
 def _is_plain_gemm(node: ir.Node) -> bool:

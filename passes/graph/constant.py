@@ -74,6 +74,11 @@ class Constant:
         return self.array
 
     @property
+    def has_parameters(self) -> bool:
+        """Whether training what torch calls a parameter changes it."""
+        return self.dtype.is_floating_point() and any(weight.is_parameter for weight in self.weights)
+
+    @property
     def is_parameter(self) -> bool:
         """Whether it is a look at one parameter of the source."""
         return self.base is not None and self.view is not None and any(weight.is_parameter for weight in self.weights)
@@ -102,4 +107,5 @@ class Constant:
         if not self.weights:
             return {}
         of = () if self.name else [weight.name for weight in self.weights]
-        return {WEIGHT_KEY: provenance(self.name or name, "derived" if self.view is None else self.view, of)}
+        known = {WEIGHT_KEY: provenance(self.name or name, "derived" if self.view is None else self.view, of)}
+        return known | ({TORCH_KIND: "PARAMETER"} if self.has_parameters else {})

@@ -30,7 +30,11 @@ Needs = dict[Unit, dict[Unit, None]]
 
 
 def paths_of(graph: ir.Graph) -> Paths:
-    """The path of each node. A weight that several modules use pulls its nodes up to what these have in common."""
+    """The path of each node.
+
+    A weight that several modules use pulls its nodes up to what these have in common. So does what is computed from
+    weights alone with its users: a model of such nodes would have no inputs.
+    """
     own = {node: module_path(node) for node in graph}
     parents = {prefix for path in set(own.values()) for prefix in _prefixes(path)[:-1]}
     result = {node: tuple(p for p in _prefixes(path) if p in parents) for node, path in own.items()}
@@ -40,11 +44,25 @@ def paths_of(graph: ir.Graph) -> Paths:
             source = recorded_view(value) if value is not None and value.const_value is not None else None
             if source:
                 by_weight.setdefault(source[0], []).append(node)
-    for nodes in by_weight.values():
-        common = _common([result[node] for node in nodes])
-        for node in nodes:
-            result[node] = common
-    return result
+    alone = _from_weights_alone(graph)
+    while True:
+        for nodes in by_weight.values():
+            common = _common([result[node] for node in nodes])
+            result.update(dict.fromkeys(nodes, common))
+        pulled = {node: _common([result[node], *map(result.__getitem__, users)]) for node, users in alone.items()}
+        if all(result[node] == path for node, path in pulled.items()):
+            return result
+        result |= pulled
+
+
+def _from_weights_alone(graph: ir.Graph) -> dict[ir.Node, list[ir.Node]]:
+    """The nodes of whose results no input is a part, and the users of each; last ones first."""
+    found: dict[ir.Node, list[ir.Node]] = {}
+    for node in graph:
+        inputs = [value for value in node.inputs if value is not None]
+        if inputs and all(value.const_value is not None or value.producer() in found for value in inputs):
+            found[node] = [use.node for output in node.outputs for use in output.uses() if use.node.graph is graph]
+    return dict(reversed(found.items()))
 
 
 def _prefixes(path: str) -> list[str]:

@@ -1,0 +1,92 @@
+"""What is computed from parameters, and is trained through them: not folded, for training changes the parameters.
+
+Given    b = Gather(Gemm(Relu(Gemm(offsets, w1)), w2), places);  s = Add(scores, b)     a bias that a network makes
+Result   the same, computed whenever the model runs: w1 and w2 are trained, as in the source, and b is no weight
+
+Folded all the same is what ends as a weight of a layer (a kernel with a norm of its own: Conv(x, Mul(g, Div(v, |v|)))),
+since that is what the layer trains, and what trains as its parameters would: their sum with a constant, parameters one
+after the other. A source that says nothing of parameters, as an ONNX file, computes with constants.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+
+import numpy as np
+import onnx_ir as ir
+
+from passes.graph.constant import Constant
+from passes.graph.weight_views import PLACES
+
+RANDOM = frozenset(
+    {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli"}
+)
+_GRAPHS = (ir.AttributeType.GRAPH, ir.AttributeType.GRAPHS)
+
+
+class TrainedThrough:
+    """Tells of nodes whose inputs are constants which ones stay; for one walk over the model."""
+
+    def __init__(self, model: ir.Model) -> None:
+        self._model = model
+        self._weights: set[ir.Node] | None = None
+
+    def stays(self, node: ir.Node, inputs: Sequence[Constant | None]) -> bool:
+        """Whether parameters among the inputs, which are all constants, are trained through the outputs."""
+        parameters = [each for each in inputs if each is not None and each.has_parameters]
+        if not parameters or _trains_alike(node, inputs, parameters):
+            return False
+        if self._weights is None:
+            self._weights = _ending_as_weights(self._model)
+        return node not in self._weights
+
+
+def _ending_as_weights(model: ir.Model) -> set[ir.Node]:
+    """The nodes of whose results layers make weights, and those that compute what such nodes take."""
+    unmoved = _unmoved(model)
+    ending: set[ir.Node] = set()
+    for node in reversed(unmoved):
+        uses = [use for output in node.outputs for use in output.uses()]
+        if any(user in ending if user in unmoved else _is_place(user, index) for user, index in uses):
+            ending.add(node)
+    return ending
+
+
+def _unmoved(model: ir.Model) -> dict[ir.Node, None]:
+    """What computes the same whatever the inputs are, in order."""
+    found: dict[ir.Node, None] = {}
+    for graph in model.graphs():
+        for node in graph:
+            if node.domain != "" or node.op_type in RANDOM or any(a.type in _GRAPHS for a in node.attributes.values()):
+                continue
+            if all(value is None or _is_known(value) or value.producer() in found for value in node.inputs):
+                found[node] = None
+    return found
+
+
+def _is_known(value: ir.Value) -> bool:
+    return value.const_value is not None and not value.is_graph_input()
+
+
+def _is_place(node: ir.Node, index: int) -> bool:
+    """Whether the input is a layer's own. A bias that is computed is added; a product of more axes has no layer."""
+    if node.domain != "" or index not in PLACES.get(node.op_type, ()):
+        return False
+    value = node.inputs[index]
+    if node.op_type == "MatMul":
+        return value is None or value.shape is None or len(value.shape) <= 2
+    return (node.op_type, index) != ("Gemm", 2)
+
+
+def _trains_alike(node: ir.Node, inputs: Sequence[Constant | None], parameters: Sequence[Constant]) -> bool:
+    """Whether a step of training on the output is the step on its parameters: each element is one of theirs, moved."""
+    present = [each for each in inputs if each is not None]
+    names = [weight.name for each in parameters for weight in each.weights]
+    if len(set(names)) < len(names):
+        return False
+    if node.op_type == "Concat":
+        return len(parameters) == len(present)
+    if node.op_type in ("Add", "Sub", "Neg") and len(parameters) == 1:
+        return prod(np.broadcast_shapes(*(each.shape for each in present))) == prod(parameters[0].shape)
+    return node.op_type in ("Cast", "CastLike")
