@@ -18,6 +18,7 @@ from converter.sources.torch.call.examples import Call
 from converter.sources.torch.capture import Guard, capture, size_guards
 from converter.sources.torch.capture_errors import capture_failed, is_packed
 from converter.sources.torch.dropout import as_in_inference, depth_as_dropout, keep_dropout
+from converter.sources.torch.eval_mode import evaluate_anew
 from converter.sources.torch.guard_trials import is_needed
 from converter.sources.torch.operators import recurrent
 from converter.sources.torch.operators.decompositions import (
@@ -60,6 +61,7 @@ def export(module: torch.nn.Module, call: Call) -> Exported:
         ExportFailed: torch.export cannot capture the module; the message is torch's.
     """
     with quiet(), torch.no_grad():
+        evaluate_anew(module)  # what it has gathered from its parameters is gathered in the trace
         try:
             with depth_as_dropout(module), recurrent.whole():
                 program = capture(module, call)
@@ -68,6 +70,8 @@ def export(module: torch.nn.Module, call: Call) -> Exported:
             if not is_packed(error):
                 raise failed from error
             return _second_way(module, call, failed)
+        finally:
+            evaluate_anew(module)  # what it gathered there holds no numbers
         try:
             model = to_onnx(program, call.input_names, call.output_names)
         except NotExportable as error:

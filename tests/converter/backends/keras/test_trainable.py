@@ -83,6 +83,90 @@ class FarPlaces(nn.Module):
         return (x @ x.transpose(1, 2)).unsqueeze(1) + bias
 
 
+class BiasOfANetwork(nn.Module):
+    """A bias by relative place that a network makes of the places, and a scale that is an exponential, as Swin V2."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.network = nn.Sequential(nn.Linear(2, 6), nn.ReLU(), nn.Linear(6, 3, bias=False))
+        self.register_buffer("offsets", torch.rand(15, 2))
+        self.register_buffer("places", torch.arange(8)[:, None] - torch.arange(8) + 7)
+        self.logit_scale = nn.Parameter(torch.rand(3, 1, 1))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        bias = 16 * torch.sigmoid(self.network(self.offsets)[self.places.view(-1)].view(8, 8, 3).permute(2, 0, 1))
+        scores = (x @ x.transpose(1, 2)).unsqueeze(1) * self.logit_scale.clamp(max=4).exp()
+        return (scores + bias).softmax(-1) @ x.unsqueeze(1)
+
+
+class BiasInParts(nn.Module):
+    """Queries and values have a bias, keys have zeros, as BEiT has them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.qkv = nn.Linear(6, 12, bias=False)
+        self.q_bias, self.v_bias = nn.Parameter(torch.rand(4)), nn.Parameter(torch.rand(4))
+        self.register_buffer("k_bias", torch.zeros(4))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        bias = torch.cat([self.q_bias, self.k_bias, self.v_bias])
+        q, k, v = nn.functional.linear(x, self.qkv.weight, bias).split(4, -1)
+        return (q @ k.transpose(1, 2)).softmax(-1) @ v
+
+
+class Gates(nn.Module):
+    """A gate and what it leaves, a decay, and sums of parameters."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = nn.Parameter(torch.rand(5))
+        self.log = nn.Parameter(torch.rand(5))
+        self.positions, self.kind = nn.Parameter(torch.rand(1, 8, 5)), nn.Parameter(torch.rand(1, 1, 5))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        gate = self.gate.sigmoid()
+        return gate * (x + (self.positions + self.kind)) + (1 - gate) * (x * -self.log.exp()).cumsum(1)
+
+
+class ResizedPositions(nn.Module):
+    """A table of positions that is resized to the image, and a token that is repeated."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = nn.Parameter(torch.rand(1, 5, 3, 3))
+        self.token = nn.Parameter(torch.rand(1, 1, 5))
+        self.head = nn.Linear(5, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        table = nn.functional.interpolate(self.table, size=(6, 6), mode="bicubic", antialias=False)
+        x = torch.cat([self.token.expand(x.shape[0], 2, 5), x], 1)
+        return self.head(x.tanh() + nn.functional.pad(table.flatten(2).transpose(1, 2), (0, 0, 2, 0)))
+
+
+class KeptTable(nn.Module):
+    """A table that is gathered once in evaluation, as LeViT does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(torch.rand(3, 15))
+        self.register_buffer("places", torch.arange(8)[:, None] - torch.arange(8) + 7)
+        self.kept: dict[str, torch.Tensor] = {}
+
+    def train(self, mode: bool = True) -> KeptTable:
+        self.kept.clear()
+        return super().train(mode)
+
+    def gathered(self) -> torch.Tensor:
+        if self.training:
+            return self.bias[:, self.places]
+        if "cpu" not in self.kept:
+            self.kept["cpu"] = self.bias[:, self.places]
+        return self.kept["cpu"]
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return (x @ x.transpose(1, 2)).unsqueeze(1) + self.gathered()
+
+
 class Codes(nn.Module):
     """A table of whole numbers, looked up."""
 
@@ -125,6 +209,11 @@ MODULES: dict[str, tuple[Callable[[], nn.Module], str]] = {
     "tokens": (Tokens, "ids=int64[batch,8]"),
     "parts": (Parts, "ids=int64[batch,8]"),
     "far_places": (FarPlaces, "x=float32[batch,70,4]"),
+    "bias_of_a_network": (BiasOfANetwork, "x=float32[batch,8,4]"),
+    "bias_in_parts": (BiasInParts, "x=float32[batch,8,6]"),
+    "gates": (Gates, "x=float32[batch,8,5]"),
+    "resized_positions": (ResizedPositions, "x=float32[batch,36,5]"),
+    "kept_table": (KeptTable, "x=float32[batch,8,4]"),
     "frozen_backbone": (frozen_backbone, IMAGE),
     "norms_without_affine": (norms_without_affine, SQUARE),
     "digits": (digits.build, digits.INPUT),
