@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import onnx_ir as ir
 
+from passes.dims.product import Product, dims_of
 from passes.errors import operator
 from passes.graph.builder import sizes_of
 from passes.layout.rules.elementwise import broadcasting, unary
+from passes.layout.walk.axes_view import align
 from passes.layout.walk.registry import RULES
 from passes.registry import Registry
 
@@ -25,7 +27,7 @@ class Turn:
     Attributes:
         orders: of the inputs; None where one stays as it is. One of fewer axes has further ones of size 1 in front.
         attributes: those that change.
-        axes: the input that says axes as a constant, and these.
+        axes: the input that says axes, or sizes, as a constant, and these.
         is_light: whether it may be computed once more, where the result is read in its old order, too.
     """
 
@@ -87,16 +89,49 @@ def _einsum(node: ir.Node, order: Order) -> Turn | None:
     return Turn([None] * len(node.inputs), {"equation": f"{terms}->{letters}"})
 
 
+@TURNS.register("Reshape")
+def _reshape(node: ir.Node, order: Order) -> Turn | None:
+    """Where the axes that one axis is split into, or that are joined, stay together: before that in the same order."""
+    x, shape = node.inputs[0], node.inputs[1]
+    if x is None or shape is None or shape.const_value is None or not (told := shape.const_value.numpy().tolist()):
+        return None
+    before, after = dims_of(x), dims_of(node.outputs[0])
+    segments = align(range(len(before)), before, after)
+    if segments is None or 0 in told:
+        return None
+    by_first = {segment.targets[0]: segment for segment in segments}
+    wanted, inner = [axis for axis in order if not after[axis].is_one], [*_ones(before)]
+    while wanted:
+        segment = by_first.get(wanted[0])
+        if segment is None or tuple(wanted[: len(segment.targets)]) != segment.targets:
+            return None
+        wanted, inner = wanted[len(segment.targets) :], [*inner, *segment.atoms]
+    return Turn([tuple(inner), None], axes=(1, [told[axis] for axis in order]), is_light=True)
+
+
+def _ones(dims: Sequence[Product]) -> Iterator[int]:
+    return (axis for axis, size in enumerate(dims) if size.is_one)
+
+
 @TURNS.register("Gather")
 def _lookup(node: ir.Node, order: Order) -> Turn | None:
-    """Rows of a table [n, k] at indices of any axes, which then come first: columns of [k, n] at the same ones."""
+    """Rows of a table [n, k] at indices of any axes are columns of [k, n] at the same ones, where these stay together.
+
+    Not of a table that is read elsewhere, too: it would be two. Places that are constant are part of a look at it.
+    """
     table, indices = node.inputs[0], node.inputs[1]
-    if table is None or table.const_value is None or indices is None or len(table.uses()) != 1:
+    if table is None or indices is None:
         return None
-    if len(sizes_of(table)) != 2 or node.attributes.get_int("axis", 0) != 0 or indices.const_value is not None:
+    if table.const_value is not None and (len(table.uses()) != 1 or indices.const_value is not None):
         return None
-    last = len(order) - 1
-    return Turn([(1, 0), None], {"axis": 1}) if order == (last, *range(last)) else None
+    count, rank = len(sizes_of(indices)), len(sizes_of(table))
+    axis = node.attributes.get_int("axis", 0) % rank
+    places = tuple(range(axis, axis + count))
+    start = order.index(axis) if count else 0
+    if not count or order[start : start + count] != places:
+        return None
+    rest = [other if other < axis else other - count + 1 for other in order if other not in places]
+    return Turn([(*rest[:start], axis, *rest[start:]), None], {"axis": start})
 
 
 @TURNS.register("GatherElements")

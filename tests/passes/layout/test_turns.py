@@ -33,6 +33,24 @@ TAKEN = {
         "t,s,b",
     ),
     "columns of a table": ("int64[b,t] ids", "u = Gather<axis=0>(table, ids)", "[2,0,1]", "3,b,t"),
+    "rows that are looked up in what is computed": (
+        "float[b,4] x, float[5,4] y, int64[t,2] ids",
+        'e = Einsum<equation="bk,sk->bs">(x, y) u = Gather<axis=1>(e, ids)',
+        "[1,2,0]",
+        "t,2,b",
+    ),
+    "an axis that is split": (
+        "float[b,6,4] x, float[b,5,4] y",
+        'e = Einsum<equation="btk,bsk->bts">(x, y) r = Reshape(e, split) u = Tanh(r)',
+        "[3,0,1,2]",
+        "5,b,2,3",
+    ),
+    "axes that are joined, and one of size 1": (
+        "float[b,1,4] x, float[5,3,4] y",
+        'e = Einsum<equation="btk,sck->btsc">(x, y) u = Reshape(e, joined)',
+        "[1,0]",
+        "15,b",
+    ),
     "values that are joined": (
         "float[b,4] x, float[b,4] y",
         "c = Unsqueeze(x, two) d = Unsqueeze(y, two) u = Concat<axis=2>(c, d, c)",
@@ -68,6 +86,12 @@ KEPT = {
         "[2,0,1]",
         "3,b,t",
     ),
+    "halves of an axis apart": (
+        "float[b,6,4] x, float[b,5,4] y",
+        'e = Einsum<equation="btk,bsk->bts">(x, y) u = Reshape(e, split)',
+        "[0,2,1,3]",
+        "b,3,2,5",
+    ),
     "rows among the indices": ("int64[b,t] ids", "u = Gather<axis=0>(table, ids)", "[0,2,1]", "b,3,t"),
 }
 
@@ -77,6 +101,7 @@ def made(inputs: str, body: str, perm: str, sizes: str) -> ir.Model:
     outputs = f"float[{sizes}] out" + (f", {more}" if more else "")
     model = graph(f"""g ({inputs}) => ({outputs})
         <float half = {{0.5}}, int64[1] one = {{1}}, int64[1] two = {{2}}, bool yes = {{1}}, float[2] row = {{1, 2}},
+         int64[4] split = {{-1, 2, 3, 5}}, int64[2] joined = {{-1, 15}},
          float[2,3] table = {{1, 2, 3, 4, 5, 6}}>
         {{ {body} out = Transpose<perm={perm}>(u) }}""")
     InferShapes()(model)
