@@ -10,6 +10,7 @@ import onnx_ir as ir
 from passes.dims.product import Product, dims_of, multiply, reshape_target
 from passes.graph.view_steps import Step
 from passes.layout.rules.along_axes import default
+from passes.layout.rules.einsum_dense.dense import dense_along
 from passes.layout.walk.axes_view import AxesView, is_run, plain
 from passes.layout.walk.registry import rule
 from passes.layout.walk.walk import Walk, operand, optional
@@ -21,6 +22,7 @@ def dense(walk: Walk, node: ir.Node) -> None:
 
     After Flatten, k is [C, H, W] in the source and [H, W, C] in the base: the weight's rows are permuted once, here,
     and the tensor is not transposed. Axes of 1 that a Flatten has dropped go before the product, as one writes it.
+    Where k is another axis of the base, and lies there again soon, it is an EinsumDense.
     """
     view, weight = walk.view(operand(node, 0)), operand(node, 1)
     group = view.axes[-1]
@@ -32,6 +34,10 @@ def dense(walk: Walk, node: ir.Node) -> None:
         merged = [*dims[: rank - len(order)], multiply(dims[a] for a in order)]
         view = AxesView(walk.reshape(view.base, merged), (*view.axes[:-1], (len(merged) - 1,)))
     elif group != (rank - 1,):
+        along = dense_along(walk, node, view) if view.is_moved else None
+        if along is not None:
+            walk.views[node.outputs[0]] = along
+            return
         view = _last_axis_last(walk, view)
     elif not view.is_moved and len(view.atoms()) < rank:
         view = plain(walk.materialise(view))
