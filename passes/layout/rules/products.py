@@ -11,6 +11,7 @@ from passes.dims.product import Product, dims_of, multiply, reshape_target
 from passes.graph.view_steps import Step
 from passes.layout.rules.along_axes import default
 from passes.layout.rules.einsum_dense.dense import dense_along
+from passes.layout.rules.einsum_dense.grouped import product_of_groups
 from passes.layout.walk.axes_view import AxesView, is_run, plain
 from passes.layout.walk.registry import rule
 from passes.layout.walk.walk import Walk, operand, optional
@@ -72,11 +73,16 @@ def _last_axis_last(walk: Walk, view: AxesView) -> AxesView:
 
 @rule("MatMul")
 def matmul(walk: Walk, node: ir.Node) -> None:
-    """A product of two live tensors: MatMul where both lie plain, else Einsum, which names axes and moves none."""
+    """A product of two live tensors: MatMul where both lie plain, else Einsum, which names axes and moves none.
+
+    One with constant matrices for each of a group is an EinsumDense where the groups lie elsewhere.
+    """
     a, b = (walk.view(operand(node, i)) for i in (0, 1))
     result = None
     if min(a.rank, b.rank) >= 2 and not (a.is_plain and b.is_plain) and walk.is_live(a, b):
         result = contract(walk, a, b)
+    elif walk.is_live(a) and not walk.is_live(b):
+        result = product_of_groups(walk, a, b.base, node.outputs[0]) if b.is_plain else None
     if result is None:
         default(walk, node)
     else:
