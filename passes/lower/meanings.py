@@ -87,6 +87,16 @@ def dense(node: ir.Node, names: FreshNames) -> None:
     at.replace(y)
 
 
+def einsum_dense(node: ir.Node, names: FreshNames) -> None:
+    """The Einsum of x and a weight, and the sum with a bias that broadcasts against it."""
+    at = Builder(node, names)
+    sizes = sizes_of(node.outputs[0])
+    y = at.node("Einsum", node.inputs[:2], sizes, {"equation": node.attributes["equation"].as_string()}, name=node.name)
+    if len(node.inputs) > 2 and node.inputs[2] is not None:
+        y = at.node("Add", [y, node.inputs[2]], sizes)
+    at.replace(y)
+
+
 def embedding(node: ir.Node, names: FreshNames) -> None:
     """Rows of a table [N, K] at indices that are not negative."""
     at = Builder(node, names)

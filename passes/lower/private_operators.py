@@ -72,6 +72,7 @@ PRIVATE: dict[str, PrivateOperator] = {
     "keraport::Dense": _own(meanings.dense, 2, 3),
     "keraport::DotProductAttention": _own(meanings.attention, 3, 4, "is_causal", "scale"),
     "keraport::Dropout": _own(meanings.dropout, 1, 1, "noise", "rate"),
+    "keraport::EinsumDense": _own(meanings.einsum_dense, 2, 3, "equation"),
     "keraport::Embedding": _own(meanings.embedding, 2, 2),
     "keraport::Expand": _own(meanings.expand, 1, 2, "shape", "axis"),
     "keraport::ExpandTo": PrivateOperator(1, None, frozenset({"sizes"}), meanings.sized),

@@ -10,6 +10,8 @@ import onnx_ir as ir
 from passes.dims.product import Product, dims_of, multiply, reshape_target
 from passes.graph.view_steps import Step
 from passes.layout.rules.along_axes import default
+from passes.layout.rules.einsum_dense.dense import dense_along
+from passes.layout.rules.einsum_dense.grouped import product_of_groups
 from passes.layout.walk.axes_view import AxesView, is_run, plain
 from passes.layout.walk.registry import rule
 from passes.layout.walk.walk import Walk, operand, optional
@@ -21,6 +23,7 @@ def dense(walk: Walk, node: ir.Node) -> None:
 
     After Flatten, k is [C, H, W] in the source and [H, W, C] in the base: the weight's rows are permuted once, here,
     and the tensor is not transposed. Axes of 1 that a Flatten has dropped go before the product, as one writes it.
+    Where k is another axis of the base, and lies there again soon, it is an EinsumDense.
     """
     view, weight = walk.view(operand(node, 0)), operand(node, 1)
     group = view.axes[-1]
@@ -32,6 +35,10 @@ def dense(walk: Walk, node: ir.Node) -> None:
         merged = [*dims[: rank - len(order)], multiply(dims[a] for a in order)]
         view = AxesView(walk.reshape(view.base, merged), (*view.axes[:-1], (len(merged) - 1,)))
     elif group != (rank - 1,):
+        along = dense_along(walk, node, view) if view.is_moved else None
+        if along is not None:
+            walk.views[node.outputs[0]] = along
+            return
         view = _last_axis_last(walk, view)
     elif not view.is_moved and len(view.atoms()) < rank:
         view = plain(walk.materialise(view))
@@ -66,11 +73,16 @@ def _last_axis_last(walk: Walk, view: AxesView) -> AxesView:
 
 @rule("MatMul")
 def matmul(walk: Walk, node: ir.Node) -> None:
-    """A product of two live tensors: MatMul where both lie plain, else Einsum, which names axes and moves none."""
+    """A product of two live tensors: MatMul where both lie plain, else Einsum, which names axes and moves none.
+
+    One with constant matrices for each of a group is an EinsumDense where the groups lie elsewhere.
+    """
     a, b = (walk.view(operand(node, i)) for i in (0, 1))
     result = None
     if min(a.rank, b.rank) >= 2 and not (a.is_plain and b.is_plain) and walk.is_live(a, b):
         result = contract(walk, a, b)
+    elif walk.is_live(a) and not walk.is_live(b):
+        result = product_of_groups(walk, a, b.base, node.outputs[0]) if b.is_plain else None
     if result is None:
         default(walk, node)
     else:

@@ -70,6 +70,7 @@ LAYERS = {
     "Conv",
     "ConvTranspose",
     "Dense",
+    "EinsumDense",
     "Embedding",
     "GRU",
     "Gather",

@@ -28,6 +28,26 @@ def dense(x: Any, kernel: Any, bias: Any = None, *, name: str) -> Any:
     return with_weights(layer, x, kernel=kernel, bias=bias)
 
 
+@op("keraport::EinsumDense")
+def einsum_dense(x: Any, kernel: Any, bias: Any = None, *, equation: str, name: str) -> Any:
+    """Sums of products by letters, and a bias that broadcasts: of the letters of the result that the kernel has, too."""
+    require_constant(kernel, bias)
+    (first, second), result = equation.partition("->")[0].split(","), equation.partition("->")[2]
+    given = dict(zip(first, x.shape, strict=True))
+    size = {**given, **dict(zip(second, kernel.shape, strict=True))}
+    if any(given[letter] is None for letter in first if letter in second):  # as for a Dense
+        kernel, bias = operand(kernel, x, name=name), operand(bias, x, name=name)
+        y = ops.einsum(equation, x, kernel)
+        return y if bias is None else add(y, bias)
+    axes = None
+    if bias is not None:
+        sizes = zip(result[-len(bias.shape) :], bias.shape, strict=True)
+        axes = "".join(letter for letter, count in sizes if letter in second and size[letter] == count)
+    shape = [size[letter] for letter in result[1:]]
+    layer = layers.EinsumDense(equation, shape, bias_axes=axes, name=name, dtype=x.dtype)
+    return with_weights(layer, x, kernel=kernel, bias=bias)
+
+
 @op("MatMul")
 def matmul(a: Any, b: Any, *, name: str) -> Any:
     return ops.matmul(*operands(a, b, name=name))
