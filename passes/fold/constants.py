@@ -14,9 +14,10 @@ import onnx_ir as ir
 
 from passes.errors import BadSource, describe
 from passes.fold.reference import compute
-from passes.fold.trained import RANDOM, TrainedThrough
+from passes.fold.trained import TrainedThrough
 from passes.graph.builder import FreshNames
 from passes.graph.constant import NO_WEIGHTS, Constant, Weight
+from passes.graph.unmoved import RANDOM
 from passes.graph.view_steps import WeightView
 from passes.graph.weight_takes import takes, takes_of
 from passes.graph.weight_views import fits, step_of

@@ -17,12 +17,8 @@ import numpy as np
 import onnx_ir as ir
 
 from passes.graph.constant import Constant
+from passes.graph.unmoved import unmoved_nodes
 from passes.graph.weight_views import PLACES
-
-RANDOM = frozenset(
-    {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli"}
-)
-_GRAPHS = (ir.AttributeType.GRAPH, ir.AttributeType.GRAPHS)
 
 
 class TrainedThrough:
@@ -44,29 +40,13 @@ class TrainedThrough:
 
 def _ending_as_weights(model: ir.Model) -> set[ir.Node]:
     """The nodes of whose results layers make weights, and those that compute what such nodes take."""
-    unmoved = _unmoved(model)
+    unmoved = unmoved_nodes(node for graph in model.graphs() for node in graph)
     ending: set[ir.Node] = set()
     for node in reversed(unmoved):
         uses = [use for output in node.outputs for use in output.uses()]
         if any(user in ending if user in unmoved else _is_place(user, index) for user, index in uses):
             ending.add(node)
     return ending
-
-
-def _unmoved(model: ir.Model) -> dict[ir.Node, None]:
-    """What computes the same whatever the inputs are, in order."""
-    found: dict[ir.Node, None] = {}
-    for graph in model.graphs():
-        for node in graph:
-            if node.domain != "" or node.op_type in RANDOM or any(a.type in _GRAPHS for a in node.attributes.values()):
-                continue
-            if all(value is None or _is_known(value) or value.producer() in found for value in node.inputs):
-                found[node] = None
-    return found
-
-
-def _is_known(value: ir.Value) -> bool:
-    return value.const_value is not None and not value.is_graph_input()
 
 
 def _is_place(node: ir.Node, index: int) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from string import ascii_lowercase
 from typing import Any
 
 import onnx_ir as ir
@@ -11,6 +12,7 @@ import onnx_ir as ir
 from passes.dims.product import Product, dims_of
 from passes.errors import operator
 from passes.graph.builder import sizes_of
+from passes.graph.unmoved import is_unmoved
 from passes.layout.rules.elementwise import broadcasting, unary
 from passes.layout.walk.axes_view import align
 from passes.layout.walk.registry import RULES
@@ -29,12 +31,14 @@ class Turn:
         attributes: those that change.
         axes: the input that says axes, or sizes, as a constant, and these.
         is_light: whether it may be computed once more, where the result is read in its old order, too.
+        op_type: of the node that does it, where it is another one of the same domain.
     """
 
     orders: Sequence[Order | None]
     attributes: Mapping[str, Any] = field(default_factory=dict)
     axes: tuple[int, list[int]] | None = None
     is_light: bool = False
+    op_type: str | None = None
 
 
 TurnRule = Callable[[ir.Node, Order], Turn | None]
@@ -111,6 +115,21 @@ def _reshape(node: ir.Node, order: Order) -> Turn | None:
 
 def _ones(dims: Sequence[Product]) -> Iterator[int]:
     return (axis for axis, size in enumerate(dims) if size.is_one)
+
+
+@TURNS.register("keraport::Dense")
+def _dense(node: ir.Node, order: Order) -> Turn | None:
+    """An EinsumDense, the first axis of which stays; of what is computed from weights alone, and has no other layout.
+
+    On inputs it stays the Dense that it is: a transpose behind that is what one would write.
+    """
+    if order[0] or not is_unmoved(node):
+        return None
+    letters, new = ascii_lowercase[: len(order)], ascii_lowercase[len(order)]
+    result = "".join((letters[:-1] + new)[axis] for axis in order)
+    bias = [order] if len(node.inputs) > 2 and node.inputs[2] is not None else []
+    attributes = {"equation": f"{letters},{letters[-1]}{new}->{result}"}
+    return Turn([None, None, *bias], attributes, op_type="EinsumDense")
 
 
 @TURNS.register("Gather")

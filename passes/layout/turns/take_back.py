@@ -86,7 +86,9 @@ class _Back:
             inputs[turn.axes[0]] = at.constant(turn.axes[1], "axes")
         attributes, sizes = {**node.attributes, **turn.attributes}, [sizes_of(result)[axis] for axis in order]
         name = node.name if once else None
-        made = at.node(node.op_type, inputs, sizes, attributes, domain=node.domain, dtype=result.dtype, name=name)
+        made = at.node(
+            turn.op_type or node.op_type, inputs, sizes, attributes, domain=node.domain, dtype=result.dtype, name=name
+        )
         for use in [use for use in result.uses() if once and _is_of_size(use)]:
             axis = use.node.attributes["axis"].as_int()
             use.node.attributes["axis"] = ir.AttrInt64("axis", order.index(axis))

@@ -10,6 +10,7 @@ from converter.backends.keras.build.names import module_path
 from converter.backends.keras.nesting.calls import calls_of, feeds_itself
 from converter.backends.keras.nesting.cutting import cut
 from converter.backends.keras.nesting.groups import Again, Group, Item
+from passes.graph.unmoved import unmoved_nodes
 from passes.graph.weight_views import recorded_view
 
 Paths = dict[ir.Node, tuple[str, ...]]
@@ -57,12 +58,8 @@ def paths_of(graph: ir.Graph) -> Paths:
 
 def _from_weights_alone(graph: ir.Graph) -> dict[ir.Node, list[ir.Node]]:
     """The nodes of whose results no input is a part, and the users of each; last ones first."""
-    found: dict[ir.Node, list[ir.Node]] = {}
-    for node in graph:
-        inputs = [value for value in node.inputs if value is not None]
-        if inputs and all(value.const_value is not None or value.producer() in found for value in inputs):
-            found[node] = [use.node for output in node.outputs for use in output.uses() if use.node.graph is graph]
-    return dict(reversed(found.items()))
+    found = reversed(unmoved_nodes(graph))
+    return {node: [use.node for y in node.outputs for use in y.uses() if use.node.graph is graph] for node in found}
 
 
 def _prefixes(path: str) -> list[str]:

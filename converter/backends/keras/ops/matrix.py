@@ -30,7 +30,7 @@ def dense(x: Any, kernel: Any, bias: Any = None, *, name: str) -> Any:
 
 @op("keraport::EinsumDense")
 def einsum_dense(x: Any, kernel: Any, bias: Any = None, *, equation: str, name: str) -> Any:
-    """Sums of products by letters, and a bias that broadcasts: of the letters of the result that the kernel has, too."""
+    """Sums of products by letters, and a bias that broadcasts: of letters of the result that the kernel has, too."""
     require_constant(kernel, bias)
     (first, second), result = equation.partition("->")[0].split(","), equation.partition("->")[2]
     given = dict(zip(first, x.shape, strict=True))
@@ -43,6 +43,8 @@ def einsum_dense(x: Any, kernel: Any, bias: Any = None, *, equation: str, name: 
     if bias is not None:
         sizes = zip(result[-len(bias.shape) :], bias.shape, strict=True)
         axes = "".join(letter for letter, count in sizes if letter in second and size[letter] == count)
+        own = bias.shape[len(bias.shape) - len(result) + min(map(result.index, axes)) :]  # as the layer has it
+        bias = bias if own == bias.shape else (bias, (("reshape", own),))
     shape = [size[letter] for letter in result[1:]]
     layer = layers.EinsumDense(equation, shape, bias_axes=axes, name=name, dtype=x.dtype)
     return with_weights(layer, x, kernel=kernel, bias=bias)

@@ -1,0 +1,51 @@
+"""What computes the same whatever the inputs of the model are: from constants alone, which may be weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import onnx_ir as ir
+
+RANDOM = frozenset(
+    {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli"}
+)
+_GRAPHS = (ir.AttributeType.GRAPH, ir.AttributeType.GRAPHS)
+
+MOST_STEPS = 60
+"""How many nodes before one are looked at."""
+
+
+def unmoved_nodes(nodes: Iterable[ir.Node]) -> dict[ir.Node, None]:
+    """Those of the nodes, which are sorted, in their order."""
+    found: dict[ir.Node, None] = {}
+    for node in nodes:
+        if _may_be(node) and all(_is_known(x) or x.producer() in found for x in node.inputs if x is not None):
+            found[node] = None
+    return found
+
+
+def is_unmoved(node: ir.Node) -> bool:
+    """Whether a node is one of them."""
+    pending, seen = [node], {node}
+    while pending:
+        current = pending.pop()
+        if not _may_be(current) or len(seen) > MOST_STEPS:
+            return False
+        for x in current.inputs:
+            if x is None or _is_known(x):
+                continue
+            producer = x.producer()
+            if producer is None:
+                return False
+            if producer not in seen:
+                seen.add(producer)
+                pending.append(producer)
+    return True
+
+
+def _may_be(node: ir.Node) -> bool:
+    return node.op_type not in RANDOM and not any(held.type in _GRAPHS for held in node.attributes.values())
+
+
+def _is_known(value: ir.Value) -> bool:
+    return value.const_value is not None and not value.is_graph_input()
