@@ -20,9 +20,9 @@ import onnx_ir as ir
 from converter.backends.keras.build.mapped import let_go
 from converter.backends.keras.build.names import LayerNames
 from converter.sources.source import DrawnNoise
-from passes.graph.view_steps import WeightView, apply_view
+from passes.graph.view_steps import WeightView, apply_view, shape_after
 from passes.graph.weight_takes import Take, taken, takes
-from passes.graph.weight_views import Look, look_at, recorded_sources, recorded_view
+from passes.graph.weight_views import Look, extend, look_at, recorded_sources, recorded_view
 
 
 class ConstantInput:
@@ -276,11 +276,21 @@ def _weight(source: Any) -> ConstantInput | None:
 
 def _identity(layer: keras.layers.Layer, given: dict[str, Any]) -> Any:
     """Class, configuration and weights: two calls with the same identity are calls of one layer."""
-    weights = tuple((name, w.identity) for name, w in sorted((n, _weight(s)) for n, s in given.items()) if w)
+    weights = tuple((name, _seen(source)) for name, source in sorted(given.items()) if _weight(source) is not None)
     if len(weights) != len(given) or not weights:
         return layer.name
     config = {name: value for name, value in layer.get_config().items() if name != "name"}
     return type(layer), json.dumps(config, sort_keys=True, default=str), weights
+
+
+def _seen(source: Any) -> tuple[int, WeightView]:
+    """What a variable holds: the same however many steps lead to it from the numbers of the source."""
+    weight = _weight(source)
+    assert weight is not None
+    (base, view), shape = weight.identity, weight.shape
+    for step in () if weight is source or callable(source[1]) else _steps(source[1]):
+        view, shape = extend(view, step, shape), shape_after(shape, step)
+    return base, view
 
 
 def _why_nameless(weight: ConstantInput | None) -> str | None:

@@ -60,6 +60,17 @@ class Autoencoder(nn.Module):
         return nn.functional.linear(self.encoder(x).tanh(), self.encoder.weight.t(), self.bias)
 
 
+class Token(nn.Module):
+    """A token that is in front, and is added behind: seen once with the axes that it has, once without."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.token = nn.Parameter(torch.rand(1, 1, 6))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.cat([self.token.expand(x.shape[0], -1, -1), x + self.token], 1)
+
+
 def two_biases() -> nn.Module:
     first, second = nn.Linear(6, 6), nn.Linear(6, 6)
     second.weight = first.weight
@@ -71,6 +82,7 @@ MODULES: dict[str, tuple[Callable[[], nn.Module], str, str]] = {
     "language with a bias": (lambda: Language(bias=True), Ids, "body.table.weight"),
     "translator": (Translator, Ids, "shared.weight"),
     "autoencoder": (Autoencoder, Numbers, "encoder.weight"),
+    "token": (Token, Numbers, "token"),
     "two biases": (two_biases, Numbers, "0.weight"),
 }
 

@@ -94,7 +94,9 @@ class BiasOfANetwork(nn.Module):
         self.logit_scale = nn.Parameter(torch.rand(3, 1, 1))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        bias = 16 * torch.sigmoid(self.network(self.offsets).view(-1, 3)[self.places.view(-1)].view(8, 8, 3).permute(2, 0, 1))
+        bias = 16 * torch.sigmoid(
+            self.network(self.offsets).view(-1, 3)[self.places.view(-1)].view(8, 8, 3).permute(2, 0, 1)
+        )
         scores = (x @ x.transpose(1, 2)).unsqueeze(1) * self.logit_scale.clamp(max=4).exp()
         return (scores + bias).softmax(-1) @ x.unsqueeze(1)
 
@@ -229,7 +231,8 @@ def test_trainable_parameters_are_those_of_torch(name: str, tmp_path: Path) -> N
     path = tmp_path / "model.keras"
     conversion = converter.convert(module, path, inputs=[spec])
     report = conversion.report
-    assert conversion.verified and not report.notes and not report.transposes
+    assert conversion.verified and not report.notes
+    assert report.transposes == (name == "norms_without_affine")  # whose output has channels before places
     assert report.trainable_parameters == sum(p.numel() for p in trained.values())
     assert report.parameters == conversion.model.count_params()
     assert _names(conversion, conversion.model.trainable_variables) == trained.keys()
