@@ -13,7 +13,7 @@ import onnx_ir as ir
 from passes.dims.product import ONE, Product, dims_of
 from passes.errors import Unsupported, describe
 from passes.layout.rules.along_axes import default
-from passes.layout.walk.axes_view import AxesView
+from passes.layout.walk.axes_view import AxesView, identity, plain
 from passes.layout.walk.made_sizes import anchor_for
 from passes.layout.walk.registry import rule
 from passes.layout.walk.walk import Walk, constant_of, operand
@@ -36,7 +36,7 @@ def expand(walk: Walk, node: ir.Node) -> None:
     value = walk.materialise(walk.view(x))
     sizes = (*(ONE,) * (len(target) - len(dims_of(value))), *dims_of(value))
     parts = [_copies(wanted) if size.is_one else [(size, wanted)] for size, wanted in zip(sizes, target, strict=True)]
-    expanded = _in_parts(walk, value, parts)
+    expanded = _in_parts(walk, AxesView(value, identity(len(parts))), parts)
     if expanded is None:
         raise Unsupported(
             f"Expand to {[d.as_shape() for d in target]} needs a size that no tensor of the model has.",
@@ -83,7 +83,7 @@ def constant_of_shape(walk: Walk, node: ir.Node) -> None:
     parts = [_copies(size) for size in target]
     sizes = [min(wanted.coefficient, 1) for axis in parts for _, wanted in axis]
     one = walk.constant(np.broadcast_to(number.reshape(-1)[:1], sizes), number.dtype)  # 0 where it has nothing
-    expanded = _in_parts(walk, one, parts)
+    expanded = _in_parts(walk, AxesView(one, identity(len(parts))), parts)
     if expanded is None:
         default(walk, node)
     else:
@@ -118,10 +118,12 @@ def tile(walk: Walk, node: ir.Node) -> None:
     if constant_of(operand(node, 1)) is not None:
         default(walk, node)
         return
-    value, target = walk.materialise(walk.view(operand(node, 0))), dims_of(node.outputs[0])
-    repeated = [_repeated(size, wanted) for size, wanted in zip(dims_of(value), target, strict=True)]
+    view, target = walk.view(operand(node, 0)), dims_of(node.outputs[0])
+    repeated = [_repeated(size, wanted) for size, wanted in zip(view.dims, target, strict=True)]
     parts = [axis for axis in repeated if axis is not None]
-    tiled = _in_parts(walk, value, parts) if len(parts) == len(target) else None
+    if any(len(group) > 1 for group in view.axes):
+        view = plain(walk.materialise(view))
+    tiled = _in_parts(walk, view, parts) if len(parts) == len(target) else None
     if tiled is None:
         raise Unsupported(
             "A tensor is repeated a computed number of times, which is no size that a tensor of the model has.",
@@ -149,9 +151,14 @@ def _copies(times: Product) -> Parts:
     return [(ONE, size) for size in (*(Product(1, (symbol,)) for symbol in times.symbols), *numbers)]
 
 
-def _in_parts(walk: Walk, value: ir.Value, parts: Sequence[Parts]) -> AxesView | None:
-    """The value expanded, with its parts as axes of the base; None where no live tensor has one of the sizes."""
-    single = [size for axis in parts for size, _ in axis]
-    expanded = _expanded(walk, walk.reshape(value, single), [wanted for axis in parts for _, wanted in axis])
-    places = iter(range(len(single)))
-    return None if expanded is None else AxesView(expanded, tuple(tuple(next(places) for _ in axis) for axis in parts))
+def _in_parts(walk: Walk, view: AxesView, parts: Sequence[Parts]) -> AxesView | None:
+    """The value expanded, with its parts as axes of the base; None where no live tensor has one of the sizes.
+
+    Each axis of the value is one of the base, and the parts lie where that does.
+    """
+    order = sorted(range(len(parts)), key=lambda axis: view.axes[axis])
+    lying = [pair for axis in order for pair in parts[axis]]
+    expanded = _expanded(walk, walk.reshape(view.base, [size for size, _ in lying]), [wanted for _, wanted in lying])
+    places = iter(range(len(lying)))
+    groups = {axis: tuple(next(places) for _ in parts[axis]) for axis in order}
+    return None if expanded is None else AxesView(expanded, tuple(groups[axis] for axis in range(len(parts))))
