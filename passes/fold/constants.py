@@ -139,8 +139,8 @@ class ConstantFolder:
 
     def _fold_take(self, node: ir.Node, known: Sequence[Constant]) -> bool:
         parameter, *arguments = known
-        if takes(parameter.steps):
-            return False  # once is enough
+        if takes(parameter.view or ()):
+            return False  # once is enough: the second is computed
         steps = takes_of(node, parameter.shape, [argument.numpy() for argument in arguments])
         if steps is None:
             return False

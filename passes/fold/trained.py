@@ -5,7 +5,8 @@ Result   the same, computed whenever the model runs: w1 and w2 are trained, as i
 
 Folded all the same is what ends as a weight of a layer (a kernel with a norm of its own: Conv(x, Mul(g, Div(v, |v|)))),
 since that is what the layer trains, and what trains as its parameters would: their sum with a constant, parameters one
-after the other. A source that says nothing of parameters, as an ONNX file, computes with constants.
+after the other. Not where a parameter is read elsewhere, too, which is trained there as it is. A source that says
+nothing of parameters, as an ONNX file, computes with constants.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import onnx_ir as ir
 
 from passes.graph.constant import Constant
 from passes.graph.unmoved import unmoved_nodes
-from passes.graph.weight_views import PLACES
+from passes.graph.weight_views import PLACES, TORCH_KIND
 
 
 class TrainedThrough:
@@ -39,14 +40,29 @@ class TrainedThrough:
 
 
 def _ending_as_weights(model: ir.Model) -> set[ir.Node]:
-    """The nodes of whose results layers make weights, and those that compute what such nodes take."""
+    """The nodes of whose results layers make weights, and those that compute what such nodes take.
+
+    All of their parameters are read by such nodes alone.
+    """
     unmoved = unmoved_nodes(node for graph in model.graphs() for node in graph)
     ending: set[ir.Node] = set()
     for node in reversed(unmoved):
         uses = [use for output in node.outputs for use in output.uses()]
         if any(user in ending if user in unmoved else _is_place(user, index) for user, index in uses):
             ending.add(node)
-    return ending
+    tied: set[ir.Node] = set()
+    for node in unmoved:
+        if node in ending and any(
+            x.producer() in tied or (_is_parameter(x) and any(use.node not in ending for use in x.uses()))
+            for x in node.inputs
+            if x is not None
+        ):
+            tied.add(node)
+    return ending - tied
+
+
+def _is_parameter(value: ir.Value) -> bool:
+    return value.metadata_props.get(TORCH_KIND) == "PARAMETER"
 
 
 def _is_place(node: ir.Node, index: int) -> bool:
@@ -63,10 +79,24 @@ def _trains_alike(node: ir.Node, inputs: Sequence[Constant | None], parameters: 
     """Whether a step of training on the output is the step on its parameters: each element is one of theirs, moved."""
     present = [each for each in inputs if each is not None]
     names = [weight.name for each in parameters for weight in each.weights]
-    if len(set(names)) < len(names):
+    if node.op_type in ("Cast", "CastLike"):
+        return True
+    pairs = zip(node.inputs, inputs, strict=False)
+    read = any(_is_read_elsewhere(x) for x, known in pairs if known is not None and known.has_parameters)
+    if read or len(set(names)) < len(names):
         return False
     if node.op_type == "Concat":
         return len(parameters) == len(present)
     if node.op_type in ("Add", "Sub", "Neg") and len(parameters) == 1:
         return prod(np.broadcast_shapes(*(each.shape for each in present))) == prod(parameters[0].shape)
-    return node.op_type in ("Cast", "CastLike")
+    return False
+
+
+def _is_read_elsewhere(value: ir.Value | None) -> bool:
+    """Whether something else takes a value, or what it was seen of."""
+    while value is not None:
+        if len(value.uses()) > 1:
+            return True
+        producer = value.producer()
+        value = producer.inputs[0] if producer is not None and producer.inputs else None
+    return False

@@ -141,10 +141,11 @@ def test_neither_has_all_axes(other: str, sizes: str) -> None:
 def test_what_is_repeated_for_the_batch_lies_as_it_did() -> None:
     """Positions of relative attention, [k, h·d] by heads, once for each sequence: as DeBERTa multiplies them."""
     text = """g (float[b,t,8] x, float[5,8] p) => (float[b,t,5] y)
-        <int64[1] one = {1}, int64[4] heads = {0, 0, 2, 4}, int64[3] split = {0, 2, 4}, int64[3] rows = {-1, 0, 4}, int64[1] zero = {0},
+        <int64[1] one = {1}, int64[4] heads = {0, 0, 2, 4}, int64[3] split = {0, 2, 4}, int64[1] zero = {0},
          int64[2] ones = {1, 1}> {
         h = Reshape(x, heads) th = Transpose<perm=[0,2,1,3]>(h) s = Shape(th) t1 = Constant<value = int64[1] {2}>()
-        length = Gather(s, t1) minus = Constant<value = int64[1] {-1}>() four = Constant<value = int64[1] {4}>()
+        length = Gather(s, t1) minus = Constant<value = int64[1] {-1}>()
+        four = Constant<value = int64[1] {4}>()
         two = Constant<value = int64[1] {2}>()
         five = Constant<value = int64[1] {5}>() again = Concat<axis=0>(minus, two, length, five)
         flat = Concat<axis=0>(minus, length, four) q = Reshape(th, flat)
