@@ -25,14 +25,18 @@ class Turn:
     Attributes:
         orders: of the inputs; None where one stays as it is. One of fewer axes has further ones of size 1 in front.
         attributes: those that change.
-        axes: the input that says axes as a constant, and these.
+        axes: the input that says axes or sizes as a constant, and these.
         is_light: whether it may be computed once more, where the result is read in its old order, too.
+        op_type: of the standard operator that gives it; None where it is the node's own.
+        is_nothing: whether the result is the first input in that order.
     """
 
     orders: Sequence[Order | None]
     attributes: Mapping[str, Any] = field(default_factory=dict)
     axes: tuple[int, list[int]] | None = None
     is_light: bool = False
+    op_type: str | None = None
+    is_nothing: bool = False
 
 
 TurnRule = Callable[[ir.Node, Order], Turn | None]
@@ -97,6 +101,11 @@ def _lookup(node: ir.Node, order: Order) -> Turn | None:
         return None
     last = len(order) - 1
     return Turn([(1, 0), None], {"axis": 1}) if order == (last, *range(last)) else None
+
+
+@TURNS.register("Softmax", "LogSoftmax")
+def _softmax(node: ir.Node, order: Order) -> Turn | None:
+    return Turn([order], {"axis": order.index(node.attributes["axis"].as_int() % len(order))})
 
 
 @TURNS.register("GatherElements")

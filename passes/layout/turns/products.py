@@ -1,0 +1,31 @@
+"""Products whose result has its axes in another order."""
+
+from __future__ import annotations
+
+from string import ascii_lowercase
+
+import onnx_ir as ir
+
+from passes.graph.builder import sizes_of
+from passes.layout.turns.orders import TURNS, Order, Turn
+
+
+@TURNS.register("MatMul")
+def _matmul(node: ir.Node, order: Order) -> Turn | None:
+    """An Einsum, whose letters stand in any order: […, m, k] · […, k, n] with the axes before them alike."""
+    a, b = (sizes_of(value) if value is not None else [] for value in node.inputs)
+    if len(a) != len(b) or len(a) < 2 or a[:-2] != b[:-2] or None in a[:-2]:
+        return None
+    batch, (m, k, n) = ascii_lowercase[: len(a) - 2], ascii_lowercase[len(a) - 2 : len(a) + 1]
+    result = batch + m + n
+    letters = "".join(result[axis] for axis in order)
+    return Turn([None, None], {"equation": f"{batch}{m}{k},{batch}{k}{n}->{letters}"}, op_type="Einsum")
+
+
+@TURNS.register("keraport::Dense", "LayerNormalization", "RMSNormalization")
+def _along_the_last(node: ir.Node, order: Order) -> Turn | None:
+    """The axes in front of the last in another order."""
+    last = len(order) - 1
+    if order[-1] != last or node.attributes.get_int("axis", -1) not in (-1, last):
+        return None
+    return Turn([order, *[None] * (len(node.inputs) - 1)])
