@@ -16,7 +16,8 @@ def _matmul(node: ir.Node, order: Order) -> Turn | None:
     a, b = (sizes_of(value) if value is not None else [] for value in node.inputs)
     if len(a) != len(b) or len(a) < 2 or a[:-2] != b[:-2] or None in a[:-2]:
         return None
-    batch, (m, k, n) = ascii_lowercase[: len(a) - 2], ascii_lowercase[len(a) - 2 : len(a) + 1]
+    batch = ascii_lowercase[: len(a) - 2]
+    m, k, n = list(ascii_lowercase[len(batch) : len(batch) + 3])
     result = batch + m + n
     letters = "".join(result[axis] for axis in order)
     return Turn([None, None], {"equation": f"{batch}{m}{k},{batch}{k}{n}->{letters}"}, op_type="Einsum")

@@ -36,7 +36,7 @@ class TakeBackTransposes(ir.passes.InPlacePass):
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
         back, taken = _Back(FreshNames(model)), False
-        while any([back.take(node) for node in _transposes(model.graph)]):  # one less may be a reader less of another's
+        while sum(map(back.take, _transposes(model.graph))):  # one less may be a reader less of what another transposes
             taken = True
         return ir.passes.PassResult(model, taken)
 

@@ -7,6 +7,7 @@ import onnx_ir as ir
 from passes.dims.product import dims_of
 from passes.layout.turns.orders import TURNS, Order, Turn
 from passes.layout.walk.axes_view import align
+from passes.layout.walk.reshape import told_sizes
 
 
 @TURNS.register("Transpose")
@@ -27,15 +28,16 @@ def _reshape(node: ir.Node, order: Order) -> Turn | None:
         return None
     before, after = dims_of(x), dims_of(node.outputs[0])
     segments = align(range(len(before)), before, after)
-    target = [size.coefficient if size.is_static else -1 for size in (after[axis] for axis in order)]
-    if segments is None or target.count(-1) > 1:
+    if segments is None:
         return None
     left = [axis for axis in order if not after[axis].is_one]
-    inner: list[int] = [axis for axis, size in enumerate(before) if size.is_one]
+    inner: list[int] = []
     while left:
         segment = next(each for each in segments if left[0] in each.targets)
         if tuple(left[: len(segment.targets)]) != segment.targets:
             return None
         left = left[len(segment.targets) :]
         inner += segment.atoms
-    return Turn([tuple(inner), None], {"allowzero": 0}, axes=(1, target))
+    inner += [axis for axis, size in enumerate(before) if size.is_one]
+    sizes = told_sizes([before[axis] for axis in inner], [after[axis] for axis in order])
+    return None if sizes is None else Turn([tuple(inner), None], {"allowzero": 0}, axes=(1, sizes))

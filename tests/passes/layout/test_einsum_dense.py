@@ -156,7 +156,8 @@ def test_weights_in_and_out(tmp_path: Path) -> None:
     [
         ("q = MatMul(s, w)", ["Identity", "Einsum", "MatMul"]),
         ("k = MatMul(s, w) q = Add(k, c)", ["Identity", "Einsum", "MatMul", "Add"]),
-        ("h = Transpose<perm=[0,2,1]>(s) k = MatMul(h, w) q = Transpose<perm=[0,2,1]>(k)", ["keraport::EinsumDense"] * 2),
+        ("h = Transpose<perm=[0,2,1]>(s) k = MatMul(h, w) q = Transpose<perm=[0,2,1]>(k)",
+         ["keraport::EinsumDense"] * 2),
     ],
 )  # fmt: skip
 def test_a_weight_along_two_axes_is_one_variable(body: str, expected: list[str]) -> None:

@@ -30,7 +30,7 @@ def dense(x: Any, kernel: Any, bias: Any = None, *, name: str) -> Any:
 
 @op("keraport::EinsumDense")
 def einsum_dense(x: Any, kernel: Any, bias: Any = None, *, equation: str, name: str) -> Any:
-    """Sums of products by letters, and a bias that broadcasts: of the letters of the result that the kernel has, too."""
+    """Sums of products by letters, and a bias that broadcasts: of letters of the result that the kernel has, too."""
     require_constant(kernel, bias)
     (first, second), result = equation.partition("->")[0].split(","), equation.partition("->")[2]
     given = dict(zip(first, x.shape, strict=True))
