@@ -146,9 +146,9 @@ def test_values_before_their_weights(sizes: str, layout: str, product: str) -> N
     rest = sizes.partition(",")[2].replace(",", ", ")
     text = f"""g (float[{sizes}] x) => (float[{sizes}] y, float[{sizes}] z)
         <int64[3] flat = {{0, 0, 6}}, int64[4] image = {{-1, {rest}}}, float half = {{0.5}}> {{
-        r = LRN<size=3>(x) f = Reshape(r, flat) q = Transpose<perm=[0,2,1]>(f) g = Cos(f) s = MatMul(q, g) m = Mul(s, half)
-        w = Softmax<axis=-1>(m) at = Transpose<perm=[0,2,1]>(w) o = {product} i = Reshape(o, image)
-        y = Add(i, x) n = Mul(i, half) z = Sub(n, x) }}"""
+        r = LRN<size=3>(x) f = Reshape(r, flat) q = Transpose<perm=[0,2,1]>(f) g = Cos(f)
+        s = MatMul(q, g) m = Mul(s, half) w = Softmax<axis=-1>(m) at = Transpose<perm=[0,2,1]>(w) o = {product}
+        i = Reshape(o, image) y = Add(i, x) n = Mul(i, half) z = Sub(n, x) }}"""
     checked = check_onnx(text, sizes={"b": (1, 3)}, layout=layout)
     assert layout == "source" or count_transposes(checked.model) == 0
 
