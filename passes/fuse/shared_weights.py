@@ -5,7 +5,7 @@ Layers that are alike, with the same weights, are one layer anyway. The others w
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import onnx_ir as ir
 
@@ -30,6 +30,11 @@ class Use(NamedTuple):
         return operator(self.node) == "keraport::Dense" and self.place == 1
 
     @property
+    def is_spelled(self) -> bool:
+        """Whether it is the kernel of a product along any axis."""
+        return operator(self.node) == "keraport::EinsumDense" and self.place == 1
+
+    @property
     def is_table(self) -> bool:
         """Whether rows of it are looked up."""
         gathers = operator(self.node) == "Gather" and not self.place and not self.node.attributes.get_int("axis", 0)
@@ -39,13 +44,16 @@ class Use(NamedTuple):
     @property
     def form(self) -> object:
         """What two uses have in common that become calls of one layer."""
-        bias = self.node.inputs[2] if self.is_kernel and len(self.node.inputs) > 2 else None
-        return self.is_kernel, self.is_table, self.view, bias
+        is_product = self.is_kernel or self.is_spelled
+        bias = self.node.inputs[2] if is_product and len(self.node.inputs) > 2 else None
+        equation = self.node.attributes["equation"].as_string() if self.is_spelled else ""
+        return self.is_kernel, self.is_table, equation, self.view, bias
 
     @property
     def is_free(self) -> bool:
         """Whether its operator can take the variable of another layer."""
-        return (self.is_kernel or operator(self.node) in OPERANDS) and not takes(self.view)
+        is_product = self.is_kernel or self.is_spelled
+        return (is_product or operator(self.node) in OPERANDS) and not takes(self.view)
 
 
 OPERANDS = frozenset({"Add", "Div", "Einsum", "Gather", "MatMul", "Max", "Min", "Mul", "Pow", "Sub", "Where"})
@@ -121,11 +129,11 @@ def _replace_product(
     op_type: str,
     weight: ir.Value | None,
     names: FreshNames,
-    attributes: dict[str, int] | None = None,
+    attributes: dict[str, Any] | None = None,
     *,
     domain: str = "",
 ) -> None:
-    """Another product in the place of a Dense; its bias is added to it."""
+    """Another product in the place of a Dense or an EinsumDense; its bias is added to it."""
     at = Builder(dense, names)
     x, bias, sizes = dense.inputs[0], dense.inputs[2] if len(dense.inputs) > 2 else None, sizes_of(dense.outputs[0])
     y = at.node(op_type, [x, weight], sizes, attributes, domain=domain, name=dense.name)
@@ -165,5 +173,8 @@ def _compute_on(whole: ir.Value, uses: list[Use], names: FreshNames) -> None:
     for use in uses:
         if use.is_kernel:
             _replace_product(use.node, "MatMul", seen[use.view], names)
+        elif use.is_spelled:
+            equation = use.node.attributes["equation"].as_string()
+            _replace_product(use.node, "Einsum", seen[use.view], names, {"equation": equation})
         else:
             use.node.replace_input_with(use.place, seen[use.view])

@@ -122,7 +122,8 @@ def contract(walk: Walk, a: AxesView, b: AxesView) -> AxesView | None:
     for i in broadcast:
         groups[i] = groups[i] or [of_b[x] for x in b.axes[i]]
     others = [of_a[x] for i in broadcast for x in a.axes[i]]
-    order = _like_values(a, b, of_b, groups[-2], others) or [letter for group in groups for letter in group]
+    order = _like_values(a, b, of_b, groups[-2], others) or _like_values_in_front(a, b, of_a, groups)
+    order = order or [letter for group in groups for letter in group]
     size = dict(zip(spelled_b, dims_of(b.base), strict=True)) | dict(zip(spelled_a, dims_of(a.base), strict=True))
     equation = f"{spelled_a},{spelled_b}->{''.join(order)}"
     out = walk.emit("Einsum", [a.base, b.base], [size[x] for x in order], {"equation": equation})
@@ -182,7 +183,25 @@ def _like_values(
     inner = b.axes[-2]
     if b.is_plain or a.atoms() != sorted(a.atoms()) or len(inner) != len(rows):
         return None
+    if others and len(of_b) == len(inner) + len(b.axes[-1]):  # one matrix for all, and no values of theirs
+        return None
     replaced = dict(zip((of_b[x] for x in inner), rows, strict=True))
     order = [replaced.get(of_b[x], of_b[x]) for x in sorted(of_b)]
     place = max(map(order.index, rows), default=-1) + 1
     return [*order[:place], *others, *order[place:]]
+
+
+def _like_values_in_front(
+    a: AxesView, b: AxesView, of_a: dict[int, str], groups: Sequence[Sequence[str]]
+) -> list[str] | None:
+    """As `_like_values`, of values [channels, tokens] times weights the other way about: tokens for tokens.
+
+    Values have their channels last where they lie, and weights what they are summed over.
+    """
+    inner, last = a.axes[-1], [(len(dims_of(view.base)) - 1,) for view in (a, b)]
+    if not a.is_moved or [a.axes[-2][-1:], b.axes[-2][-1:]] != last or list(inner) != sorted(inner):
+        return None
+    order: list[str] = []
+    for atom in sorted(of_a):
+        order += groups[-1] if atom == inner[0] else [] if atom in inner else [of_a[atom]]
+    return order if sorted(order) == sorted(letter for group in groups for letter in group) else None

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from string import ascii_lowercase
 from typing import Any
 
 import onnx_ir as ir
 
-from passes.dims.product import Product, dims_of
 from passes.errors import operator
 from passes.graph.builder import sizes_of
-from passes.graph.unmoved import is_unmoved
 from passes.layout.rules.elementwise import broadcasting, unary
-from passes.layout.walk.axes_view import align
 from passes.layout.walk.registry import RULES
 from passes.registry import Registry
 
@@ -29,16 +25,18 @@ class Turn:
     Attributes:
         orders: of the inputs; None where one stays as it is. One of fewer axes has further ones of size 1 in front.
         attributes: those that change.
-        axes: the input that says axes, or sizes, as a constant, and these.
+        axes: the input that says axes or sizes as a constant, and these.
         is_light: whether it may be computed once more, where the result is read in its old order, too.
-        op_type: of the node that does it, where it is another one of the same domain.
+        operator: type and domain of what gives it; None where it is the node's own.
+        is_nothing: whether the result is the first input in that order.
     """
 
     orders: Sequence[Order | None]
     attributes: Mapping[str, Any] = field(default_factory=dict)
     axes: tuple[int, list[int]] | None = None
     is_light: bool = False
-    op_type: str | None = None
+    operator: tuple[str, str] | None = None
+    is_nothing: bool = False
 
 
 TurnRule = Callable[[ir.Node, Order], Turn | None]
@@ -93,45 +91,6 @@ def _einsum(node: ir.Node, order: Order) -> Turn | None:
     return Turn([None] * len(node.inputs), {"equation": f"{terms}->{letters}"})
 
 
-@TURNS.register("Reshape")
-def _reshape(node: ir.Node, order: Order) -> Turn | None:
-    """Where the axes that one axis is split into, or that are joined, stay together: before that in the same order."""
-    x, shape = node.inputs[0], node.inputs[1]
-    if x is None or shape is None or shape.const_value is None or not (told := shape.const_value.numpy().tolist()):
-        return None
-    before, after = dims_of(x), dims_of(node.outputs[0])
-    segments = align(range(len(before)), before, after)
-    if segments is None or 0 in told:
-        return None
-    by_first = {segment.targets[0]: segment for segment in segments}
-    wanted, inner = [axis for axis in order if not after[axis].is_one], [*_ones(before)]
-    while wanted:
-        segment = by_first.get(wanted[0])
-        if segment is None or tuple(wanted[: len(segment.targets)]) != segment.targets:
-            return None
-        wanted, inner = wanted[len(segment.targets) :], [*inner, *segment.atoms]
-    return Turn([tuple(inner), None], axes=(1, [told[axis] for axis in order]), is_light=True)
-
-
-def _ones(dims: Sequence[Product]) -> Iterator[int]:
-    return (axis for axis, size in enumerate(dims) if size.is_one)
-
-
-@TURNS.register("keraport::Dense")
-def _dense(node: ir.Node, order: Order) -> Turn | None:
-    """An EinsumDense, the first axis of which stays; of what is computed from weights alone, and has no other layout.
-
-    On inputs it stays the Dense that it is: a transpose behind that is what one would write.
-    """
-    if order[0] or not is_unmoved(node):
-        return None
-    letters, new = ascii_lowercase[: len(order)], ascii_lowercase[len(order)]
-    result = "".join((letters[:-1] + new)[axis] for axis in order)
-    bias = [order] if len(node.inputs) > 2 and node.inputs[2] is not None else []
-    attributes = {"equation": f"{letters},{letters[-1]}{new}->{result}"}
-    return Turn([None, None, *bias], attributes, op_type="EinsumDense")
-
-
 @TURNS.register("Gather")
 def _lookup(node: ir.Node, order: Order) -> Turn | None:
     """Rows of a table [n, k] at indices of any axes are columns of [k, n] at the same ones, where these stay together.
@@ -146,11 +105,16 @@ def _lookup(node: ir.Node, order: Order) -> Turn | None:
     count, rank = len(sizes_of(indices)), len(sizes_of(table))
     axis = node.attributes.get_int("axis", 0) % rank
     places = tuple(range(axis, axis + count))
-    start = order.index(axis) if count else 0
-    if not count or order[start : start + count] != places:
+    start = order.index(axis) if count else 0  # which is gone after it
+    if order[start : start + count] != places:
         return None
     rest = [other if other < axis else other - count + 1 for other in order if other not in places]
     return Turn([(*rest[:start], axis, *rest[start:]), None], {"axis": start})
+
+
+@TURNS.register("Softmax", "LogSoftmax")
+def _softmax(node: ir.Node, order: Order) -> Turn | None:
+    return Turn([order], {"axis": order.index(node.attributes["axis"].as_int() % len(order))})
 
 
 @TURNS.register("GatherElements")

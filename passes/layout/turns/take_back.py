@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import onnx_ir as ir
 
 from passes.errors import operator
 from passes.graph.builder import Builder, FreshNames, sizes_of
+from passes.layout.turns import products, views
 from passes.layout.turns.orders import Order, Turn, turn_of
+
+RULE_MODULES = (products, views)
 
 MOST_STEPS = 20
 """How far back it is looked."""
@@ -22,20 +26,26 @@ class TakeBackTransposes(ir.passes.InPlacePass):
     Result   t = f'(x', …)                      with x' what x is in that order, taken back in its turn
 
     It ends at constants, which are seen in another way, and where only axes of size 1 change places, which is a
-    reshape: an Einsum names its axes in another order, a table is looked up by its columns, positions along one axis
-    are compared with those along another the other way about.
+    reshape: an Einsum names its axes in another order, as does a product that becomes one, a table is looked up by its
+    columns, positions along one axis are compared with those along another the other way about, and what had been
+    transposed before is not.
 
     Not where it ends anywhere else, which would only give other transposes. Not where a step is read elsewhere, too,
     unless it is light: a few operators that compute each element of a table by itself.
     """
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
-        taken = False
-        back = _Back(FreshNames(model))
-        for node in list(model.graph):
-            if node.graph is not None and node.domain == "" and node.op_type == "Transpose":
-                taken |= back.take(node)
+        back, taken = _Back(FreshNames(model)), False
+        while sum(map(back.take, _transposes(model.graph))):  # one less may be a reader less of what another transposes
+            taken = True
         return ir.passes.PassResult(model, taken)
+
+
+def _transposes(graph: ir.Graph) -> Iterator[ir.Node]:
+    """Those that are there when their turn has come."""
+    for node in list(graph):
+        if node.graph is not None and node.domain == "" and node.op_type == "Transpose":
+            yield node
 
 
 class _Back:
@@ -67,6 +77,8 @@ class _Back:
         turn = None if node is None else turn_of(node, order)
         if node is None or turn is None:
             raise ValueError(f"{value.name!r} cannot be computed in the order {order}.")
+        if turn.is_nothing and node.inputs[0] is not None and turn.orders[0] is not None:
+            return self._turned(node.inputs[0], turn.orders[0], reader, once=once and _is_read_once(value))
         made = self._again.get((value, order))
         if made is None or not _is_there(made):
             made = self._again[value, order] = self._computed(node, turn, order, once=once and _is_read_once(value))
@@ -86,9 +98,8 @@ class _Back:
             inputs[turn.axes[0]] = at.constant(turn.axes[1], "axes")
         attributes, sizes = {**node.attributes, **turn.attributes}, [sizes_of(result)[axis] for axis in order]
         name = node.name if once else None
-        made = at.node(
-            turn.op_type or node.op_type, inputs, sizes, attributes, domain=node.domain, dtype=result.dtype, name=name
-        )
+        op_type, domain = turn.operator or (node.op_type, node.domain)
+        made = at.node(op_type, inputs, sizes, attributes, domain=domain, dtype=result.dtype, name=name)
         for use in [use for use in result.uses() if once and _is_of_size(use)]:
             axis = use.node.attributes["axis"].as_int()
             use.node.attributes["axis"] = ir.AttrInt64("axis", order.index(axis))

@@ -27,7 +27,7 @@ def reshaped_value(writer: Writer, value: ir.Value, target: Sequence[Product]) -
     long = [d for d in source if not d.is_one]
     if long == [d for d in target if not d.is_one] and sum(not d.is_static for d in long) > 1:
         return _units(writer, value, target)
-    sizes = _told(source, target)
+    sizes = told_sizes(source, target)
     if sizes is not None:
         return writer.emit("Reshape", [value, writer.constant(sizes)], target, {"allowzero": 0}, like=value)
     for way in (_regrouped, _around, _gathered, reshape_to):
@@ -41,7 +41,7 @@ def reshaped_value(writer: Writer, value: ir.Value, target: Sequence[Product]) -
     )
 
 
-def _told(source: Sequence[Product], target: Sequence[Product]) -> list[int] | None:
+def told_sizes(source: Sequence[Product], target: Sequence[Product]) -> list[int] | None:
     """The sizes as Keras' Reshape takes them, which leaves one open beside the first; None where that is not enough."""
     sizes = reshape_target(source, target)
     return sizes if sum(not d.is_static for d in target[1:]) <= 1 else None
@@ -76,7 +76,7 @@ def _gathered(writer: Writer, value: ir.Value, target: Sequence[Product]) -> ir.
     if len(new) < 2 or multiply(behind).is_one:
         return None
     merged = [*source[:before], multiply(new), *behind]
-    sizes = None if len(old) == 1 else _told(source, merged)
+    sizes = None if len(old) == 1 else told_sizes(source, merged)
     if sizes is None and len(old) != 1:
         return None
     where = places(writer, new)
@@ -98,7 +98,7 @@ def _around(writer: Writer, value: ir.Value, target: Sequence[Product]) -> ir.Va
         if kept.is_static or kept != target[j] or multiply(source[:i]) != multiply(target[:j]):
             continue
         before, after = [kept, *source[:i], *source[i + 1 :]], [kept, *target[:j], *target[j + 1 :]]
-        sizes = _told(before, after)
+        sizes = told_sizes(before, after)
         if sizes is not None:
             value = writer.transpose(value, [i, *(a for a in range(len(source)) if a != i)])
             value = writer.emit("Reshape", [value, writer.constant(sizes)], after, {"allowzero": 0}, like=value)

@@ -154,3 +154,28 @@ def test_what_is_repeated_for_the_batch_lies_as_it_did() -> None:
         scores = MatMul(q, kt) apart = Reshape(scores, again) y = ReduceSum<keepdims=0>(apart, one) }"""
     checked = check_onnx(text, sizes=SIZES)
     assert count_transposes(checked.model) == 0
+
+
+@pytest.mark.parametrize("layout", ["source", "channels_last"])
+@pytest.mark.parametrize("sizes", ["b,4,2,3", "b,5,3,2", "2,5,2,3"])
+@pytest.mark.parametrize("product", ["MatMul(f, at)", "MatMul(g, at)"])
+def test_values_before_their_weights(sizes: str, layout: str, product: str) -> None:
+    """Channels by tokens, times weights the other way about, are tokens by channels where images are: read twice."""
+    rest = sizes.partition(",")[2].replace(",", ", ")
+    text = f"""g (float[{sizes}] x) => (float[{sizes}] y, float[{sizes}] z)
+        <int64[3] flat = {{0, 0, 6}}, int64[4] image = {{-1, {rest}}}, float half = {{0.5}}> {{
+        r = LRN<size=3>(x) f = Reshape(r, flat) q = Transpose<perm=[0,2,1]>(f) g = Cos(f)
+        s = MatMul(q, g) m = Mul(s, half) w = Softmax<axis=-1>(m) at = Transpose<perm=[0,2,1]>(w) o = {product}
+        i = Reshape(o, image) y = Add(i, x) n = Mul(i, half) z = Sub(n, x) }}"""
+    checked = check_onnx(text, sizes={"b": (1, 3)}, layout=layout)
+    assert layout == "source" or count_transposes(checked.model) == 0
+
+
+def test_channels_that_attend_to_channels() -> None:
+    """XCiT's: what is summed over lies in front, and scores lie as they are softmaxed."""
+    text = """g (float[b,t,8] x) => (float[b,t,8] y) <int64[4] heads = {0, 0, 2, 4}, int64[3] flat = {0, 0, 8}> {
+        h = Reshape(x, heads) k = Transpose<perm=[0,2,1,3]>(h) q = Transpose<perm=[0,2,3,1]>(h) c = Cos(k)
+        s = MatMul(q, c) w = Softmax<axis=-1>(s) o = MatMul(w, q) u = Transpose<perm=[0,3,1,2]>(o)
+        y = Reshape(u, flat) }"""
+    checked = check_onnx(text, sizes={"b": (1, 3), "t": (2, 5)}, layout="source")
+    assert count_transposes(checked.model) == 0

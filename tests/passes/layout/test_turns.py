@@ -5,6 +5,7 @@ from __future__ import annotations
 import onnx_ir as ir
 import pytest
 
+from passes.fuse.dense import FuseDense
 from passes.layout.turns.take_back import TakeBackTransposes
 from passes.order import run_pipeline
 from passes.shapes.infer import InferShapes
@@ -69,6 +70,50 @@ TAKEN = {
         "[0,2,1]",
         "b,s,1",
     ),
+    "what was transposed before": (
+        "float[b,t,4] x, float[b,4,t] y",
+        "v = Transpose<perm=[0,2,1]>(x) m = Mul(v, v) w = Neg(m) u = Transpose<perm=[1,0,2]>(w)",
+        "[1,2,0]",
+        "b,t,4",
+    ),
+    "a product": ("float[b,t,4] x, float[b,4,s] y", "u = MatMul(x, y)", "[2,0,1]", "s,b,t"),
+    "scores, weighed": (
+        "float[2,b,t,4] x, float[2,b,4,s] y",
+        "e = MatMul(x, y) m = Mul(e, half) u = Softmax<axis=-1>(m)",
+        "[1,3,2,0]",
+        "b,s,t,2",
+    ),
+    "scores of logarithms": (
+        "float[b,t,4] x, float[b,4,s] y",
+        "e = MatMul(x, y) u = LogSoftmax<axis=1>(e)",
+        "[2,1,0]",
+        "s,t,b",
+    ),
+    "axes that are split": (
+        "float[b,6,4] x, float[b,4,s] y",
+        "e = MatMul(x, y) h = Tanh(e) u = Reshape(h, halves)",
+        "[0,3,1,2]",
+        "b,s,2,3",
+    ),
+    "axes that are merged": (
+        "float[b,2,3,4] x, float[b,4,t] y",
+        'e = Einsum<equation="bijk,bkt->bijt">(x, y) u = Reshape(e, whole)',
+        "[2,1,0]",
+        "t,6,b",
+    ),
+    "axes of size 1 that come and go": (
+        "float[b,6,4] x, float[b,4,t] y",
+        "e = MatMul(x, y) u = Reshape(e, apart)",
+        "[3,2,0,1]",
+        "t,1,b,6",
+    ),
+    "what a norm and a product keep": (
+        "float[b,t,4] x, float[b,s,4] y",
+        'e = Einsum<equation="btk,bsk->bts">(x, x) v = Einsum<equation="bts,bsk->btk">(e, x) '
+        "n = LayerNormalization<axis=-1>(v, four) d = MatMul(n, matrix) u = Softmax<axis=2>(d)",
+        "[1,0,2]",
+        "t,b,3",
+    ),
 }
 """Inputs, nodes, the Transpose of u, and the sizes of its result."""
 
@@ -93,6 +138,33 @@ KEPT = {
         "b,3,2,5",
     ),
     "rows among the indices": ("int64[b,t] ids", "u = Gather<axis=0>(table, ids)", "[0,2,1]", "b,3,t"),
+    "parts of what was one axis": (
+        "float[b,6,4] x, float[b,4,s] y",
+        "e = MatMul(x, y) u = Reshape(e, halves)",
+        "[0,2,1,3]",
+        "b,3,2,s",
+    ),
+    "more than one size that a reshape would not be told": (
+        "float[b,6,4] x, float[b,4,s] y",
+        "e = MatMul(x, y) n = Shape(e) u = Reshape(e, n)",
+        "[0,2,1]",
+        "b,s,6",
+    ),
+    "one of a batch for all": ("float[b,t,4] x, float[1,4,s] y", "u = MatMul(x, y)", "[2,0,1]", "s,b,t"),
+    "a matrix for all": ("float[b,t,4] x, float[4,s] y", "u = MatMul(x, y)", "[2,0,1]", "s,b,t"),
+    "what a Dense sums over": (
+        "float[b,t,4] x, float[b,4,4] y",
+        "e = MatMul(x, y) u = MatMul(e, matrix)",
+        "[0,2,1]",
+        "b,3,t",
+    ),
+    "what a norm is over": (
+        "float[b,t,4] x, float[b,4,4] y",
+        "e = MatMul(x, y) u = LayerNormalization<axis=1>(e, four)",
+        "[0,2,1]",
+        "b,4,t",
+    ),
+    "a product that is read": ("float[b,t,4] x, float[b,4,s] y", "u = MatMul(x, y) z = Neg(u)", "[0,2,1]", "b,s,t"),
 }
 
 
@@ -101,10 +173,13 @@ def made(inputs: str, body: str, perm: str, sizes: str) -> ir.Model:
     outputs = f"float[{sizes}] out" + (f", {more}" if more else "")
     model = graph(f"""g ({inputs}) => ({outputs})
         <float half = {{0.5}}, int64[1] one = {{1}}, int64[1] two = {{2}}, bool yes = {{1}}, float[2] row = {{1, 2}},
-         int64[4] split = {{-1, 2, 3, 5}}, int64[2] joined = {{-1, 15}},
-         float[2,3] table = {{1, 2, 3, 4, 5, 6}}>
+         float[2,3] table = {{1, 2, 3, 4, 5, 6}}, float[4] four = {{1, 2, 3, 4}}, int64[4] halves = {{0, 2, 3, -1}},
+         float[4,3] matrix = {{1, 0, 2, 1, 0.5, 3, 1, 0, -1, 2, 1, 0}}, int64[3] whole = {{0, 6, -1}},
+         int64[4] apart = {{0, 6, 1, -1}},
+         int64[4] split = {{-1, 2, 3, 5}}, int64[2] joined = {{-1, 15}}>
         {{ {body} out = Transpose<perm={perm}>(u) }}""")
     InferShapes()(model)
+    FuseDense()(model)
     return model
 
 

@@ -13,7 +13,7 @@ from passes.layout.walk.walk import Walk, operand, optional
 
 
 def dense_along(walk: Walk, node: ir.Node, view: AxesView) -> AxesView | None:
-    """y[…, n, …] = Σₖ x[…, k, …] w[k, n] + b[n, 1, …] with the axes of the base where they lie; None where it is none.
+    """y[…, n, …] = Σₖ x[…, k, …] w[k, n] + b[n, 1, …], with the axes of the base where they lie; None where it is not.
 
     Only where the result is put back into the order of the base: elsewhere the first of many layers would decide
     how all of them have their axes, and a transpose in front of plain Dense layers is what one would write.

@@ -23,15 +23,15 @@ def product_of_groups(walk: Walk, view: AxesView, weight: ir.Value, result: ir.V
     dims = list(dims_of(view.base))
     first = view.rank - len(stack)
     named = [axis for axis in range(len(stack) - 2) if not stack[axis].is_one]
-    places = [view.single(first + axis) for axis in named]
-    contracted = view.single(view.rank - 1)
+    places, contracted = [view.single(first + axis) for axis in named], view.single(view.rank - 1)
     # Keras' EinsumDense has a batch first, and sizes its kernel by its input.
     if not contracted or not dims[contracted].is_static or not all(places):
         return None
-    if [dims[place] for place in places if place] != [stack[axis] for axis in named]:
+    groups = [place for place in places if place is not None]
+    if [dims[place] for place in groups] != [stack[axis] for axis in named]:
         return None
     letters, new = ascii_lowercase[: len(dims)], ascii_lowercase[len(dims)]
-    kernel = "".join(letters[place] for place in places if place) + letters[contracted] + new
+    kernel = "".join(letters[place] for place in groups) + letters[contracted] + new
     equation = f"{letters},{kernel}->{letters.replace(letters[contracted], new)}"
     dims[contracted] = dims_of(result)[-1]
     if len(named) < len(stack) - 2:
