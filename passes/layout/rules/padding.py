@@ -44,7 +44,7 @@ def pad_by_positions(walk: Walk, node: ir.Node) -> bool:
     """
     x, amounts = operand(node, 0), walk.plain(operand(node, 1))
     mode = node.attributes.get_string("mode", "constant")
-    if mode not in ("constant", "edge", "reflect") or optional(node, 3) is not None or amounts is None:
+    if mode not in ("constant", "edge", "reflect", "wrap") or optional(node, 3) is not None or amounts is None:
         return False
     view = walk.view(x)
     before, after = dims_of(x), dims_of(node.outputs[0])
@@ -85,7 +85,10 @@ def _padded_axis(
     shifted = walk.emit("Sub", [positions, before], [size], like=like)
     length = walk.emit("Shape", [x], [ONE], {"start": axis, "end": axis + 1}, like=like)
     last = walk.emit("Sub", [length, walk.constant([1])], [ONE], like=like)
-    within = _mirrored(walk, shifted, last, like) if mode == "reflect" else _clamped(walk, shifted, last, like)
+    if mode == "wrap":
+        within = walk.emit("Mod", [shifted, length], [size], {"fmod": 0}, like=like)
+    else:
+        within = (_mirrored if mode == "reflect" else _clamped)(walk, shifted, last, like)
     dims[axis] = size
     looked = walk.emit("Gather", [x, within], dims, {"axis": axis}, like=x)
     if mode != "constant":
