@@ -36,6 +36,7 @@ from passes.normalize.open_batch import CloseBatch, OpenBatch, Opened
 from passes.normalize.operators.coerced_softmax import NormalizeSoftmax
 from passes.normalize.operators.col2im import NormalizeCol2Im
 from passes.normalize.operators.computed_numbers import NormalizeComputedNumbers
+from passes.normalize.operators.computed_resize import NormalizeComputedResize
 from passes.normalize.operators.computed_slices import NormalizeComputedSlices
 from passes.normalize.operators.deform_conv import NormalizeDeformConv
 from passes.normalize.operators.max_indices import NormalizeMaxIndices
@@ -82,6 +83,7 @@ SETTLING: list[type[ir.passes.PassBase]] = [
     NormalizeDftLength,
     NormalizeComputedSlices,  # before axes are named, which it does where they are computed
     NormalizeComputedNumbers,
+    NormalizeComputedResize,
     ExplicitAxes,
     ConstantReshapeShapes,  # before what is unused goes: it sets shape arithmetic free
     ConstantResizeSizes,

@@ -68,6 +68,7 @@ PRIVATE: dict[str, PrivateOperator] = {
     },
     "keraport::BitCast": _own(meanings.bit_cast, 1, 1, "to"),
     "keraport::CentreCrop": _own(lower_centre_crop, 1, 1, "axes", "mode", "sizes", "surplus"),
+    "keraport::Counted": _own(meanings.counted, 1, 1),
     "keraport::CumProd": _own(meanings.running_product, 2, 2, "exclusive", "reverse"),
     "keraport::Dense": _own(meanings.dense, 2, 3),
     "keraport::DotProductAttention": _own(meanings.attention, 3, 4, "is_causal", "scale"),

@@ -7,7 +7,7 @@ Given    y = Slice(x, start, end, [0], step)                                    
 Result   first, last = start and end, counted from the front, and no farther than the axis goes
          y = Gather(x, first + step · (0, 1, …), axis=0)      as many of these as there are from first to last
 
-Pad by computed axes becomes one of all axes, too.
+Pad by computed axes, or by computed amounts along some, becomes one of all axes, too.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ class NormalizeComputedSlices(RewriteEach):
     def wanted(self, node: ir.Node) -> bool:
         if node.domain != "" or node.op_type not in ("Slice", "Pad") or not _rank_is_known(node):
             return False
-        return _is_computed(node, 3) or (node.op_type == "Slice" and _is_open(node))
+        return _names_some(node) or (node.op_type == "Slice" and _is_open(node))
 
     def rewrite(self, node: ir.Node, names: FreshNames) -> None:
-        if _is_computed(node, 3):
+        if _names_some(node):
             _name_all_axes(node, Builder(node, names))
         if node.op_type == "Slice" and _is_open(node):
             _gather(node, Builder(node, names))
@@ -48,6 +48,12 @@ def _count(node: ir.Node) -> object:
     """How many axes are cut, or padded in front and behind."""
     line = node.inputs[1]
     return None if line is None or line.shape is None or len(line.shape) != 1 else line.shape[0]
+
+
+def _names_some(node: ir.Node) -> bool:
+    """Whether its axes are computed, or, of a Pad, named while its amounts are."""
+    named = len(node.inputs) > 3 and node.inputs[3] is not None
+    return _is_computed(node, 3) or (node.op_type == "Pad" and named and _is_computed(node, 1))
 
 
 def _is_computed(node: ir.Node, place: int) -> bool:
