@@ -45,7 +45,8 @@ class ComputedAxes:
         ways = self._ways(axes)
         if not 0 < len(ways) <= MOST_WAYS:
             return False
-        constants = [self._constant(np.array(way, np.int64).reshape(self._shape(axes)), "axes") for way in ways]
+        shape = [len(ways[0])] if self._shape(axes) else []
+        constants = [self._constant(np.array(way, np.int64).reshape(shape), "axes") for way in ways]
         if len(ways) == 1:
             node.replace_input_with(place, constants[0])
             return False  # the walk goes on with this node

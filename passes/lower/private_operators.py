@@ -56,7 +56,7 @@ def _channels_last(op_type: str, *more: str) -> PrivateOperator:
 
 CHANNELS_LAST = (
     "AveragePool", "BatchNormalization", "Conv", "ConvTranspose", "DepthToSpace", "GridSample", "GroupNormalization",
-    "InstanceNormalization", "LRN", "MaxPool", "RoiAlign", "SpaceToDepth",
+    "InstanceNormalization", "LRN", "MaxPool", "MaxRoiPool", "RoiAlign", "SpaceToDepth",
 )  # fmt: skip
 
 PRIVATE: dict[str, PrivateOperator] = {

@@ -1,4 +1,4 @@
-"""Sizes that no tensor has, and a number in one tells: as many positions are counted, and have the size from then on."""
+"""Sizes that no tensor has, and a number in one tells: as many positions are counted, which have it from then on."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ Binary = Callable[[Any, Any], Any]
 
 
 def with_uint64(
-    function: Callable[..., Any], on_signed: Binary, *, first: int = 0, is_question: bool = False
+    function: Callable[..., Any], on_signed: Callable[..., Any], *, first: int = 0, is_question: bool = False
 ) -> Callable[..., Any]:
     """The function of an operator, which computes numbers of this type by `on_signed`, one operand after the other.
 
