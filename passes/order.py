@@ -35,6 +35,9 @@ from passes.normalize.module_paths import ModulePaths
 from passes.normalize.open_batch import CloseBatch, OpenBatch, Opened
 from passes.normalize.operators.coerced_softmax import NormalizeSoftmax
 from passes.normalize.operators.col2im import NormalizeCol2Im
+from passes.normalize.operators.computed_numbers import NormalizeComputedNumbers
+from passes.normalize.operators.computed_resize import NormalizeComputedResize
+from passes.normalize.operators.computed_slices import NormalizeComputedSlices
 from passes.normalize.operators.deform_conv import NormalizeDeformConv
 from passes.normalize.operators.max_indices import NormalizeMaxIndices
 from passes.normalize.operators.nearest_resize_10 import NormalizeNearestResize
@@ -78,6 +81,9 @@ SETTLING: list[type[ir.passes.PassBase]] = [
     NormalizeMaxIndices,
     NormalizeNearestResize,  # and scales are folded
     NormalizeDftLength,
+    NormalizeComputedSlices,  # before axes are named, which it does where they are computed
+    NormalizeComputedNumbers,
+    NormalizeComputedResize,
     ExplicitAxes,
     ConstantReshapeShapes,  # before what is unused goes: it sets shape arithmetic free
     ConstantResizeSizes,

@@ -120,8 +120,6 @@ REFUSED = {
         body = b (float[2] v) => (float[2] w) { w = Relu(v) }> y = SequenceAt(t, n) }""",
     "StringNormalizer": "g (string[2] x) => (string[2] y) { y = StringNormalizer(x) }",
     "Optional": "g (float[2,3] x) => (float[2,3] y) { o = Optional(x) y = OptionalGetElement(o) }",
-    "MaxRoiPool": """g (float[2,3,8,8] x, float[4,5] r) => (float[4,3,2,2] y) {
-        y = MaxRoiPool<pooled_shape=[2,2]>(x, r) }""",
 }  # fmt: skip
 """A graph for one operator of each group of REFUSED."""
 
@@ -144,8 +142,6 @@ PARTS = {
     "random numbers": """g (float[2,4] x, bool c) => (float[2,4] y) { y = If(c) <
         then_branch = a () => (float[2,4] p) { p = Relu(x) },
         else_branch = b () => (float[2,4] q) { q = RandomNormalLike(x) }> }""",
-    "samples by size": """g (float[1,3,8,8] x, float[2,4] r, int64[2] b) => (float[2,3,2,2] y) {
-        y = RoiAlign<output_height=2, output_width=2, mode="max">(x, r, b) }""",
     "rows": "g (float[4,3] x) => (float[n,3] y) { y = Unique<axis=0>(x) }",
     "far reflections": """g (float[1,3,4,4] x) => (float[1,3,14,4] y) <int64[8] p = {0, 0, 5, 0, 0, 0, 5, 0}> {
         y = Pad<mode="reflect">(x, p) }""",

@@ -17,7 +17,7 @@ SIZED_BY_NUMBERS = frozenset({"Compress", "NonMaxSuppression", "NonZero", "Uniqu
 def is_sized_by_numbers(node: ir.Node) -> bool:
     """Whether numbers say how large a result is: as many rows as a loop takes turns, among them."""
     told = node.attributes
-    if (node.domain, node.op_type) == ("keraport", "If"):
+    if node.domain == "keraport" and node.op_type in ("Counted", "If"):
         return True
     if (node.domain, node.op_type) == ("keraport", "Loop"):
         return bool(told.get_int("conditional", 0)) and len(node.outputs) > told.get_int("states", 0)

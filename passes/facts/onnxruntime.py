@@ -19,7 +19,7 @@ INTEGER_PRODUCTS = frozenset(
 BY_THREADS = frozenset({("com.microsoft", "DynamicQuantizeLSTM")})
 """What depends on the number of threads: they divide the batch among them, and each quantises its part by itself."""
 
-NEWEST_KERNELS: Mapping[str, int] = {"RoiAlign": 21}
+NEWEST_KERNELS: Mapping[str, int] = {"MaxRoiPool": 21, "RoiAlign": 21}
 """The newest opset at which it has an operator that newer ones have as well, for more types."""
 
 LONGEST_TABLE = 2048

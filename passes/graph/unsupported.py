@@ -108,11 +108,6 @@ REFUSED: tuple[Refused, ...] = (
         _names("Optional OptionalGetElement OptionalHasElement"),
         "a Keras graph has the same tensors in every run",
     ),
-    Refused(
-        "Sampling at computed places",
-        _names("MaxRoiPool"),
-        "not written yet: Keras has no layer for it, it has to be made of gathers",
-    ),
 )
 
 PARTS: Mapping[str, Part] = {
@@ -152,11 +147,6 @@ PARTS: Mapping[str, Part] = {
         "Random numbers in branches and loops, as many as numbers say, and where a fixed size was opened",
         "they are inputs of the graph while it is compared with an oracle",
         "fix the sizes that decide with --input",
-    ),
-    "samples by size": Part(
-        "RoiAlign that takes the greatest of as many samples as a region is large (sampling_ratio=0, mode='max')",
-        "each region would have another number of them",
-        "export with sampling_ratio=2, as torchvision's detectors have it",
     ),
     "rows": Part("Unique along an axis of a matrix", "Keras sorts numbers, not rows"),
     "sparse": Part("Sparse initializers", "no layer takes them"),

@@ -9,7 +9,8 @@ from passes.layout.walk.registry import RULES
 
 SPATIAL = {
     "AveragePool", "BatchNormalization", "Conv", "ConvTranspose", "DepthToSpace", "GlobalAveragePool", "GlobalMaxPool",
-    "GridSample", "GroupNormalization", "InstanceNormalization", "LRN", "MaxPool", "Resize", "RoiAlign", "SpaceToDepth",
+    "GridSample", "GroupNormalization", "InstanceNormalization", "LRN", "MaxPool", "MaxRoiPool", "Resize", "RoiAlign",
+    "SpaceToDepth",
 }  # fmt: skip
 THROUGH = {"Concat", "DequantizeLinear", "Pad", "QuantizeLinear", "Slice", "Split", "keraport::PadSame"}
 

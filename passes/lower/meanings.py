@@ -260,6 +260,14 @@ def positions(node: ir.Node, names: FreshNames) -> None:
     at.replace(at.node("Cast", [counted], sizes, {"to": to.value}, dtype=to, name=node.name))
 
 
+def counted(node: ir.Node, names: FreshNames) -> None:
+    """0, 1, 2, … as many as a number says."""
+    at = Builder(node, names)
+    number = at.node("Squeeze", [node.inputs[0], at.constant([0], "axis")], [])
+    start, step = (at.constant(np.array(number, np.int64), label) for number, label in ((0, "start"), (1, "step")))
+    at.replace(at.node("Range", [start, number, step], sizes_of(node.outputs[0]), name=node.name))
+
+
 def attention(node: ir.Node, names: FreshNames) -> None:
     """softmax(scale · q kᵀ + bias) v on q [B, T, H, D], k, v [B, S, H, D]: Keras's axes, Attention's meaning."""
     at = Builder(node, names)

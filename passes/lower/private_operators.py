@@ -56,7 +56,7 @@ def _channels_last(op_type: str, *more: str) -> PrivateOperator:
 
 CHANNELS_LAST = (
     "AveragePool", "BatchNormalization", "Conv", "ConvTranspose", "DepthToSpace", "GridSample", "GroupNormalization",
-    "InstanceNormalization", "LRN", "MaxPool", "RoiAlign", "SpaceToDepth",
+    "InstanceNormalization", "LRN", "MaxPool", "MaxRoiPool", "RoiAlign", "SpaceToDepth",
 )  # fmt: skip
 
 PRIVATE: dict[str, PrivateOperator] = {
@@ -68,6 +68,7 @@ PRIVATE: dict[str, PrivateOperator] = {
     },
     "keraport::BitCast": _own(meanings.bit_cast, 1, 1, "to"),
     "keraport::CentreCrop": _own(lower_centre_crop, 1, 1, "axes", "mode", "sizes", "surplus"),
+    "keraport::Counted": _own(meanings.counted, 1, 1),
     "keraport::CumProd": _own(meanings.running_product, 2, 2, "exclusive", "reverse"),
     "keraport::Dense": _own(meanings.dense, 2, 3),
     "keraport::DotProductAttention": _own(meanings.attention, 3, 4, "is_causal", "scale"),

@@ -9,7 +9,7 @@ import onnx
 import onnx_ir as ir
 
 from passes.errors import operator
-from passes.normalize.bodies import fused, pools, quantised, training, trees
+from passes.normalize.bodies import fused, pools, quantised, training, tree_classes, trees
 from passes.normalize.bodies.text import WINDOW, Body
 from passes.normalize.standard_functions import Beyond, is_composed, standard_body
 
@@ -18,6 +18,9 @@ OPSET = 21
 
 MICROSOFT = "com.microsoft::"
 
+
+_TREES = {**trees.FUNCTIONS, "ai.onnx.ml::TreeEnsembleClassifier": tree_classes.tree_ensemble_classifier}
+"""Whose function is made of what a node has in its attributes."""
 
 FUNCTIONS: dict[str, Body] = {
     "BatchNormalization": training.batch_norm_in_training,
@@ -80,8 +83,8 @@ def define_known(model: ir.Model, is_composed: Beyond = is_composed) -> bool:
         body = FUNCTIONS[operator(node)](node) if operator(node) in FUNCTIONS else None
         if body is not None:
             function = _parsed(node, body)
-        elif operator(node) in trees.FUNCTIONS:
-            function = trees.FUNCTIONS[operator(node)](node)
+        elif operator(node) in _TREES:
+            function = _TREES[operator(node)](node)
         elif is_composed(node) and (found := standard_body(node, model)) is not None:
             function = found
         else:

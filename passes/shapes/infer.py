@@ -26,6 +26,7 @@ import onnx_ir as ir
 from passes.dims.least import known_sizes
 from passes.dims.polynomial import Dim, product
 from passes.errors import operator
+from passes.fold.computed_axes import ComputedAxes
 from passes.fold.constants import ConstantFolder
 from passes.fold.counted_loops import CountedLoop
 from passes.fold.grown_states import GrownStates
@@ -123,7 +124,7 @@ class _Inference:
     def _node(self, node: ir.Node) -> None:
         if self.folder.fold(node):
             return
-        if self.sequences.resolve(node) or self._take_branch(node) or self._unroll(node):
+        if self.sequences.resolve(node) or self._take_branch(node) or self._unroll(node) or self._try_axes(node):
             self.modified = True
             return
         is_if, particular = node.op_type == "If" and node.domain == "", self.particular
@@ -162,6 +163,10 @@ class _Inference:
             if not GrownStates(*told, self.sequences.is_empty, self.sequences.take_rows).write():
                 LoopKeeper(*told, self._body).keep()
         return True
+
+    def _try_axes(self, node: ir.Node) -> bool:
+        """An operator along computed axes is branches, which the walk goes on with."""
+        return ComputedAxes(node, self.names, self._constant, self.shapes.of).write()
 
     def _keep(self, node: ir.Node) -> None:
         """An If of which it is not known before the model runs what it gives is one node."""

@@ -16,6 +16,7 @@ from passes.layout.rules.along_axes import default
 from passes.layout.walk.axes_view import AxesView, identity, plain
 from passes.layout.walk.made_sizes import anchor_for
 from passes.layout.walk.registry import rule
+from passes.layout.walk.told_sizes import is_to_be_told, tell
 from passes.layout.walk.walk import Walk, constant_of, operand
 
 
@@ -35,6 +36,7 @@ def expand(walk: Walk, node: ir.Node) -> None:
         return
     value = walk.materialise(walk.view(x))
     sizes = (*(ONE,) * (len(target) - len(dims_of(value))), *dims_of(value))
+    _tell(walk, operand(node, 1), sizes, target)
     parts = [_copies(wanted) if size.is_one else [(size, wanted)] for size, wanted in zip(sizes, target, strict=True)]
     expanded = _in_parts(walk, AxesView(value, identity(len(parts))), parts)
     if expanded is None:
@@ -75,19 +77,32 @@ def constant_of_shape(walk: Walk, node: ir.Node) -> None:
     Where it cannot be, it is shape arithmetic, as a rule, of which nothing will be left.
     """
     target = dims_of(node.outputs[0])
-    if not target or all(d.is_static for d in target):
+    if not target or (constant_of(operand(node, 0)) is not None and all(d.is_static for d in target)):
         default(walk, node)
         return
     value = node.attributes.get_tensor("value", None)
     number = np.zeros(1, np.float32) if value is None else value.numpy()
     parts = [_copies(size) for size in target]
     sizes = [min(wanted.coefficient, 1) for axis in parts for _, wanted in axis]
+    _tell(walk, operand(node, 0), (ONE,) * len(target), target)
     one = walk.constant(np.broadcast_to(number.reshape(-1)[:1], sizes), number.dtype)  # 0 where it has nothing
     expanded = _in_parts(walk, AxesView(one, identity(len(parts))), parts)
     if expanded is None:
         default(walk, node)
     else:
         walk.views[node.outputs[0]] = expanded
+
+
+def _tell(walk: Walk, shape: ir.Value, before: Sequence[Product], target: Sequence[Product]) -> None:
+    """Let computed numbers of a shape tell sizes that nothing else has."""
+    if constant_of(shape) is not None:
+        return
+    behind = len(target) - dims_of(shape)[0].coefficient  # Expand may be told the last sizes only
+    for place, (size, wanted) in enumerate(zip(before, target, strict=True)):
+        if size.is_one and place >= behind and is_to_be_told(walk, wanted):
+            numbers = walk.plain(shape)
+            assert numbers is not None
+            tell(walk, wanted, numbers, place - behind)
 
 
 def _expanded(walk: Walk, value: ir.Value, target: Sequence[Product]) -> ir.Value | None:

@@ -10,6 +10,7 @@ from passes.layout.rules.along_axes import default, on_single_axes
 from passes.layout.walk.axes_view import AxesView
 from passes.layout.walk.made_sizes import anchor_for
 from passes.layout.walk.registry import rule
+from passes.layout.walk.told_sizes import count, is_to_be_told
 from passes.layout.walk.walk import Walk, constant_of, operand, optional
 
 
@@ -44,11 +45,14 @@ def pad_by_positions(walk: Walk, node: ir.Node) -> bool:
     """
     x, amounts = operand(node, 0), walk.plain(operand(node, 1))
     mode = node.attributes.get_string("mode", "constant")
-    if mode not in ("constant", "edge", "reflect") or optional(node, 3) is not None or amounts is None:
+    if mode not in ("constant", "edge", "reflect", "wrap") or optional(node, 3) is not None or amounts is None:
         return False
     view = walk.view(x)
     before, after = dims_of(x), dims_of(node.outputs[0])
     changed = [axis for axis, (a, b) in enumerate(zip(before, after, strict=True)) if a != b]
+    for axis in changed:
+        if is_to_be_told(walk, after[axis]):
+            count(walk, after[axis], _how_long(walk, x, axis, amounts))
     anchors = {axis: anchor_for(walk, after[axis]) for axis in changed}
     if any(anchors[axis] is None and not after[axis].is_static for axis in changed):
         return False
@@ -60,6 +64,16 @@ def pad_by_positions(walk: Walk, node: ir.Node) -> bool:
         out = _padded_axis(walk, out, base_axis, after[axis], anchors[axis], (amounts, axis), mode, value)
     walk.views[node.outputs[0]] = AxesView(out, view.axes)
     return True
+
+
+def _how_long(walk: Walk, x: ir.Value, axis: int, amounts: ir.Value) -> ir.Value:
+    """[1]: an axis, and what is put before it and behind it."""
+    like = ir.Value(name=f"{walk.node.name}_length", type=ir.TensorType(ir.DataType.INT64))
+    total = walk.emit("Shape", [walk.plain(x)], [ONE], {"start": axis, "end": axis + 1}, like=like)
+    for place in (axis, axis + len(dims_of(x))):
+        amount = walk.emit("Gather", [amounts, walk.constant([place])], [ONE], {"axis": 0}, like=like)
+        total = walk.emit("Add", [total, amount], [ONE], like=like)
+    return walk.emit("Max", [total, walk.constant([0])], [ONE], like=like)
 
 
 def _padded_axis(
@@ -85,7 +99,10 @@ def _padded_axis(
     shifted = walk.emit("Sub", [positions, before], [size], like=like)
     length = walk.emit("Shape", [x], [ONE], {"start": axis, "end": axis + 1}, like=like)
     last = walk.emit("Sub", [length, walk.constant([1])], [ONE], like=like)
-    within = _mirrored(walk, shifted, last, like) if mode == "reflect" else _clamped(walk, shifted, last, like)
+    if mode == "wrap":
+        within = walk.emit("Mod", [shifted, length], [size], {"fmod": 0}, like=like)
+    else:
+        within = (_mirrored if mode == "reflect" else _clamped)(walk, shifted, last, like)
     dims[axis] = size
     looked = walk.emit("Gather", [x, within], dims, {"axis": axis}, like=x)
     if mode != "constant":

@@ -12,6 +12,7 @@ from passes.layout.rules.along_axes import default, on_single_axes, slice_at_num
 from passes.layout.walk.axes_view import AxesView, plain
 from passes.layout.walk.made_sizes import anchor_for, unclamped
 from passes.layout.walk.registry import rule
+from passes.layout.walk.told_sizes import count, is_to_be_told
 from passes.layout.walk.walk import Walk, constant_of, operand, optional
 
 
@@ -20,6 +21,8 @@ def range_(walk: Walk, node: ir.Node) -> None:
     """start + delta · positions: as many as the output is long."""
     start, delta = operand(node, 0), operand(node, 2)
     (size,) = dims_of(node.outputs[0])
+    if is_to_be_told(walk, size):
+        count(walk, size, _how_many(walk, node))
     out = _positions(walk, size, start.dtype or ir.DataType.INT64)
     if out is None:
         default(walk, node)
@@ -29,6 +32,21 @@ def range_(walk: Walk, node: ir.Node) -> None:
         if known is None or known.item() != neutral:
             out = walk.emit(operator, [out, walk.plain(number)], [size])
     walk.views[node.outputs[0]] = plain(out)
+
+
+def _how_many(walk: Walk, node: ir.Node) -> ir.Value:
+    """[1]: ⌈(limit - start) / delta⌉, or none."""
+    start, limit, delta = (walk.plain(operand(node, place)) for place in range(3))
+    is_whole = operand(node, 0).dtype in (ir.DataType.INT16, ir.DataType.INT32, ir.DataType.INT64)
+    distance = walk.emit("Sub", [limit, start], [])
+    if is_whole:  # a quotient of whole numbers drops what is behind its point
+        sign = walk.emit("Sign", [delta], [])
+        distance = walk.emit("Add", [distance, walk.emit("Sub", [delta, sign], [])], [])
+    number = walk.emit("Div", [distance, delta], [])
+    if not is_whole:
+        number = walk.emit("Ceil", [number], [])
+    whole = walk.emit("Cast", [number], [], {"to": ir.DataType.INT64.value}, like=_counter(walk))
+    return walk.emit("Max", [walk.reshape(whole, [ONE]), walk.constant([0])], [ONE], like=_counter(walk))
 
 
 def _positions(walk: Walk, size: Product, dtype: ir.DataType = ir.DataType.INT64) -> ir.Value | None:

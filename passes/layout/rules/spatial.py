@@ -15,7 +15,7 @@ NHWC = "nhwc"
 
 
 @rule("Conv", "ConvTranspose", "MaxPool", "AveragePool", "InstanceNormalization", "GroupNormalization", "LRN",
-      "DepthToSpace", "GridSample", "RoiAlign", "SpaceToDepth")  # fmt: skip
+      "DepthToSpace", "GridSample", "MaxRoiPool", "RoiAlign", "SpaceToDepth")  # fmt: skip
 def spatial(walk: Walk, node: ir.Node) -> None:
     """Given `y = Conv(x, w)` on [N, C, …], `nhwc::Conv` on [N, …, C]. Other inputs, as weights, keep ONNX's axes."""
     x = operand(node, 0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -41,6 +41,7 @@ class Trees:
         transform: what comes after.
         base: what is added for each target, if anything is.
         is_whole: whether each leaf has a weight for each target.
+        is_told: which targets each leaf has a weight for.
     """
 
     weights: Array
@@ -55,6 +56,7 @@ class Trees:
     transform: str
     base: Array
     is_whole: bool
+    is_told: Array
 
     @cached_property
     def depth(self) -> int | None:
@@ -68,13 +70,13 @@ class Trees:
 
 
 def read(node: ir.Node) -> Trees:
-    """The trees of a TreeEnsemble, or of a TreeEnsembleRegressor.
+    """The trees of a TreeEnsemble, a TreeEnsembleRegressor or a TreeEnsembleClassifier.
 
     Raises:
         BadSource: the attributes do not fit together.
     """
     try:
-        trees = (_ensemble if node.op_type == "TreeEnsemble" else _regressor)(_Held(node))
+        trees = _READERS[node.op_type](_Held(node))
     except (IndexError, TypeError, ValueError) as error:
         raise BadSource(f"The attributes of the ensemble do not fit together: {error}", node=describe(node)) from error
     if trees.depth is None:
@@ -109,6 +111,16 @@ def _ensemble(held: _Held) -> Trees:
 
 
 def _regressor(held: _Held) -> Trees:
+    return _named(held, "target", held.targets)
+
+
+def _classifier(held: _Held) -> Trees:
+    """Classes are targets, as many as there are labels."""
+    labels = max(len(held.numbers("classlabels_int64s", [])), len(held.texts_or_none("classlabels_strings")))
+    return _named(held, "class", lambda leaves: held.at_most(labels, leaves))
+
+
+def _named(held: _Held, kind: str, count: Callable[[int], int]) -> Trees:
     """Leaves are among the nodes, which are called by tree and number."""
     names = held.pairs("nodes_treeids", "nodes_nodeids")
     modes = np.array([mode.removeprefix("BRANCH_") for mode in held.texts("nodes_modes")])
@@ -125,12 +137,15 @@ def _regressor(held: _Held) -> Trees:
     for name in names:
         if place[name] not in led_to:
             roots.setdefault(name[0], place[name])
-    given = held.floats("target_weights")
+    given = held.floats(f"{kind}_weights")
     leaf_count = len(names) - len(inner)
-    weights = np.zeros((leaf_count, held.targets(leaf_count)), given.dtype)
-    leaves = np.array([held.found(place, name) for name in held.pairs("target_treeids", "target_nodeids")], np.int64)
+    weights = np.zeros((leaf_count, count(leaf_count)), given.dtype)
+    leaves = np.array([held.found(place, name) for name in held.pairs(f"{kind}_treeids", f"{kind}_nodeids")], np.int64)
     held.check(leaves, len(weights))
-    np.add.at(weights, (leaves, held.below("target_ids", weights.shape[1])), given)
+    targets = held.below(f"{kind}_ids", weights.shape[1])
+    np.add.at(weights, (leaves, targets), given)
+    is_told = np.zeros(weights.shape, bool)
+    is_told[leaves, targets] = True
     base = held.floats("base_values", [])
     return _placed(
         weights,
@@ -144,6 +159,7 @@ def _regressor(held: _Held) -> Trees:
         transform=held.text("post_transform", "NONE"),
         base=base if base.any() else base[:0],
         is_whole=len(given) == weights.size,
+        is_told=is_told,
     )
 
 
@@ -160,6 +176,7 @@ def _placed(
     transform: str,
     base: Array | None = None,
     is_whole: bool = False,
+    is_told: Array | None = None,
 ) -> Trees:
     """With leaves in front, which ask the first column something, and send to themselves whatever it is."""
     if any(len(each) != len(split) for each in (feature, modes, *sides, missing)):
@@ -179,7 +196,15 @@ def _placed(
         transform=transform,
         base=np.zeros(0) if base is None else base,
         is_whole=is_whole,
+        is_told=np.ones(weights.shape, bool) if is_told is None else is_told,
     )
+
+
+_READERS = {
+    "TreeEnsemble": _ensemble,
+    "TreeEnsembleClassifier": _classifier,
+    "TreeEnsembleRegressor": _regressor,
+}
 
 
 class _Held:
@@ -206,6 +231,9 @@ class _Held:
         attribute = self._attribute(name, None)
         return [] if attribute is None else attribute.as_strings()
 
+    def texts_or_none(self, name: str) -> Sequence[str]:
+        return self.texts(name) if name in self._node.attributes else []
+
     def text(self, name: str, default: str) -> str:
         return self._node.attributes.get_string(name, default) or default
 
@@ -214,7 +242,9 @@ class _Held:
 
     def targets(self, leaves: int) -> int:
         """How many there are, if a table of so many for each leaf can be made."""
-        count = self.number("n_targets", 1)
+        return self.at_most(self.number("n_targets", 1), leaves)
+
+    def at_most(self, count: int, leaves: int) -> int:
         if not 1 <= count <= MOST_WEIGHTS // max(leaves, 1):
             raise BadSource(f"{count} targets of {leaves} leaves are asked for.", node=describe(self._node))
         return count

@@ -31,14 +31,14 @@ DIFFERS = "of which onnxruntime computes something else than the standard says"
 def tree_ensemble(node: ir.Node) -> ir.Function:
     """The composition for TreeEnsemble, whose tables have the type of X."""
     trees = _read(node)
-    made = _Made()
+    made = Made()
     return made.function(_result(made, trees, made.constant(trees.split), made.constant(trees.weights)))
 
 
 def tree_ensemble_regressor(node: ir.Node) -> ir.Function:
     """The composition for TreeEnsembleRegressor: X is of 32 or 64 bits, and what comes out of 32."""
     trees = _read(node)
-    made = _Made()
+    made = Made()
     split, weights = (made("CastLike", made.constant(table), made.x) for table in (trees.split, trees.weights))
     return made.function(made("Cast", _result(made, trees, split, weights), to=ir.DataType.FLOAT))
 
@@ -59,8 +59,7 @@ def _read(node: ir.Node) -> Trees:
     """
     trees = read(node)
     targets = trees.weights.shape[1]
-    if "MEMBER" in trees.modes:
-        raise Unsupported("Trees that ask whether a value is in a set are not converted.", node=describe(node))
+    check_questions(node, trees)
     if trees.aggregate not in AGGREGATES or (trees.aggregate in ("MIN", "MAX") and targets > 1):
         raise Unsupported(f"{trees.aggregate} of {targets} targets is not converted.", node=describe(node))
     if trees.transform not in TRANSFORMS:
@@ -72,15 +71,31 @@ def _read(node: ir.Node) -> Trees:
             f"Leaves that have no weight for a target, beside base values, {DIFFERS}, are not converted.",
             node=describe(node),
         )
+    return trees
+
+
+def check_questions(node: ir.Node, trees: Trees) -> None:
+    """Raises:
+    Unsupported: nodes ask what is not converted."""
+    if "MEMBER" in trees.modes:
+        raise Unsupported("Trees that ask whether a value is in a set are not converted.", node=describe(node))
     if node.inputs[0] is not None and node.inputs[0].dtype not in FLOATS:
         raise Unsupported("Trees that ask whole numbers are not converted.", node=describe(node))
     if not trees.depth or trees.depth > MOST_LEVELS:
         raise Unsupported(f"Trees of {trees.depth} levels are not converted.", node=describe(node))
-    return trees
 
 
-def _result(made: _Made, trees: Trees, split: ir.Value, weights: ir.Value) -> ir.Value:
+def _result(made: Made, trees: Trees, split: ir.Value, weights: ir.Value) -> ir.Value:
     """What the operator gives, [batch, targets]."""
+    leaves = made("Gather", weights, leaves_of(made, trees, split), axis=0)
+    found = made(AGGREGATES[trees.aggregate], leaves, made.constant(np.array([1])), keepdims=0)
+    if trees.base.size:
+        found = made("Add", found, made("CastLike", made.constant(trees.base), found))
+    return made(TRANSFORMS[trees.transform], found, **({"axis": 1} if trees.transform == "SOFTMAX" else {}))
+
+
+def leaves_of(made: Made, trees: Trees, split: ir.Value) -> ir.Value:
+    """At which leaf of each tree a sample ends, [batch, trees]."""
     tables = {name: made.constant(getattr(trees, name)) for name in ("feature", "yes", "no")} | {"split": split}
     if trees.missing.any():
         tables["missing"] = made.constant(trees.missing)
@@ -92,14 +107,10 @@ def _result(made: _Made, trees: Trees, split: ir.Value, weights: ir.Value) -> ir
         at = {name: made("Gather", table, place, axis=0) for name, table in tables.items()}
         value = made("GatherElements" if level else "Gather", made.x, at["feature"], axis=1)
         place = made("Where", _goes_yes(made, value, at, modes), at["yes"], at["no"])
-    leaves = made("Gather", weights, place, axis=0)
-    found = made(AGGREGATES[trees.aggregate], leaves, made.constant(np.array([1])), keepdims=0)
-    if trees.base.size:
-        found = made("Add", found, made("CastLike", made.constant(trees.base), found))
-    return made(TRANSFORMS[trees.transform], found, **({"axis": 1} if trees.transform == "SOFTMAX" else {}))
+    return place
 
 
-def _goes_yes(made: _Made, value: ir.Value, at: Mapping[str, ir.Value], modes: Sequence[str]) -> ir.Value:
+def _goes_yes(made: Made, value: ir.Value, at: Mapping[str, ir.Value], modes: Sequence[str]) -> ir.Value:
     """Which values go the way of yes."""
     ways = []
     for mode in modes:
@@ -114,7 +125,7 @@ def _goes_yes(made: _Made, value: ir.Value, at: Mapping[str, ir.Value], modes: S
     return found
 
 
-class _Made:
+class Made:
     """The nodes of a function of one input, one after the other."""
 
     def __init__(self) -> None:
@@ -127,8 +138,8 @@ class _Made:
     def constant(self, array: np.ndarray[Any, np.dtype[Any]]) -> ir.Value:
         return self._node("Constant", (), [ir.AttrTensor("value", ir.tensor(np.ascontiguousarray(array)))])
 
-    def function(self, result: ir.Value) -> ir.Function:
-        graph = ir.Graph([self.x], [result], nodes=self._nodes, opset_imports={"": 21}, name="trees")
+    def function(self, *results: ir.Value) -> ir.Function:
+        graph = ir.Graph([self.x], results, nodes=self._nodes, opset_imports={"": 21}, name="trees")
         return ir.Function("", "trees", graph=graph, attributes=[])
 
     def _node(self, op_type: str, inputs: Sequence[ir.Value], attributes: Sequence[ir.Attr]) -> ir.Value:

@@ -15,7 +15,6 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from passes.errors import Unsupported, describe
 from passes.graph.builder import Builder, FreshNames, first_input, sizes_of
 from passes.normalize.operators.rewrite_each import RewriteEach
 from passes.normalize.opset_adapters import NEAREST_KEY
@@ -25,7 +24,9 @@ class NormalizeNearestResize(RewriteEach):
     """Say which pixel, now that scales are folded."""
 
     def wanted(self, node: ir.Node) -> bool:
-        return NEAREST_KEY in node.metadata_props
+        scales = node.inputs[2] if len(node.inputs) > 2 else None
+        # scales that are computed say it when the model runs: computed_resize.py
+        return NEAREST_KEY in node.metadata_props and scales is not None and scales.const_value is not None
 
     def rewrite(self, node: ir.Node, names: FreshNames) -> None:
         _settle(node, names)
@@ -34,12 +35,7 @@ class NormalizeNearestResize(RewriteEach):
 def _settle(node: ir.Node, names: FreshNames) -> None:
     del node.metadata_props[NEAREST_KEY]
     given = node.inputs[2]
-    if given is None or given.const_value is None:
-        raise Unsupported(
-            "Resize of opset 10 by scales that are computed when the model runs is not converted.",
-            node=describe(node),
-            hint="export the model with opset 11 or newer",
-        )
+    assert given is not None and given.const_value is not None
     scales = given.const_value.numpy()
     if (scales >= 1).all():
         return

@@ -16,9 +16,10 @@ from converter.backends.keras.ops import (
     selection,
     spectra,
 )
-from converter.backends.keras.ops.spatial import convolution, grid_sample, padding, resize, roi_align
+from converter.backends.keras.ops.spatial import convolution, grid_sample, max_roi_pool, padding, resize, roi_align
 
 FAMILIES = (
-    activations, arithmetic, axes, control, convolution, grid_sample, indexing, matrix, normalization, padding,
+    activations, arithmetic, axes, control, convolution, grid_sample, indexing, matrix, max_roi_pool, normalization,
+    padding,
     quantisation, recurrent, reduction, resize, roi_align, running, scatter, selection, spectra,
 )  # fmt: skip

@@ -9,12 +9,13 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from converter.backends.keras.build import unsigned64
 from converter.backends.keras.build.dtypes import has_policy
 from converter.backends.keras.build.operands import operand, operands
 from converter.backends.keras.build.registry import op
 from converter.backends.keras.build.sums import add
 from converter.backends.keras.build.weights import ConstantInput
-from passes.errors import BadSource, Unsupported
+from passes.errors import BadSource
 
 
 def _merge(layer: type[keras.layers.Layer], function: Callable[[Any, Any], Any]) -> Any:
@@ -46,15 +47,18 @@ for _operator, _layer, _function in (
     ("Max", layers.Maximum, ops.maximum),
     ("Min", layers.Minimum, ops.minimum),
 ):
-    op(_operator)(_merge(_layer, _function))
+    _on_signed = unsigned64.chosen(_function) if _operator in ("Max", "Min") else _function
+    op(_operator)(unsigned64.with_uint64(_merge(_layer, _function), _on_signed))
 
 
-@op("Sub")
 def sub(a: Any, b: Any, *, name: str) -> Any:
     a, b = operands(a, b, name=name)
     if _same_kind(a, b):
         return layers.Subtract(name=name, dtype=a.dtype)([a, b])
     return ops.subtract(a, b)
+
+
+op("Sub")(unsigned64.with_uint64(sub, ops.subtract))
 
 
 @op("Mean")
@@ -65,7 +69,6 @@ def mean(*values: Any, name: str) -> Any:
     return ops.divide(total, float(len(values)))
 
 
-@op("Div")
 def div(a: Any, b: Any, *, name: str) -> Any:
     """Integers truncate towards zero in ONNX; Keras floors."""
     a, b = operands(a, b, name=name)
@@ -74,13 +77,15 @@ def div(a: Any, b: Any, *, name: str) -> Any:
     return truncated_quotient(a, b)
 
 
+op("Div")(unsigned64.with_uint64(div, unsigned64.quotient))
+
+
 def truncated_quotient(a: Any, b: Any) -> Any:
     quotient = ops.floor_divide(a, b)
     wrong = ops.logical_and(ops.less(quotient, 0), ops.not_equal(ops.multiply(quotient, b), a))
     return ops.add(quotient, ops.cast(wrong, quotient.dtype))
 
 
-@op("Mod")
 def mod(a: Any, b: Any, *, fmod: int = 0, name: str) -> Any:
     """fmod=0 takes the sign of the divisor, fmod=1 that of the dividend, as in C."""
     a, b = operands(a, b, name=name)
@@ -88,6 +93,9 @@ def mod(a: Any, b: Any, *, fmod: int = 0, name: str) -> Any:
         return ops.mod(a, b)
     rest = ops.mod(ops.abs(a), ops.abs(b))
     return ops.where(ops.less(a, 0), ops.negative(rest), rest)
+
+
+op("Mod")(unsigned64.with_uint64(mod, unsigned64.rest))
 
 
 @op("Pow")
@@ -110,7 +118,6 @@ def _power_of_one(a: Any, exponent: float, more_axes: int) -> Any:
     return ops.cast(ops.power(a, exponent), a.dtype)
 
 
-@op("Where")
 def where(condition: Any, a: Any, b: Any, *, name: str) -> Any:
     """Two scalars keep their dtype as lists of one: as Python numbers they are int32 or float32."""
     rank = len(condition.shape)
@@ -118,6 +125,9 @@ def where(condition: Any, a: Any, b: Any, *, name: str) -> Any:
         chosen = ops.where(operand(condition, condition, name=name), a.numpy().reshape(1), b.numpy().reshape(1))
         return chosen if rank else ops.squeeze(chosen, 0)
     return ops.where(*operands(condition, a, b, name=name))
+
+
+op("Where")(unsigned64.with_uint64(where, unsigned64.picked, first=1))
 
 
 @op("Round")
@@ -136,13 +146,23 @@ def is_inf(x: Any, *, detect_negative: int = 1, detect_positive: int = 1, name: 
     return ops.logical_and(ops.isinf(x), sign)
 
 
-@op("BitShift")
 def bit_shift(a: Any, b: Any, *, direction: str, name: str) -> Any:
-    if "uint" not in a.dtype:
-        raise Unsupported("BitShift of signed numbers is newer than opset 23.")
+    """By a negative number, or by as many bits as there are, all go out: a sign alone stays, to the right."""
     shift = ops.left_shift if direction == "LEFT" else ops.right_shift
+    bits = np.iinfo(a.dtype).bits
+    stays = isinstance(b, ConstantInput) and bool(((b.numpy() >= 0) & (b.numpy() < bits)).all())
     a, b = operands(a, b, name=name)
-    return shift(broadcast_like(a, b), b)
+    a = broadcast_like(a, b)
+    if stays:
+        return shift(a, b)
+    inside = ops.logical_and(ops.greater_equal(b, 0), ops.less(b, bits))
+    nothing = ops.zeros_like(a)
+    if direction == "RIGHT" and "uint" not in a.dtype:
+        nothing = ops.where(ops.less(a, 0), ops.subtract(nothing, ops.ones_like(a)), nothing)
+    return ops.where(inside, shift(a, ops.where(inside, b, ops.zeros_like(b))), nothing)
+
+
+op("BitShift")(unsigned64.with_uint64(bit_shift, unsigned64.shifted))
 
 
 def broadcast_like(a: Any, b: Any) -> Any:
@@ -233,9 +253,11 @@ for _operator, _pair in {
     "And": ops.logical_and, "Equal": ops.equal, "Greater": ops.greater, "GreaterOrEqual": ops.greater_equal,
     "Less": ops.less, "LessOrEqual": ops.less_equal, "Or": ops.logical_or, "Xor": ops.logical_xor,
 }.items():  # fmt: skip
-    op(_operator)(_binary(_pair))
+    _compares = _operator in ("Greater", "GreaterOrEqual", "Less", "LessOrEqual")
+    _on_signed = unsigned64.ordered(_pair) if _compares else _pair
+    op(_operator)(unsigned64.with_uint64(_binary(_pair), _on_signed, is_question=True))
 
 for _operator, _pair in {
     "BitwiseAnd": ops.bitwise_and, "BitwiseOr": ops.bitwise_or, "BitwiseXor": ops.bitwise_xor,
 }.items():  # fmt: skip
-    op(_operator)(_bitwise(_pair))
+    op(_operator)(unsigned64.with_uint64(_bitwise(_pair), _pair))

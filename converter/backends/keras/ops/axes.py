@@ -282,6 +282,13 @@ def _length(x: Any, axis: int) -> Any:
     return ops.cast(length(x, axis), "int64")
 
 
+@op("keraport::Counted")
+def counted(number: Any, *, name: str) -> Any:
+    """0, 1, 2, …, as many as the one number says: the bins up to it are one more."""
+    bins = ops.bincount(ops.cast(number, "int32"))
+    return ops.cast(ops.cumsum(ops.ones_like(bins[1:,], dtype="int32")), "int64") - 1
+
+
 @op("keraport::Positions")
 def positions(x: Any, *, axis: int, to: int, name: str) -> Any:
     """0, 1, 2, … along an axis of x, as a tensor [size of the axis]."""

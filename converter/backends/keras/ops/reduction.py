@@ -66,6 +66,8 @@ def _is_empty(x: Any, axes: tuple[int, ...]) -> bool:
 
 def _of_nothing(x: Any, axes: tuple[int, ...], *, keepdims: bool, least: bool) -> Any:
     """The greatest of no numbers is the least that there is, and the other way round."""
+    if x.dtype == "bool":
+        return (ops.any if least else ops.all)(x, axis=axes, keepdims=keepdims)
     zero = ops.sum(x, axis=axes, keepdims=keepdims)
     if "float" in x.dtype:
         return ops.add(zero, -math.inf if least else math.inf)

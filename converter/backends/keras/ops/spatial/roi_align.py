@@ -14,8 +14,8 @@ from converter.backends.keras.build.operands import index_operand, operand
 from converter.backends.keras.build.registry import op
 from converter.backends.keras.build.sums import add
 from converter.backends.keras.ops.axes import known_size
-from converter.backends.keras.ops.spatial.roi_averages import mean_over_places, weights
-from passes.errors import Unsupported
+from converter.backends.keras.ops.spatial.roi_averages import mean_over_places, places_of, weights
+from converter.backends.keras.ops.spatial.roi_maxima import greatest_of_places, weighed
 
 
 @op("nhwc::RoiAlign")
@@ -37,15 +37,13 @@ def roi_align(
     Each cell is the mean, or the maximum, of `sampling_ratio`² places within, between pixels by linear interpolation;
     of one for each pixel of a cell's size where it is 0.
     """
-    if sampling_ratio < 1 and mode == "max":
-        raise Unsupported(
-            "RoiAlign that takes the greatest of as many samples as a region is large (sampling_ratio=0, mode='max') "
-            "is not converted.",
-            hint="Say how many: torchvision's detectors have sampling_ratio=2.",
-        )
     rois, images = operand(rois, x, name=name), index_operand(batch_indices, x, name=name)
     is_half_pixel = coordinate_transformation_mode == "half_pixel"
     rois = ops.cast(rois, "float32") * spatial_scale - (0.5 if is_half_pixel else 0.0)
+    if sampling_ratio < 1 and mode == "max":
+        lines = weighed(x, 1, places_of(rois[:, 1], rois[:, 3], output_height, is_half_pixel))
+        places = weighed(x, 2, places_of(rois[:, 0], rois[:, 2], output_width, is_half_pixel))
+        return greatest_of_places(x, images, lines, places)
     if sampling_ratio < 1:
         rows = weights(x, 1, rois[:, 1], rois[:, 3], output_height, is_half_pixel)
         columns = weights(x, 2, rois[:, 0], rois[:, 2], output_width, is_half_pixel)

@@ -52,14 +52,19 @@ def mean_over_places(x: Any, image: Any, rows: Any, columns: Any) -> Any:
 
 def weights(x: Any, axis: int, start: Any, end: Any, cells: int, is_half_pixel: bool) -> Any:
     """What each pixel along an axis of x weighs in each cell of regions from `start` to `end`: [R, cells, pixels]."""
+    places = places_of(start, end, cells, is_half_pixel)
+    pixel = ops.reshape(ops.cast(positions(x, axis), "float32"), (1, 1, -1))
+    return _of_pixels(places, pixel, size_of(x, axis)) / ops.maximum(places.count, 1.0)
+
+
+def places_of(start: Any, end: Any, cells: int, is_half_pixel: bool) -> Places:
+    """Of regions from `start` to `end`, with as many places as a cell is long."""
     length = end - start if is_half_pixel else ops.maximum(end - start, 1.0)
     size = ops.reshape(length / cells, (-1, 1, 1))
     count = ops.maximum(ops.ceil(size), 0.0)  # a region that ends before it starts has none
     step = ops.where(count > 0.0, size / ops.maximum(count, 1.0), 1.0)
     cell = np.arange(cells, dtype="float32").reshape(1, -1, 1)
-    places = Places(ops.reshape(start, (-1, 1, 1)) + size * cell + step / 2.0, step, count)
-    pixel = ops.reshape(ops.cast(positions(x, axis), "float32"), (1, 1, -1))
-    return _of_pixels(places, pixel, size_of(x, axis)) / ops.maximum(count, 1.0)
+    return Places(ops.reshape(start, (-1, 1, 1)) + size * cell + step / 2.0, step, count)
 
 
 def _of_pixels(places: Places, pixel: Any, size: Any) -> Any:
