@@ -162,7 +162,9 @@ def _with_output_names(
     for tensor, own, name in zip(model.outputs, tensors_in(body.outputs), model.output_names, strict=True):
         if own in renamed or isinstance(tensor._keras_history.operation, keras.layers.Layer):
             continue
-        identity = call("layers.Identity", name=Literal(name))
+        wide = keras.backend.is_float_dtype(tensor.dtype) and tensor.dtype != keras.config.floatx()
+        told = {"dtype": Literal(tensor.dtype)} if wide else {}  # a layer makes floatx of floats
+        identity = call("layers.Identity", name=Literal(name), **told)
         found.append(Statement([number], tree("apply", "", identity, Tensor(own))))
         renamed[own] = number
         number += 1
