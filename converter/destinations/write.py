@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -89,12 +90,30 @@ def _endpoint(model: keras.Model, names: SignatureNames) -> tuple[Any, list[Any]
 
     def serve(*tensors: Any) -> dict[str, Any]:
         given = list(tensors) if len(tensors) > 1 else tensors[0]
-        return dict(zip(outputs, keras.tree.flatten(model(given, training=False)), strict=True))
+        with _functions_inlined():
+            return dict(zip(outputs, keras.tree.flatten(model(given, training=False)), strict=True))
 
     signature = [
         tf.TensorSpec(tensor.shape, tensor.dtype, name=name) for tensor, name in zip(model.inputs, inputs, strict=True)
     ]
     return serve, signature
+
+
+@contextmanager
+def _functions_inlined() -> Iterator[None]:
+    """Functions of TensorFlow that are called while another is traced become a part of it.
+
+    Keras compiles grouped convolutions by XLA for the sake of their gradients. As a call of its own such a function makes
+    graphs that TensorFlow itself takes for cyclic, and that tf2onnx does not look into.
+    """
+    import tensorflow as tf
+
+    before = tf.config.functions_run_eagerly()
+    tf.config.run_functions_eagerly(True)
+    try:
+        yield
+    finally:
+        tf.config.run_functions_eagerly(before)
 
 
 def _saved_model(model: keras.Model, names: SignatureNames, to: Path) -> None:
