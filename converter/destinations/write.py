@@ -103,8 +103,8 @@ def _endpoint(model: keras.Model, names: SignatureNames) -> tuple[Any, list[Any]
 def _functions_inlined() -> Iterator[None]:
     """Functions of TensorFlow that are called while another is traced become a part of it.
 
-    Keras compiles grouped convolutions by XLA for the sake of their gradients. As a call of its own such a function makes
-    graphs that TensorFlow itself takes for cyclic, and that tf2onnx does not look into.
+    Keras compiles grouped convolutions by XLA for the sake of their gradients; tf2onnx does not look into a call of
+    such a function.
     """
     import tensorflow as tf
 

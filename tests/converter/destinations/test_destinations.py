@@ -156,6 +156,26 @@ def test_what_tensorflow_cannot_write_is_told(tmp_path: Path, monkeypatch: pytes
     assert list(tmp_path.iterdir()) == []
 
 
+GROUPED = """
+g (float[b,4,h,w] x) => (float[b,4,i,j] y) <float[4,1,3,3] k = {KERNEL}>
+{ y = Conv<group=4, strides=[2,1], pads=[1,1,1,1]>(x, k) }
+""".replace("KERNEL", ",".join(str(n / 36) for n in range(36)))
+"""Of unequal strides, which Keras' depthwise layer has not; Keras has XLA compile what it calls a grouped one."""
+
+OWN_ROW = """
+g (float[b,4,h,w] x) => (float[b,4,h,w] y) <float[4,4,1,1] k = {KERNEL}, float[1,4,1,1] row = {1,2,3,4}>
+{ c = Conv(x, k)  d = Add(c, row)  y = Conv(d, k) }
+""".replace("KERNEL", ",".join(str(n / 16) for n in range(16)))
+"""A weight that is added to a convolution, TensorFlow takes into it."""
+
+
+@pytest.mark.parametrize("text", [GROUPED, OWN_ROW], ids=["grouped", "own row"])
+def test_convolutions_that_tensorflow_trips_over(text: str, tmp_path: Path) -> None:
+    ir.save(graph(text), tmp_path / "m.onnx")
+    report = converter.convert(str(tmp_path / "m.onnx"), [tmp_path / "saved", tmp_path / "k.onnx"]).report
+    assert [each["verification"]["passed"] for each in report.destinations] == [True, True]
+
+
 def test_what_litert_has_no_operator_for_is_told_in_a_line(tmp_path: Path) -> None:
     text = """g (int64[b] n, float[b,4] x) => (int64[b] frames, float[b,4] y) <int64 hop = {160}> {
         frames = Div(n, hop)  y = Relu(x) }"""
