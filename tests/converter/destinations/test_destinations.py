@@ -163,10 +163,10 @@ g (float[b,4,h,w] x) => (float[b,4,i,j] y) <float[4,1,3,3] k = {KERNEL}>
 """Of unequal strides, which Keras' depthwise layer has not; Keras has XLA compile what it calls a grouped one."""
 
 OWN_ROW = """
-g (float[b,4,h,w] x) => (float[b,4,h,w] y) <float[4,4,1,1] k = {KERNEL}, float[1,4,1,1] row = {1,2,3,4}>
-{ c = Conv(x, k)  d = Add(c, row)  y = Conv(d, k) }
-""".replace("KERNEL", ",".join(str(n / 16) for n in range(16)))
-"""A weight that is added to a convolution, TensorFlow takes into it."""
+g (float[b,4,h,w] x) => (float[b,4,h,w] y) <float[64,4,1,1] k = {KERNEL}, float[1,64,1,1] row = {ROW}>
+{ c = Conv(x, k)  d = Add(c, row)  e = Sigmoid(d)  back = Transpose<perm=[1,0,2,3]>(k)  y = Conv(e, back) }
+""".replace("KERNEL", ",".join(str(n / 256) for n in range(256))).replace("ROW", ",".join(map(str, range(64))))
+"""A weight that is added to what a convolution gives: TensorFlow makes the two one."""
 
 
 @pytest.mark.parametrize("text", [GROUPED, OWN_ROW], ids=["grouped", "own row"])
