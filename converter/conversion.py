@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +14,9 @@ from converter.atomic_output import Output
 from converter.backends.emission import emit_model
 from converter.backends.onnx2tf.conversion import check_call, convert_by_onnx2tf
 from converter.destinations.kinds import Destination, refuse_noise, split_outputs
+from converter.destinations.places import Place, described, placed_all
 from converter.destinations.quantise import Quantisation, quantisation
-from converter.destinations.write import described, placed, write
+from converter.destinations.write import write
 from converter.options import Options
 from converter.ports import named, ports_of, to_keras
 from converter.prepare import prepare_source
@@ -31,6 +32,7 @@ from converter.report.training import describe_training
 from converter.sources import InputSpec, Source, load
 from converter.temporary import temporary_folder
 from converter.weights.record import attach, tensors_without_variable
+from passes.errors import ConversionError
 from passes.normalize.explicit_axes import kept_axes
 from passes.shapes.settled import settled_sizes
 
@@ -133,6 +135,7 @@ def convert(
         BadSource: the source cannot be read or does not fit its checkpoint.
         Unsupported: operators that are not converted, all of them at once.
         NotEquivalent: the saved model computes something else. It is kept as `OUT.unverified.keras`.
+            Of another file, as of one that cannot hold the model: the files that can are in place.
         LimitExceeded: the model is larger than `max_bytes`.
     """
     report = Report(source=str(source) if isinstance(source, (str, Path)) else type(source).__name__, on_stage=on_stage)
@@ -141,7 +144,7 @@ def convert(
         check_call(onnx2tf_python, main, destinations)
     with contextlib.ExitStack() as stack:
         place = _place(stack, main, bool(verify) and backend != "onnx2tf")
-        others = [(each, stack.enter_context(placed(each))) for each in destinations]
+        others = stack.enter_context(_others(destinations, report))
         with report.stage("load"):
             options = Options(
                 inputs=inputs,
@@ -206,8 +209,11 @@ def convert(
         with report.stage("save"):
             if place is not None:
                 _save(emission.model if verify else model, place, loaded, emission, unused)
-            for destination, to in others:
-                _write(emission, loaded, report, destination, to, smaller)
+            for other in others:
+                other.told = described(other.destination, smaller.kind if smaller is not None else None)
+                report.destinations.append(other.told)
+                with other.tried():
+                    _write(emission, loaded, report, other, smaller)
         if verify and place is not None:
             with report.stage("verify"):
                 proof = Proof(loaded, prepared, emission, options, report)
@@ -215,8 +221,9 @@ def convert(
                 if policy is not None:
                     _save(model, place, loaded, emission, unused)
                     proof.of_lowered(place, policy, kept=main is not None)
-                for told, (destination, to) in zip(report.destinations, others, strict=True):
-                    told["verification"] = proof.of_destination(destination, to, smaller)
+                for other in (each for each in others if each.error is None):
+                    with other.tried():
+                        other.told["verification"] = proof.of_destination(other.destination, other.file, smaller)
         if main is not None and place is not None:
             written(report, place.commit())
     return conversion
@@ -241,14 +248,23 @@ def _save(
     attach(place.temporary, loaded, emission.origins, unused)
 
 
-def _write(
-    emission: Emission, loaded: Source, report: Report, destination: Destination, to: Path, smaller: Quantisation | None
-) -> None:
+@contextlib.contextmanager
+def _others(destinations: Sequence[Destination], report: Report) -> Iterator[list[Place]]:
+    """Places for the files beside the `.keras` one; what could not be written is said once the others are in place."""
+    try:
+        with placed_all(destinations, lambda: [report.output] if report.output else []) as places:
+            yield places
+    except ConversionError as error:
+        report.error = error.to_dict()
+        raise
+
+
+def _write(emission: Emission, loaded: Source, report: Report, other: Place, smaller: Quantisation | None) -> None:
     samples = smaller.samples if smaller is not None else ()
     given = [to_keras(report.inputs, [sample[port.name] for port in report.inputs]) for sample in samples]
     names = emission.input_names, emission.output_names
-    write(emission.model, destination, names, to, smaller, given, _classes(loaded))
-    report.destinations.append(described(destination, to, smaller))
+    write(emission.model, other.destination, names, other.file, smaller, given, _classes(loaded))
+    other.written()
 
 
 def _classes(loaded: Source) -> dict[str, str]:

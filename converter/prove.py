@@ -140,7 +140,7 @@ class Proof:
         if not found.passed:
             raise NotEquivalent(
                 f"The {destination.format} file computes something else: {found.reason}",
-                hint="The .keras file is verified; this one was not written.",
+                hint="The Keras model is equal: what differs is what was made of it. Another format may do.",
             )
         if backend is None:
             return found.summary()

@@ -166,8 +166,11 @@ def convert(
     except Exception:
         # A report of what failed is worth as much as one of what went well.
         for report in seen:
-            write_reports(report, report_file, html_file)
+            files = write_reports(report, report_file, html_file)
             screen.unequal(report)
+            lost = any(each["error"] is not None for each in report.destinations)
+            if lost and all(stage.ok for stage in report.stages):  # the others are in place
+                screen.converted(report, [*written(report), *files])
         raise
     report = conversion.report
     files = write_reports(report, report_file, html_file)

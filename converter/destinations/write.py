@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import secrets
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from converter.atomic_output import Output
 from converter.destinations.kinds import Destination
 from converter.destinations.lite_file import write_lite
 from converter.temporary import temporary_folder
@@ -20,9 +17,6 @@ if TYPE_CHECKING:
 
     from converter.destinations.quantise import Quantisation
 
-
-SEVERAL = ("code", "openvino")
-"""Formats of several files."""
 
 SignatureNames = tuple[Sequence[str], Sequence[str]]
 """Of the inputs and the outputs in a signature, in the order of the model's."""
@@ -87,16 +81,6 @@ def write(
         raise Unsupported(f"TensorFlow cannot write the model as {destination.format}: {reason}") from error
 
 
-def described(destination: Destination, written: Path, quantisation: Quantisation | None = None) -> dict[str, Any]:
-    """For the report."""
-    folder = written.parent if destination.format in SEVERAL else written
-    files = [written] if folder.is_file() else [path for path in folder.rglob("*") if path.is_file()]
-    size = sum(path.stat().st_size for path in files)
-    kind = quantisation.kind if quantisation is not None and destination.format == "tflite" else None
-    told = {"format": destination.format, "quantised": kind, "output": str(destination.path), "output_bytes": size}
-    return {**told, "verification": None}
-
-
 def _endpoint(model: keras.Model, names: SignatureNames) -> tuple[Any, list[Any]]:
     """The model as a function of tensors, with the outputs by name, and what it takes."""
     import keras
@@ -106,12 +90,30 @@ def _endpoint(model: keras.Model, names: SignatureNames) -> tuple[Any, list[Any]
 
     def serve(*tensors: Any) -> dict[str, Any]:
         given = list(tensors) if len(tensors) > 1 else tensors[0]
-        return dict(zip(outputs, keras.tree.flatten(model(given, training=False)), strict=True))
+        with _functions_inlined():
+            return dict(zip(outputs, keras.tree.flatten(model(given, training=False)), strict=True))
 
     signature = [
         tf.TensorSpec(tensor.shape, tensor.dtype, name=name) for tensor, name in zip(model.inputs, inputs, strict=True)
     ]
     return serve, signature
+
+
+@contextmanager
+def _functions_inlined() -> Iterator[None]:
+    """Functions of TensorFlow that are called while another is traced become a part of it.
+
+    Keras compiles grouped convolutions by XLA for the sake of their gradients; tf2onnx does not look into a call of
+    such a function.
+    """
+    import tensorflow as tf
+
+    before = tf.config.functions_run_eagerly()
+    tf.config.run_functions_eagerly(True)
+    try:
+        yield
+    finally:
+        tf.config.run_functions_eagerly(before)
 
 
 def _saved_model(model: keras.Model, names: SignatureNames, to: Path) -> None:
@@ -122,52 +124,3 @@ def _saved_model(model: keras.Model, names: SignatureNames, to: Path) -> None:
     archive.track(model)
     archive.add_endpoint("serve", serve, input_signature=signature)
     archive.write_out(str(to), verbose=False)
-
-
-def placed(destination: Destination) -> AbstractContextManager[Path]:
-    """A place to write to, which becomes the destination where the block ends well, and else goes away.
-
-    Raises:
-        UsageError: a folder of this name is there already, or the place cannot be written.
-    """
-    if destination.format == "savedmodel":
-        return _placed_folder(destination.path)
-    return (_placed_files if destination.format in SEVERAL else _placed_file)(destination.path)
-
-
-@contextmanager
-def _placed_file(target: Path) -> Iterator[Path]:
-    with Output(target) as output:
-        yield output.temporary
-        output.commit()
-
-
-@contextmanager
-def _placed_folder(target: Path) -> Iterator[Path]:
-    with _beside(target, is_taken=target.exists()) as temporary:
-        yield temporary
-        temporary.rename(target)
-
-
-@contextmanager
-def _placed_files(target: Path) -> Iterator[Path]:
-    """A file and those that it reads, which lie beside it: last the file."""
-    with _beside(target, is_taken=target.is_dir()) as temporary:
-        temporary.mkdir()
-        yield temporary / target.name
-        for file in sorted(temporary.iterdir(), key=lambda file: file.name == target.name):
-            file.replace(target.with_name(file.name))
-
-
-@contextmanager
-def _beside(target: Path, *, is_taken: bool) -> Iterator[Path]:
-    """A name for a folder beside the target; what is left of it goes away."""
-    if is_taken:
-        raise UsageError(f"{str(target)!r} is there already.", hint="Remove it, or give another name.")
-    if not target.parent.is_dir():
-        raise UsageError(f"The directory {str(target.parent)!r} does not exist.")
-    temporary = target.parent / f".{target.name}.{secrets.token_hex(4)}"
-    try:
-        yield temporary
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)

@@ -174,8 +174,12 @@ def written(report: Report) -> list[tuple[str, str]]:
     """A row for each file of a conversion, with what a call of it takes."""
     places = [report.output] if report.output else []
     for each in report.destinations:
+        if each["error"] is not None:
+            continue
         timed = each["verification"] or {}
         taken = timed.get("latency_ms")
         beside = f", {taken:.1f} ms a call (onnxruntime {timed['onnxruntime_ms']:.1f})" if taken is not None else ""
         places.append(each["output"] + beside)
-    return [("Written", place) for place in places or ["nothing: give -o OUT.keras"]]
+    lost = [("Not written", each["output"]) for each in report.destinations if each["error"] is not None]
+    nothing = [] if lost else ["nothing: give -o OUT.keras"]
+    return [*(("Written", place) for place in places or nothing), *lost]

@@ -10,7 +10,7 @@ from pathlib import Path
 from converter.backends.onnx2tf.environment import python_of
 from converter.backends.onnx2tf.run import WrittenFiles, run, write_graph
 from converter.destinations.kinds import Destination
-from converter.destinations.write import described
+from converter.destinations.places import Place, described
 from converter.options import Options
 from converter.prepare import Prepared, prepare_source
 from converter.report import Report
@@ -36,9 +36,7 @@ def check_call(python: str | Path | None, main: Path | None, destinations: Seque
     python_of("onnx2tf", python)
 
 
-def convert_by_onnx2tf(
-    loaded: Source, options: Options, report: Report, destinations: Sequence[tuple[Destination, Path]]
-) -> None:
+def convert_by_onnx2tf(loaded: Source, options: Options, report: Report, others: Sequence[Place]) -> None:
     """Write the destinations to where they are before they have been proven; the report says what came of it.
 
     Raises:
@@ -53,22 +51,30 @@ def convert_by_onnx2tf(
     with temporary_folder("onnx2tf") as name:
         folder = Path(name)
         # Without a destination the LiteRT file is verified, and goes away.
-        places = destinations or [(Destination("tflite", Path("model.tflite")), folder / "model.tflite")]
+        lite = Destination("tflite", Path("model.tflite"))
+        places = others or [Place(lite, folder / "model.tflite")]
         with report.stage("passes"):
             prepared = prepare_source(loaded, options)
             report.count_operators(prepared.normalised)
         with report.stage("onnx2tf"):
             raw = loaded.path if options.onnx2tf_raw else None
             made = run(python, write_graph(prepared.normalised, folder / "model.onnx", raw=raw), folder / "made")
-        for destination, place in places:
-            _copied(made, destination, place)
-            report.destinations.append(described(destination, place))
+        for place in places:
+            place.told = described(place.destination)
+            report.destinations.append(place.told)
+            with place.tried():
+                _copied(made, place.destination, place.file)
+                place.written()
         if options.verify:
             with report.stage("verify"):
-                for told, (_, place) in zip(report.destinations, places, strict=True):
-                    told["verification"] = _proven(place, loaded, prepared, options, report, str(told["format"]))
-        if not destinations:
+                for place in (each for each in places if each.error is None):
+                    with place.tried():
+                        kind = place.destination.format
+                        place.told["verification"] = _proven(place.file, loaded, prepared, options, report, kind)
+        if not others:
             report.destinations.clear()
+            if places[0].error is not None:
+                raise places[0].error
 
 
 def _copied(made: WrittenFiles, destination: Destination, place: Path) -> None:

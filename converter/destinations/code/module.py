@@ -30,7 +30,7 @@ from converter.destinations.code.function_names import OF_THE_FILE, function_nam
 from converter.destinations.code.layer_code import OURS
 from converter.destinations.code.literals import Constants
 from converter.destinations.code.loops import code, ends_in_loop
-from converter.destinations.code.read import Body, Statement
+from converter.destinations.code.read import Body, Statement, free_name, given_names
 from converter.destinations.code.templates import Template, Templates
 from converter.destinations.code.variables import fresh, named
 
@@ -147,6 +147,7 @@ def _build(model: keras.Model, template: Template, names: Mapping[str, str]) -> 
         *(line for entry in entries for line in entry),
         *code(written, INDENT),
         *lines("model = ", call("keras.Model", whole, outputs.placed[1], name=Literal(model.name)), INDENT),
+        *_renaming(model),
         f"{INDENT}if weights is not None:",
         f"{INDENT * 2}model.load_weights(weights)",
         f"{INDENT}return model",
@@ -157,18 +158,28 @@ def _with_output_names(
     model: keras.Model, body: Body, statements: Sequence[Statement]
 ) -> tuple[list[Statement], Expression]:
     """An output that an operation computes is named by a layer, since functions of `keras.ops` take no names."""
-    found, renamed = list(statements), {}
+    found, renamed, given = list(statements), {}, given_names(model)
     number = 1 + max([*body.inputs, *(target for each in statements for target in each.targets)])
     for tensor, own, name in zip(model.outputs, tensors_in(body.outputs), model.output_names, strict=True):
         if own in renamed or isinstance(tensor._keras_history.operation, keras.layers.Layer):
             continue
-        identity = call("layers.Identity", name=Literal(name))
+        wide = keras.backend.is_float_dtype(tensor.dtype) and tensor.dtype != keras.config.floatx()
+        told = {"dtype": Literal(tensor.dtype)} if wide else {}  # a layer makes floatx of floats
+        identity = call("layers.Identity", name=Literal(free_name(name, given)), **told)
         found.append(Statement([number], tree("apply", "", identity, Tensor(own))))
         renamed[own] = number
         number += 1
     return found, replaced(
         body.outputs, lambda e: Tensor(renamed.get(e.number, e.number)) if isinstance(e, Tensor) else None
     )
+
+
+def _renaming(model: keras.Model) -> list[str]:
+    """The names of the outputs, where their layers cannot have them: they are like those of operations."""
+    given = given_names(model)
+    if all(free_name(name, given) == name for name in model.output_names):
+        return []
+    return lines("model.output_names = ", group("list", [Literal(name) for name in model.output_names]), INDENT)
 
 
 def _entry(tensor: keras.KerasTensor) -> Tree:

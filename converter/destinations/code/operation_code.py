@@ -29,7 +29,13 @@ OPERATORS = {
     "LogicalOr": "|",
 }
 
-_ELSEWHERE = {"Resize": "image.resize", "ReLU": "relu", "MapCoordinates": "image.map_coordinates", "Mish": "mish"}
+_ELSEWHERE = {
+    "BatchNorm": "batch_normalization",
+    "MapCoordinates": "image.map_coordinates",
+    "Mish": "mish",
+    "ReLU": "relu",
+    "Resize": "image.resize",
+}
 """Functions whose names do not follow from the class."""
 
 

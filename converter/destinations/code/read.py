@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -70,7 +70,7 @@ class _Reader:
         self._nodes = list(_nodes(model))
         counts = Counter(id(node.operation) for node in self._nodes)
         self._often = {each for each, count in counts.items() if count > 1}
-        self._renamed = _renamed([node.operation for node in self._nodes], model.output_names)
+        self._given = given_names(model)
 
     def body(self) -> Body:
         model = self._model
@@ -109,7 +109,7 @@ class _Reader:
         yield Statement(targets, tree("apply", "", Tensor(self._number(operation)), *placed, **keywords))
 
     def _layer(self, layer: keras.layers.Layer) -> Tree:
-        return layer_code(layer, self._renamed.get(layer.name, layer.name))
+        return layer_code(layer, layer.name if layer.weights else free_name(layer.name, self._given))
 
     def _arguments(
         self, layer: keras.layers.Layer, called: inspect.BoundArguments
@@ -156,15 +156,15 @@ def with_any_inputs(body: Body) -> Body:
     return replace(body, statements=found, takes_any=True)
 
 
-def _renamed(operations: Sequence[keras.Operation], kept: Sequence[str]) -> dict[str, str]:
-    """New names for layers without weights that Keras may give to an operation, which has none of its own in code.
+def given_names(model: keras.Model) -> set[str]:
+    """What Keras calls the operations of a model, which have no names of their own in code: these, with numbers."""
+    operations = [node.operation for node in _nodes(model)]
+    return {to_snake_case(type(each).__name__) for each in operations if not isinstance(each, keras.layers.Layer)}
 
-    Args:
-        kept: the names of outputs.
-    """
-    given = {to_snake_case(type(each).__name__) for each in operations if not isinstance(each, keras.layers.Layer)}
-    free = [each.name for each in operations if isinstance(each, keras.layers.Layer) and not each.weights]
-    return {name: f"{name}_layer" for name in free if re.sub(r"_\d+$", "", name) in given and name not in kept}
+
+def free_name(name: str, given: Collection[str]) -> str:
+    """A name for a layer without weights that Keras gives to no operation."""
+    return f"{name}_layer" if re.sub(r"_\d+$", "", name) in given else name
 
 
 def _says_nothing(value: Any) -> bool:

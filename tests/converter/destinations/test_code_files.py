@@ -61,7 +61,35 @@ g (float[batch,4] x, float scale) => (float[batch,4] y)
 """
 
 
-@pytest.mark.parametrize("text", [LEADING_SLICE, SCALAR], ids=["leading slice", "scalar input"])
+COMPUTED_STATISTICS = """
+g (float[batch,4] x, float[4] mean) => (float[batch,4] y) <float[4] one = {1,1,1,1}>
+{ y = BatchNormalization(x, one, one, mean, one) }
+"""
+
+WIDE = """
+g (double[batch,4] x) => (double[batch,1] y) <int64[1] last = {1}>
+{ sines = Sin(x)  y = ReduceSum(sines, last) }
+"""
+"""The name of the output is that of a layer, and layers make 32 bits of floats where nobody says otherwise."""
+
+NAMED_LIKE_OPERATIONS = """
+g (float[batch,4] x) => (float[batch,4] sin_2, float[batch,2,2] reshape_1)
+<int64[3] square = {0,2,2}, int64[2] flat = {0,4}>
+{ a = Sin(x)  b = Sin(a)  c = Sin(b)  d = Sin(c)  sin_2 = Sin(d)
+  e = Reshape(sin_2, square)  f = Softmax(e)  h = Reshape(f, flat)  i = Sin(h)  reshape_1 = Reshape(i, square) }
+"""
+"""Keras numbers the operations of the code: sin, sin_1, sin_2, …"""
+
+FILES = {
+    "leading slice": LEADING_SLICE,
+    "scalar input": SCALAR,
+    "computed statistics": COMPUTED_STATISTICS,
+    "wide": WIDE,
+    "named like operations": NAMED_LIKE_OPERATIONS,
+}
+
+
+@pytest.mark.parametrize("text", FILES.values(), ids=FILES)
 def test_it_builds_what_the_file_computes(text: str, tmp_path: Path) -> None:
     ir.save(graph(text), tmp_path / "m.onnx")
     conversion = converter.convert(tmp_path / "m.onnx", tmp_path / "net.py")
@@ -72,3 +100,5 @@ def test_it_builds_what_the_file_computes(text: str, tmp_path: Path) -> None:
         assert "[:-1, ...]" in (tmp_path / "net.py").read_text()
         same(built, conversion.model)
     assert [tensor.shape for tensor in built.inputs] == [tensor.shape for tensor in conversion.model.inputs]
+    assert built.output_names == conversion.model.output_names
+    assert [tensor.dtype for tensor in built.outputs] == [tensor.dtype for tensor in conversion.model.outputs]

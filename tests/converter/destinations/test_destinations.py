@@ -13,6 +13,7 @@ import torch
 
 import converter
 import converter.sources
+from converter import conversion
 from converter.cli import main
 from converter.destinations import onnx_file
 from converter.destinations import write as writing
@@ -142,7 +143,7 @@ def test_a_wrong_one_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(writing, "_saved_model", changed)
     with pytest.raises(NotEquivalent, match="The tflite file computes something else"):
         converter.convert(net(), [tmp_path / "m.keras", tmp_path / "m.tflite"], example_inputs=EXAMPLES)
-    assert list(tmp_path.iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["m.keras"]
 
 
 def test_what_tensorflow_cannot_write_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -155,13 +156,70 @@ def test_what_tensorflow_cannot_write_is_told(tmp_path: Path, monkeypatch: pytes
     assert list(tmp_path.iterdir()) == []
 
 
+GROUPED = """
+g (float[b,4,h,w] x) => (float[b,4,i,j] y) <float[4,1,3,3] k = {KERNEL}>
+{ y = Conv<group=4, strides=[2,1], pads=[1,1,1,1]>(x, k) }
+""".replace("KERNEL", ",".join(str(n / 36) for n in range(36)))
+"""Of unequal strides, which Keras' depthwise layer has not; Keras has XLA compile what it calls a grouped one."""
+
+OWN_ROW = """
+g (float[b,4,h,w] x) => (float[b,4,h,w] y) <float[64,4,1,1] k = {KERNEL}, float[1,64,1,1] row = {ROW}>
+{ c = Conv(x, k)  d = Add(c, row)  e = Sigmoid(d)  back = Transpose<perm=[1,0,2,3]>(k)  y = Conv(e, back) }
+""".replace("KERNEL", ",".join(str(n / 256) for n in range(256))).replace("ROW", ",".join(map(str, range(64))))
+"""A weight that is added to what a convolution gives: TensorFlow makes the two one."""
+
+
+@pytest.mark.parametrize("text", [GROUPED, OWN_ROW], ids=["grouped", "own row"])
+def test_convolutions_that_tensorflow_trips_over(text: str, tmp_path: Path) -> None:
+    ir.save(graph(text), tmp_path / "m.onnx")
+    report = converter.convert(str(tmp_path / "m.onnx"), [tmp_path / "saved", tmp_path / "k.onnx"]).report
+    assert [each["verification"]["passed"] for each in report.destinations] == [True, True]
+
+
 def test_what_litert_has_no_operator_for_is_told_in_a_line(tmp_path: Path) -> None:
     text = """g (int64[b] n, float[b,4] x) => (int64[b] frames, float[b,4] y) <int64 hop = {160}> {
         frames = Div(n, hop)  y = Relu(x) }"""
     with pytest.raises(Unsupported, match="LiteRT has no FloorDiv of int64") as caught:
         converter.convert(graph(text), [tmp_path / "m.keras", tmp_path / "m.tflite"])
     assert "SavedModel" in (caught.value.hint or "")
-    assert list(tmp_path.iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["m.keras"]
+
+
+def test_one_that_cannot_be_written_loses_none_of_the_others(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = """g (int64[b] n, float[b,4] x) => (int64[b] frames, float[b,4] y) <int64 hop = {160}> {
+        frames = Div(n, hop)  y = Relu(x) }"""
+    ir.save(graph(text), tmp_path / "m.onnx")
+    told = [f"--format={kind}" for kind in ("savedmodel", "tflite", "code", "weights")]
+    report = tmp_path / "report.json"
+    arguments = [str(tmp_path / "m.onnx"), "-o", str(tmp_path / "k.keras"), *told, "--report", str(report)]
+    assert main(["convert", *arguments]) == 2
+    names = ["k", "k.keras", "k.py", "k.weights.h5", "m.onnx", "report.json"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == names
+    out, err = capsys.readouterr()
+    assert "Written       " + str(tmp_path / "k.py") in out and "Not written   " + str(tmp_path / "k.tflite") in out
+    assert "LiteRT has no FloorDiv of int64" in err and "k.tflite was not written; written: " in err
+    found = json.loads(report.read_text())
+    lite = found["destinations"][1]
+    assert lite["error"]["kind"] == "unsupported" and lite["verification"] is None
+    assert [each["error"] for each in found["destinations"] if each is not lite] == [None] * 3
+    assert found["error"]["kind"] == "unsupported" and found["output"] == str(tmp_path / "k.keras")
+
+
+def test_a_wrong_keras_file_takes_the_others_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They were made of the same model."""
+
+    def changed(model: keras.Model, place: object, *others: object) -> None:
+        other = keras.models.clone_model(model)
+        other.set_weights([weight * 1.01 for weight in model.get_weights()])
+        save(other, place, *others)
+
+    save = conversion._save
+    monkeypatch.setattr(conversion, "_save", changed)
+    with pytest.raises(NotEquivalent):
+        converter.convert(net(), [tmp_path / "m.keras", tmp_path / "m.py"], example_inputs=EXAMPLES)
+    assert [path.name for path in tmp_path.iterdir()] == ["m.unverified.keras"]
 
 
 def test_another_message_is_kept_to_its_first_line() -> None:
@@ -230,7 +288,7 @@ def test_a_file_that_keeps_too_little_is_not_written(tmp_path: Path) -> None:
         converter.convert(
             net(), outputs, example_inputs=EXAMPLES, quantise="int8", calibrate=tmp_path / "rows.npz", least_signal=90
         )
-    assert [path.name for path in tmp_path.iterdir()] == ["rows.npz"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["m.keras", "rows.npz"]
 
 
 @pytest.mark.parametrize(

@@ -131,8 +131,9 @@ def test_other_files_have_their_size_error_and_latency() -> None:
         "output": "m.tflite",
         "output_bytes": 3 << 20,
         "verification": proof,
+        "error": None,
     }
-    code = {"format": "code", "quantised": None, "output": "m.py", "output_bytes": 1, "verification": None}
+    code = {**lite, "format": "code", "quantised": None, "output": "m.py", "output_bytes": 1, "verification": None}
     found.destinations = [{**lite, "verification": proof}, code]
     page = found.to_html()
     assert "tflite, int8" in page and "3 MiB" in page and "1.50e-06" in page and "12.3 ms" in page and "20.0 ms" in page

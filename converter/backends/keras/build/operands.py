@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from keras import KerasTensor, layers, ops
+from keras.src.layers.convolutional.base_conv import BaseConv
 
 from converter.backends.keras.build.weights import ConstantInput, unique_name, with_weights
 from passes.facts.keras import MOST_SLICED_AXES
@@ -53,10 +54,20 @@ def constant(weight: ConstantInput) -> Any:
 
 def parameter(weight: ConstantInput, like: KerasTensor, *, name: str) -> KerasTensor:
     """A weight without a natural layer: an Embedding with one row, looked up at a zero made from a live tensor."""
-    zero = ops.zeros_like(first_elements(like), dtype="int32")
+    zero = ops.zeros_like(first_elements(_before_convolution(like)), dtype="int32")
     if weight.take is not None:
         return _taken(weight.whole, weight.take, zero, name=name)
     return ops.reshape(lookup(weight, zero, name=name), weight.shape)
+
+
+def _before_convolution(like: KerasTensor) -> KerasTensor:
+    """What a convolution was given, in place of what it gives.
+
+    TensorFlow adds a row to a convolution's result within the convolution; a row whose index is made from that result
+    makes it wait for itself, and SavedModels stop: "5 nodes in a cycle".
+    """
+    operation = like._keras_history.operation
+    return operation.input if isinstance(operation, BaseConv) and len(operation._inbound_nodes) == 1 else like
 
 
 def _taken(whole: ConstantInput, take: Take, zero: KerasTensor, *, name: str) -> KerasTensor:
