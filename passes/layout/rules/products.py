@@ -185,6 +185,8 @@ def _like_values(
         return None
     if others and len(of_b) == len(inner) + len(b.axes[-1]):  # one matrix for all, and no values of theirs
         return None
+    if not others and inner == (len(dims_of(b.base)) - 1,) and len(of_b) == 3:  # keys, of one head
+        return None
     replaced = dict(zip((of_b[x] for x in inner), rows, strict=True))
     order = [replaced.get(of_b[x], of_b[x]) for x in sorted(of_b)]
     place = max(map(order.index, rows), default=-1) + 1

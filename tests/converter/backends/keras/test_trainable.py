@@ -178,6 +178,7 @@ class KeptTable(nn.Module):
         super().__init__()
         self.bias = nn.Parameter(torch.rand(3, 15))
         self.register_buffer("places", torch.arange(8)[:, None] - torch.arange(8) + 7)
+        self.query = nn.Linear(4, 4)
         self.kept: dict[str, torch.Tensor] = {}
 
     def train(self, mode: bool = True) -> KeptTable:
@@ -192,7 +193,7 @@ class KeptTable(nn.Module):
         return self.kept["cpu"]
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        scores = x @ x.transpose(1, 2)
+        scores = self.query(x) @ x.transpose(1, 2)
         return torch.cat([(scores + self.gathered()[head]).softmax(-1) @ x for head in range(3)], -1)
 
 
