@@ -19,7 +19,7 @@ import onnx_ir as ir
 
 from passes.graph.constant import Constant
 from passes.graph.unmoved import unmoved_nodes
-from passes.graph.weight_views import PLACES, TORCH_KIND
+from passes.graph.weight_views import PLACES, is_trained
 
 
 class TrainedThrough:
@@ -31,7 +31,7 @@ class TrainedThrough:
 
     def stays(self, node: ir.Node, inputs: Sequence[Constant | None]) -> bool:
         """Whether parameters among the inputs, which are all constants, are trained through the outputs."""
-        parameters = [each for each in inputs if each is not None and each.has_parameters]
+        parameters = [each for each in inputs if each is not None and each.is_trained]
         if not parameters or _trains_alike(node, inputs, parameters):
             return False
         if self._weights is None:
@@ -53,16 +53,12 @@ def _ending_as_weights(model: ir.Model) -> set[ir.Node]:
     tied: set[ir.Node] = set()
     for node in unmoved:
         if node in ending and any(
-            x.producer() in tied or (_is_parameter(x) and any(use.node not in ending for use in x.uses()))
+            x.producer() in tied or (is_trained(x) and any(use.node not in ending for use in x.uses()))
             for x in node.inputs
             if x is not None
         ):
             tied.add(node)
     return ending - tied
-
-
-def _is_parameter(value: ir.Value) -> bool:
-    return value.metadata_props.get(TORCH_KIND) == "PARAMETER"
 
 
 def _is_place(node: ir.Node, index: int) -> bool:
@@ -82,7 +78,7 @@ def _trains_alike(node: ir.Node, inputs: Sequence[Constant | None], parameters: 
     if node.op_type in ("Cast", "CastLike"):
         return True
     pairs = zip(node.inputs, inputs, strict=False)
-    read = any(_is_read_elsewhere(x) for x, known in pairs if known is not None and known.has_parameters)
+    read = any(_is_read_elsewhere(x) for x, known in pairs if known is not None and known.is_trained)
     if read or len(set(names)) < len(names):
         return False
     if node.op_type == "Concat":

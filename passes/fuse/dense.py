@@ -10,7 +10,7 @@ import onnx_ir as ir
 from passes.graph.builder import Builder, FreshNames, sizes_of
 from passes.graph.match import maker, other, raise_group, reader
 from passes.graph.reasons import Fusion, NoMatch
-from passes.graph.weight_views import TORCH_KIND
+from passes.graph.weight_views import is_trained
 
 
 class FuseDense(Fusion):
@@ -38,7 +38,7 @@ class FuseDense(Fusion):
         if (
             weight.const_value is None
             or len(_shape(weight)) != 2
-            or (x.const_value is not None and not _is_trained(weight))
+            or (x.const_value is not None and not is_trained(weight))
         ):
             raise NoMatch("it is no product of a tensor and a constant matrix")
         if root.op_type == "Gemm":
@@ -99,11 +99,6 @@ def _with_sum(node: ir.Node, width: int, rank: int) -> tuple[ir.Node, ir.Value |
     if add is not None and added is not None and _is_bias(added, width, rank):
         return add, added
     return node, None
-
-
-def _is_trained(weight: ir.Value) -> bool:
-    """Whether torch says that it is a parameter: then also what it makes of constants changes as it is trained."""
-    return weight.metadata_props.get(TORCH_KIND) == "PARAMETER"
 
 
 def _is_plain_gemm(node: ir.Node) -> bool:

@@ -9,7 +9,16 @@ import numpy as np
 import onnx_ir as ir
 
 from passes.graph.view_steps import Step, WeightView, apply_view, shape_after
-from passes.graph.weight_views import TORCH_KIND, WEIGHT_KEY, Look, extend, provenance, recorded_view
+from passes.graph.weight_views import (
+    FROZEN_KEY,
+    TORCH_KIND,
+    WEIGHT_KEY,
+    Look,
+    extend,
+    is_trained,
+    provenance,
+    recorded_view,
+)
 
 
 class Weight(NamedTuple):
@@ -18,7 +27,9 @@ class Weight(NamedTuple):
     name: str
     is_float: bool
     is_parameter: bool = False
-    """Whether torch says so: what is taken from one is no constant, as training changes it."""
+    """Whether torch says so: what is taken from one is still a look at it."""
+    is_trained: bool = False
+    """Whether it is a parameter that training changes."""
 
 
 NO_WEIGHTS: frozenset[Weight] = frozenset()
@@ -50,7 +61,7 @@ class Constant:
         if record is None:
             return cls(shape, tensor.dtype, base=tensor)
         is_parameter = value.metadata_props.get(TORCH_KIND) == "PARAMETER"
-        weights = frozenset([Weight(record[0], tensor.dtype.is_floating_point(), is_parameter)])
+        weights = frozenset([Weight(record[0], tensor.dtype.is_floating_point(), is_parameter, is_trained(value))])
         view = None if isinstance(record[1], str) else record[1]
         return cls(shape, tensor.dtype, base=tensor, weights=weights, view=view)
 
@@ -74,9 +85,9 @@ class Constant:
         return self.array
 
     @property
-    def has_parameters(self) -> bool:
-        """Whether training what torch calls a parameter changes it."""
-        return self.dtype.is_floating_point() and any(weight.is_parameter for weight in self.weights)
+    def is_trained(self) -> bool:
+        """Whether training changes it, through parameters."""
+        return self.dtype.is_floating_point() and any(weight.is_trained for weight in self.weights)
 
     @property
     def is_parameter(self) -> bool:
@@ -108,4 +119,5 @@ class Constant:
             return {}
         of = () if self.name else [weight.name for weight in self.weights]
         known = {WEIGHT_KEY: provenance(self.name or name, "derived" if self.view is None else self.view, of)}
-        return known | ({TORCH_KIND: "PARAMETER"} if self.has_parameters else {})
+        kind = {TORCH_KIND: "PARAMETER"} if any(weight.is_parameter for weight in self.weights) else {}
+        return known | kind | ({} if self.is_trained or not kind else {FROZEN_KEY: "frozen"})

@@ -10,7 +10,7 @@ Who emits the model can thus find the weight in the source's state_dict, and its
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from math import prod
 
 import numpy as np
@@ -23,6 +23,9 @@ WEIGHT_KEY = "keraport.weight"
 
 MARKED_KEY = "keraport.weights"
 """Metadata key of a model whose source weights are marked: what is folded later is no weight of the source."""
+
+FROZEN_KEY = "keraport.frozen"
+"""Metadata key of an initializer that torch calls a parameter, and does not train."""
 
 TORCH_KIND = "pkg.torch.export.graph_signature.InputSpec.kind"
 _SMALL = 16
@@ -68,6 +71,18 @@ class MarkWeights(ir.passes.InPlacePass):
                     output.metadata_props[WEIGHT_KEY] = provenance(output.name or "", ())
         model.metadata_props[MARKED_KEY] = "marked"
         return ir.passes.PassResult(model, True)
+
+
+def mark_frozen(model: ir.Model, names: Iterable[str]) -> None:
+    """Note of parameters that the source does not train them."""
+    for name in names:
+        if name in model.graph.initializers:
+            model.graph.initializers[name].metadata_props[FROZEN_KEY] = "frozen"
+
+
+def is_trained(value: ir.Value) -> bool:
+    """Whether torch says that an initializer is a parameter which is trained."""
+    return value.metadata_props.get(TORCH_KIND) == "PARAMETER" and FROZEN_KEY not in value.metadata_props
 
 
 def is_weight(value: ir.Value, constant: ir.Node | None = None) -> bool:

@@ -27,6 +27,7 @@ from converter.sources.torch.mapped_graph import map_weights
 from converter.sources.torch.random_weights import randomise
 from converter.sources.torch.trial import try_call
 from passes.errors import BadSource, Unsupported, UsageError
+from passes.graph.weight_views import mark_frozen
 
 
 def load_module(module: torch.nn.Module, options: Options, *, description: str | None = None) -> Source:
@@ -77,6 +78,7 @@ def load_filled(built: Filled, options: Options, *, kind: str, description: str)
             module, call = _stateful(module, call, written, options.state)
         let_go(built.files)
         model, call = _export_dynamic(module, call, notes)
+        mark_frozen(model, (name for name, parameter in module.named_parameters() if not parameter.requires_grad))
     map_weights(model, built.files)
     let_go(built.files)
     states = name_states(model, written)

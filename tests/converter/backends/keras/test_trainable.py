@@ -320,6 +320,15 @@ def test_a_weight_computed_from_parameters_is_trained() -> None:
     assert [v.path for v in conversion.model.trainable_variables] == ["0/kernel", "0/bias", "2/kernel", "2/bias"]
 
 
+def test_what_is_computed_from_frozen_parameters_is_computed_once() -> None:
+    module = Gates().eval().requires_grad_(False)
+    module.kind.requires_grad_(True)
+    conversion = converter.convert(module, inputs=["x=float32[batch,8,5]"])
+    assert conversion.report.trainable_parameters == 5 and conversion.verified
+    kinds = {type(operation).__name__ for operation in conversion.model.operations}
+    assert not kinds & {"Sigmoid", "Exp", "Subtract", "Negative"}
+
+
 def test_a_layer_of_which_a_part_is_frozen_is_trained_and_named() -> None:
     module = nn.Sequential(nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 2)).eval()
     module[0].weight.requires_grad_(False)
