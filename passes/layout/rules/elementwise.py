@@ -57,7 +57,7 @@ def leading(walk: Walk, inputs: list[ir.Value], output: ir.Value) -> AxesView | 
     )
 
 
-def _is_product(value: ir.Value) -> bool:
+def is_product(value: ir.Value) -> bool:
     """Whether it is an Einsum's result, perhaps with other axes of 1."""
     node = value.producer()
     if node is not None and node.op_type == "Reshape" and node.inputs[0] is not None:
@@ -75,7 +75,7 @@ def _grown(walk: Walk, inputs: list[ir.Value], output: ir.Value) -> AxesView | N
     sizes = dims_of(output)
     live = [walk.view(value) for value in inputs if value.const_value is None]
     moved = [view for view in live if view.is_moved and view.rank == len(sizes)]
-    lead = next((view for view in moved if not _is_looked_up(view.base) and not _is_product(view.base)), None)
+    lead = next((view for view in moved if not _is_looked_up(view.base) and not is_product(view.base)), None)
     if lead is None:
         return None
     dims, axes = list(dims_of(lead.base)), list(lead.axes)

@@ -80,6 +80,17 @@ def test_a_dense_stays_one(name: str) -> None:
     assert not [each for each in operations(checked.model).values() if isinstance(each, keras.layers.EinsumDense)]
 
 
+def test_heads_that_talk() -> None:
+    """CaiT's: the Einsum of the scores gives them in the order that a plain Dense wants."""
+    text = f"""g (float[b,t,4,3] x) => (float[b,4,t,t] y) <{WEIGHTS}> {{
+        q = Transpose<perm=[0,2,1,3]>(x) s = Sin(x) k = Transpose<perm=[0,2,3,1]>(s) e = MatMul(q, k)
+        l = Transpose<perm=[0,2,3,1]>(e) p = MatMul(l, wide) n = MatMul(p, narrow) d = Add(n, four)
+        u = Transpose<perm=[0,3,1,2]>(d) y = Softmax<axis=-1>(u) }}"""
+    checked = check_onnx(text, sizes={"b": (1, 3), "t": (2, 5)}, layout="source")
+    made = [type(each).__name__ for each in operations(checked.model).values()]
+    assert made.count("Dense") == 2 and "EinsumDense" not in made and count_transposes(checked.model) == 1
+
+
 GROUPS = {
     "heads": ("b,t,2,4", "b,t,2,3", "[0,2,1,3]", "p = MatMul(u, stack)", "[0,2,1,3]"),
     "heads before all": ("b,t,2,4", "b,t,2,3", "[2,0,1,3]", "k = Reshape(u, merged) p = MatMul(k, stack) "

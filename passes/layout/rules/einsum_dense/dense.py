@@ -8,6 +8,7 @@ import onnx_ir as ir
 
 from passes.dims.product import dims_of, to_shape
 from passes.layout.rules.einsum_dense.coming_back import comes_back
+from passes.layout.rules.elementwise import is_product
 from passes.layout.walk.axes_view import AxesView
 from passes.layout.walk.walk import Walk, operand, optional
 
@@ -16,8 +17,11 @@ def dense_along(walk: Walk, node: ir.Node, view: AxesView) -> AxesView | None:
     """y[…, n, …] = Σₖ x[…, k, …] w[k, n] + b[n, 1, …], with the axes of the base where they lie; None where it is not.
 
     Only where the result is put back into the order of the base: elsewhere the first of many layers would decide
-    how all of them have their axes, and a transpose in front of plain Dense layers is what one would write.
+    how all of them have their axes, and a transpose in front of plain Dense layers is what one would write. Not
+    behind an Einsum, which gives scores of heads in the order that a plain Dense wants.
     """
+    if is_product(view.base):
+        return None
     group = view.axes[-1]
     if len(group) > 1 and list(group) == sorted(group):
         view = walk.join_axis(view, view.rank - 1) or view
