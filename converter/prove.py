@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from converter.proof.trials import Trial
     from converter.proof.verdict import Verification
 
+RUNTIMES = {"savedmodel": "TensorFlow", "tflite": "LiteRT", "onnx": "onnxruntime", "openvino": "OpenVINO"}
+"""What runs a file, by its format."""
+
 WRITER = "tensorflow"
 """The backend whose process runs SavedModels and LiteRT files."""
 
@@ -138,9 +141,13 @@ class Proof:
         backend = None if destination.format == "code" else WRITER
         found = verify(file, backend=backend, **{**self._told, "source": alone})
         if not found.passed:
+            reason = found.reason.replace("Keras stops", f"{RUNTIMES.get(destination.format, 'Keras')} stops")
+            is_fourier = "IsPowerOfTwo" in reason  # LiteRT's own word for it
             raise NotEquivalent(
-                f"The {destination.format} file computes something else: {found.reason}",
-                hint="The Keras model is equal: what differs is what was made of it. Another format may do.",
+                f"The {destination.format} file computes something else: {reason}",
+                hint="LiteRT has Fourier transforms of lengths that are powers of two only; a SavedModel has them all."
+                if is_fourier
+                else "The Keras model is equal: what differs is what was made of it. Another format may do.",
             )
         if backend is None:
             return found.summary()

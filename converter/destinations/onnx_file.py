@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -29,14 +30,23 @@ def write_onnx(serve: Any, signature: Sequence[Any], to: Path) -> None:
     import tf2onnx
 
     function = tf.function(serve, input_signature=signature)
-    written, _ = tf2onnx.convert.from_function(
-        function, signature, opset=OPSET, output_path=str(to), custom_op_handlers=_HANDLERS
-    )
+    told = logging.getLogger("tf2onnx")
+    level = told.level
+    told.setLevel(logging.CRITICAL)  # tracebacks of the operators that it lacks, which are named below
+    try:
+        written, _ = tf2onnx.convert.from_function(
+            function, signature, opset=OPSET, output_path=str(to), custom_op_handlers=_HANDLERS
+        )
+    finally:
+        told.setLevel(level)
     known = {schema.name for schema in onnx.defs.get_all_schemas()}
     nodes = [*written.graph.node, *(node for function in written.functions for node in function.node)]
     missing = sorted({node.op_type for node in nodes if node.domain == "" and node.op_type not in known})
     if missing:
-        raise Unsupported(f"tf2onnx has no form of {', '.join(missing)}.")
+        raise Unsupported(
+            f"TensorFlow's graph cannot be written as onnx: tf2onnx has no form of {', '.join(missing)}.",
+            hint="Other formats may have it: SavedModel, LiteRT.",
+        )
 
 
 def _erfc(context: Any, node: Any, name: str, arguments: Any) -> None:

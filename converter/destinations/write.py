@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from converter.destinations.kinds import Destination
 from converter.destinations.lite_file import write_lite
 from converter.temporary import temporary_folder
-from passes.errors import Unsupported, UsageError
+from passes.errors import ConversionError, Unsupported, UsageError
 
 if TYPE_CHECKING:
     import keras
@@ -76,7 +76,9 @@ def write(
                 else:
                     given = [dict(zip(names[0], arrays, strict=True)) for arrays in samples]
                     write_lite(saved, to, quantisation, given)
-    except (ValueError, TypeError, RuntimeError, NotImplementedError) as error:
+    except (ConversionError, ImportError, OSError, MemoryError):
+        raise
+    except Exception as error:  # what writes these files is not ours, and raises what it likes
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise Unsupported(f"TensorFlow cannot write the model as {destination.format}: {reason}") from error
 

@@ -48,11 +48,12 @@ def recurrent(node: ir.Node, names: FreshNames) -> None:
     outputs = [ir.Value(name=names.fresh(f"{at.stem}_{label}"), type=x.type) for label in ("y", "h", "c")[: 1 + count]]
     made = ir.node(kind, inputs, attributes, outputs=outputs, name=node.name)  # type: ignore[arg-type]
     at.graph.insert_before(node, made)
-    whole = [batch, length, directions * hidden]
-    turned = at.node("Transpose", [outputs[0]], [batch, length, directions, hidden], {"perm": [2, 0, 1, 3]})
-    y = at.node("Reshape", [turned, at.constant([0, 0, -1], "shape")], whole)
-    if not node.attributes.get_int("return_sequences", 1):  # nobody reads it
-        y = at.node("ReduceMax", [y, at.constant([1], "time")], [batch, directions * hidden], {"keepdims": 0})
+    if node.attributes.get_int("return_sequences", 1):
+        turned = at.node("Transpose", [outputs[0]], [batch, length, directions, hidden], {"perm": [2, 0, 1, 3]})
+        y = at.node("Reshape", [turned, at.constant([0, 0, -1], "shape")], [batch, length, directions * hidden])
+    else:  # what Keras has in its place: the state with which each direction ends
+        turned = at.node("Transpose", [outputs[1]], [batch, directions, hidden], {"perm": [1, 0, 2]})
+        y = at.node("Reshape", [turned, at.constant([0, -1], "shape")], [batch, directions * hidden])
     for place, old in enumerate(node.outputs[1:]):
         index = at.constant(np.array(place // count, np.int64), "direction")
         state = at.node("Gather", [outputs[1 + place % count], index], [batch, hidden], {"axis": 0})

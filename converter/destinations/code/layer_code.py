@@ -70,8 +70,13 @@ def _value(layer: keras.layers.Layer, key: str, value: Any) -> Any:
         return to_snake_case(value["class_name"])
     if isinstance(value, Mapping) and "class_name" in value:
         found = keras.saving.deserialize_keras_object(value)
-        if not isinstance(found, keras.layers.Layer):
-            raise Unsupported(f"The argument {key} of layer {layer.name!r} cannot be written as code: {found!r}.")
+        if isinstance(found, keras.Model) or not isinstance(found, keras.layers.Layer):
+            kind = "a model of its own" if isinstance(found, keras.Model) else repr(found)
+            raise Unsupported(
+                f"The argument {key} of layer {layer.name!r} ({type(layer).__name__}) is {kind}, which is not written "
+                "as code: numbers are, and other layers.",
+                hint="The .keras file holds it.",
+            )
         return found
     return _simple(key, value)
 

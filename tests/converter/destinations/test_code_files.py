@@ -11,6 +11,9 @@ import pytest
 import torch
 
 import converter
+import keraport.layers
+from converter.destinations.code.module import source_code
+from converter.errors import Unsupported
 from models.handwritten.partners import crnn
 from tests.converter.destinations.test_code import module_of, paths, same
 from tests.harness import graph
@@ -102,3 +105,13 @@ def test_it_builds_what_the_file_computes(text: str, tmp_path: Path) -> None:
     assert [tensor.shape for tensor in built.inputs] == [tensor.shape for tensor in conversion.model.inputs]
     assert built.output_names == conversion.model.output_names
     assert [tensor.dtype for tensor in built.outputs] == [tensor.dtype for tensor in conversion.model.outputs]
+
+
+def test_a_layer_that_holds_a_model_is_named() -> None:
+    inputs = [keras.Input(batch_shape=shape) for shape in ((), (2,), (2,))]
+    loop = keraport.layers.Loop(keras.Model(inputs, [inputs[1] + inputs[2]]), states=1, scanned=1, name="turns")
+    state, whole = keras.Input(batch_shape=(2,)), keras.Input(batch_shape=(None, 2))
+    model = keras.Model([state, whole], loop([state, whole]))
+    with pytest.raises(Unsupported, match=r"argument body of layer 'turns' \(Loop\) is a model of its own") as caught:
+        source_code(model, {}, "m")
+    assert ".keras" in (caught.value.hint or "")

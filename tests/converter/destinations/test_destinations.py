@@ -227,6 +227,37 @@ def test_another_message_is_kept_to_its_first_line() -> None:
     assert error.message == "TensorFlow cannot write the model as tflite: 'tf.Odd' op is neither"
 
 
+def test_a_recurrent_net_of_open_batch_is_refused_by_litert_alone(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """TensorFlow's pages stay away from the terminal; with a batch that is fixed it is written."""
+    torch.manual_seed(0)
+    layer = torch.nn.LSTM(3, 4, batch_first=True).eval()
+    with pytest.raises(Unsupported, match="recurrent layers and loops of known sizes only") as caught:
+        converter.convert(
+            layer, [tmp_path / "m.keras", tmp_path / "m.tflite"], inputs=["x=float32[batch,5,3]"], verify=False
+        )
+    assert "--input" in (caught.value.hint or "") and "TensorArray" in (caught.value.node or "")
+    assert "TensorListReserve" not in capfd.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["m.keras"]
+    converter.convert(layer, tmp_path / "m.tflite", inputs=["x=float32[1,5,3]"], verify=False)
+    assert (tmp_path / "m.tflite").is_file()
+
+
+def test_litert_has_a_convolution_but_for_lost_channels() -> None:
+    lost = refusal("Details:\n\ttf.Conv2D(tensor<?x?x?x?xf32>, tensor<3x3x96x24xf32>) -> (tensor<?x?x?x24xf32>)")
+    assert "no Conv2D of float32 over channels whose number TensorFlow has lost" in lost.message
+
+
+def test_a_writer_that_breaks_is_no_bug_of_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def breaks(*_: object) -> None:
+        raise KeyError("shape")
+
+    monkeypatch.setattr(onnx_file, "write_onnx", breaks)
+    with pytest.raises(Unsupported, match="cannot write the model as onnx: 'shape'"):
+        converter.convert(net(), tmp_path / "m.onnx", example_inputs=EXAMPLES, verify=False)
+
+
 def test_a_folder_that_is_there_is_kept(tmp_path: Path) -> None:
     (tmp_path / "saved").mkdir()
     (tmp_path / "saved" / "mine").write_text("mine")

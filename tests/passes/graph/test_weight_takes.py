@@ -71,7 +71,10 @@ def test_a_part_of_a_parameter_is_a_look(body: str, view: list[Any]) -> None:
     ],
 )
 def test_near_misses_are_computed(body: str) -> None:
-    assert view_of(folded(body)) == "derived"
+    """When the model runs, for training changes the parameter; now where nothing does."""
+    value = folded(body)
+    assert value.const_value is None and value.producer() is not None
+    assert view_of(folded(body, kind="BUFFER")) == "derived"
 
 
 def test_of_buffers_the_part_is_all() -> None:
@@ -132,8 +135,7 @@ def test_very_many_indices_are_not_kept() -> None:
     model.graph.initializers["w"].metadata_props[TORCH_KIND] = "PARAMETER"
     MarkWeights()(model)
     FoldConstants()(model)
-    constant = model.graph[-1].inputs[1]
-    assert constant is not None and view_of(constant) == "derived"
+    assert [node.op_type for node in model.graph] == ["Gather", "Mystery"]
 
 
 def test_a_look_at_a_look_is_one_at_the_base() -> None:

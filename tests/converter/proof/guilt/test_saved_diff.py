@@ -7,9 +7,11 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import onnx_ir as ir
 import pytest
 
 from tests.conftest import Keraport
+from tests.harness import graph
 
 
 @pytest.fixture
@@ -26,6 +28,25 @@ def test_a_sound_model(keraport: Keraport, converted: Path, small_onnx: Path) ->
     values = json.loads(keraport("diff", converted, small_onnx, "--json").out)
     assert values["guilty"] is None
     assert all(value["max_abs"] < 1e-5 and value["cumulative_max_abs"] < 1e-5 for value in values["values"])
+
+
+def numbers(count: int) -> str:
+    return ",".join(str(round(np.sin(n) / 2, 3)) for n in range(count))
+
+
+STATE_ALONE = f"""
+g (float[5,batch,3] x) => (float[2,batch,4] state) <
+    float[2,12,3] w = {{{numbers(72)}}}, float[2,12,4] r = {{{numbers(96)}}}, float[2,24] b = {{{numbers(48)}}}>
+{{ every, h = GRU<direction="bidirectional", hidden_size=4, linear_before_reset=1>(x, w, r, b)  state = Neg(h) }}
+"""
+
+
+def test_what_a_recurrent_layer_gives_and_nobody_reads(keraport: Keraport, tmp_path: Path) -> None:
+    """Keras has the last step of both directions there, which is where the backward one ends, not where it begins."""
+    ir.save(graph(STATE_ALONE), tmp_path / "m.onnx")
+    assert keraport("convert", tmp_path / "m.onnx", "-o", tmp_path / "m.keras", "--no-verify").code == 0
+    ran = keraport("diff", tmp_path / "m.keras", tmp_path / "m.onnx")
+    assert ran.code == 0 and "no layer" in ran.out, ran.out + ran.err
 
 
 def test_a_kernel_that_was_changed(keraport: Keraport, converted: Path, small_onnx: Path, tmp_path: Path) -> None:
