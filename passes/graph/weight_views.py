@@ -24,7 +24,7 @@ WEIGHT_KEY = "keraport.weight"
 MARKED_KEY = "keraport.weights"
 """Metadata key of a model whose source weights are marked: what is folded later is no weight of the source."""
 
-FROZEN_KEY = "keraport.frozen"
+FROZEN_KEY = "pkg.torch.frozen"
 """Metadata key of an initializer that torch calls a parameter, and does not train."""
 
 TORCH_KIND = "pkg.torch.export.graph_signature.InputSpec.kind"
