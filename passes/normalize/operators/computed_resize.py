@@ -18,7 +18,7 @@ from passes.dims.parse import is_nameless
 from passes.dims.polynomial import Dim
 from passes.errors import Unsupported, describe
 from passes.graph.builder import Builder, FreshNames, first_input, sizes_of
-from passes.normalize.operators.computed_places import Axis, Way, places_along
+from passes.normalize.operators.computed_places import ResizedAxis, Interpolation, places_along
 from passes.normalize.operators.rewrite_each import RewriteEach
 
 FLOAT, INT64 = ir.DataType.FLOAT, ir.DataType.INT64
@@ -89,7 +89,7 @@ class _Resize:
         sizes, wanted = sizes_of(x), sizes_of(node.outputs[0])
         told = node.attributes.get_ints("axes", None) or range(len(sizes))
         axes = [axis % len(sizes) for axis in told]
-        way, y, inside = Way.of(node), x, list[ir.Value]()
+        way, y, inside = Interpolation.of(node), x, list[ir.Value]()
         for place, axis in enumerate(axes):
             if sizes[axis] == wanted[axis] and (self._is_outer(axis, axes) or not isinstance(sizes[axis], int)):
                 continue
@@ -106,7 +106,7 @@ class _Resize:
         """Batch and channels, where all axes are told."""
         return axis < 2 < len(axes)
 
-    def _axis(self, x: ir.Value, place: int, axes: list[int], wanted: Dim | None) -> Axis:
+    def _axis(self, x: ir.Value, place: int, axes: list[int], wanted: Dim | None) -> ResizedAxis:
         """Its size, how many results it has, and the scale between them, each [1]."""
         at, node = self.at, self.node
         length = self._length(x, axes[place])
@@ -134,7 +134,7 @@ class _Resize:
         if _is_crop(node):
             roi = self._input(1)
             part = (self._number(roi, place), self._number(roi, place + len(axes)))
-        return Axis(counted, wanted, length, size, self._float(count), scale, part)
+        return ResizedAxis(counted, wanted, length, size, self._float(count), scale, part)
 
     def _common_scale(self, x: ir.Value, axes: list[int]) -> ir.Value:
         """The least, or the greatest, of the scales of all axes: proportions are kept."""
@@ -144,7 +144,7 @@ class _Resize:
         scales = [self.at.node("Div", [a, b], [1]) for a, b in zip(wanted, lengths, strict=True)]
         return self.at.node("Min" if policy == "not_larger" else "Max", scales, [1])
 
-    def _taken(self, x: ir.Value, axis: int, positions: ir.Value, way: Way, described: Axis) -> ir.Value:
+    def _taken(self, x: ir.Value, axis: int, positions: ir.Value, way: Interpolation, described: ResizedAxis) -> ir.Value:
         at, sizes = self.at, sizes_of(x)
         sizes[axis] = described.wanted
         parts = []
@@ -163,7 +163,7 @@ class _Resize:
             total = at.node("Add", [total, part], sizes)
         return total
 
-    def _inside(self, positions: ir.Value, described: Axis, axis: int, rank: int) -> ir.Value:
+    def _inside(self, positions: ir.Value, described: ResizedAxis, axis: int, rank: int) -> ir.Value:
         at, wanted = self.at, [described.wanted]
         zero, one = (at.constant(np.array([number], np.float32), "bound") for number in (0, 1))
         last = at.node("Sub", [described.size, one], [1])
