@@ -126,8 +126,8 @@ REFUSED = {
 PARTS = {
     "indices": """g (float[1,3,h,w] x) => (float[1,3,a,b] y, int64[1,3,a,b] i) {
         y, i = MaxPool<kernel_shape=[2,2], strides=[2,2]>(x) }""",
-    "computed axes": "g (float[batch,4] x, int64[1] a) => (float[m] y) { y = ReduceSum<keepdims=0>(x, a) }",
-    "computed sizes": "g (int64[2] s) => (float[a,b] y) { y = ConstantOfShape(s) }",
+    "computed axes": "g (float[batch,4] x, int64[2] a) => (float[m,n] y) { y = Reshape(x, a) }",
+    "computed sizes": "g (int64[s] s) => (float[a,b] y) { y = ConstantOfShape(s) }",
     "computed condition": """g (float[2,4] x, bool c) => (float[2,4] y) <int64[1] zero = {0}> { y = If(c) <
         then_branch = a () => (float[2,4] p) { p = Relu(x) },
         else_branch = b () => (float[4] q) { q = ReduceMax<keepdims=0>(x, zero) }> }""",

@@ -156,7 +156,9 @@ class ConstantFolder:
         return self._know(node, Constant.of_tensor(output, tensor))
 
     def _know(self, node: ir.Node, constant: Constant) -> bool:
-        self._constants[node.outputs[0]] = constant
+        output = node.outputs[0]
+        output.shape, output.dtype = ir.Shape(constant.shape), constant.dtype  # for readers that stay nodes
+        self._constants[output] = constant
         self._folded[node] = None
         return True
 

@@ -44,16 +44,20 @@ def _ending_as_weights(model: ir.Model) -> set[ir.Node]:
 
     All of their parameters are read by such nodes alone.
     """
-    unmoved = unmoved_nodes(node for graph in model.graphs() for node in graph)
+    unmoved = unmoved_nodes((node for graph in model.graphs() for node in graph), but_for_sizes=True)
     ending: set[ir.Node] = set()
+    unread: set[ir.Node] = set()
     for node in reversed(unmoved):
         uses = [use for output in node.outputs for use in output.uses()]
         if any(user in ending if user in unmoved else _is_place(user, index) for user, index in uses):
             ending.add(node)
+        elif all(user in unread for user, _ in uses) and not any(y.is_graph_output() for y in node.outputs):
+            unread.add(node)  # exporters leave such
     tied: set[ir.Node] = set()
+    known = ending | unread
     for node in unmoved:
         if node in ending and any(
-            x.producer() in tied or (is_trained(x) and any(use.node not in ending for use in x.uses()))
+            x.producer() in tied or (is_trained(x) and not known.issuperset(use.node for use in x.uses()))
             for x in node.inputs
             if x is not None
         ):

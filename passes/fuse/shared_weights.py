@@ -5,25 +5,28 @@ Layers that are alike, with the same weights, are one layer anyway. The others w
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any, NamedTuple
 
 import onnx_ir as ir
 
 from passes.errors import operator
 from passes.graph.builder import Builder, FreshNames, sizes_of
-from passes.graph.view_steps import WeightView, shape_after
-from passes.graph.weight_takes import takes
+from passes.graph.view_steps import WeightView, shape_after, simplest
+from passes.graph.weight_takes import taken, takes
 from passes.graph.weight_views import WEIGHT_KEY, Look, provenance, recorded_view
 
 TURNED: WeightView = (("transpose", (1, 0)),)
 
 
 class Use(NamedTuple):
-    """A node that takes all of a weight as its input number `place`, seen through `view`."""
+    """A node that takes a weight, or a part of it, as its input number `place`, seen through `view`."""
 
     node: ir.Node
     place: int
     view: WeightView
+    shape: tuple[int, ...]
+    """Of the weight as the source has it."""
 
     @property
     def is_kernel(self) -> bool:
@@ -44,19 +47,38 @@ class Use(NamedTuple):
     @property
     def form(self) -> object:
         """What two uses have in common that become calls of one layer."""
+        if takes(self.view):
+            return self.part
         is_product = self.is_kernel or self.is_spelled
         bias = self.node.inputs[2] if is_product and len(self.node.inputs) > 2 else None
         equation = self.node.attributes["equation"].as_string() if self.is_spelled else ""
         return self.is_kernel, self.is_table, equation, self.view, bias
 
     @property
+    def part(self) -> object:
+        """What two parts of a weight have in common that are taken from one variable: all of it, or its rows."""
+        take = taken(self.view, self.shape)
+        if take is None:
+            return self.view
+        whole = self.shape
+        for step in take.before:
+            whole = shape_after(whole, step)
+        return take.before, prod(whole[: take.axis]) == 1
+
+    @property
     def is_free(self) -> bool:
         """Whether its operator can take the variable of another layer."""
         is_product = self.is_kernel or self.is_spelled
-        return (is_product or operator(self.node) in OPERANDS) and not takes(self.view)
+        return (
+            is_product or (operator(self.node), self.place) == ("keraport::Dense", 0) or operator(self.node) in OPERANDS
+        )
 
 
-OPERANDS = frozenset({"Add", "Div", "Einsum", "Gather", "MatMul", "Max", "Min", "Mul", "Pow", "Sub", "Where"})
+OPERANDS = frozenset(
+    {"Add", "Concat", "Div", "Einsum", "Exp", "Expand", "Gather", "Identity", "MatMul", "Max", "Min", "Mul", "Neg"}
+    | {"Pow", "Reshape", "Resize", "Sigmoid", "Softmax", "Sqrt", "Squeeze", "Sub", "Tanh", "Tile", "Transpose"}
+    | {"Unsqueeze", "Where", "keraport::Expand", "nhwc::Resize"}
+)
 """Operators that compute on a tensor what they compute on a constant."""
 
 
@@ -72,7 +94,7 @@ class ShareWeights(ir.passes.InPlacePass):
     Result   w = Identity(W);  y = MatMul(x, w);  t = Transpose(w);  z = MatMul(h, t)
 
     Not where it is the weight of a convolution, a norm or a bias, too: those have variables of their own. Nor for
-    constants that are no weights of the source, nor for parts of a weight.
+    constants that are no weights of the source. Parts of a weight are taken of it where the others are not.
     """
 
     def call(self, model: ir.Model) -> ir.passes.PassResult:
@@ -98,7 +120,9 @@ def _uses_by_weight(graph: ir.Graph) -> dict[str, list[Use]]:
                 continue  # nobody trains whole numbers
             source = recorded_view(value)
             if source is not None and not isinstance(source[1], str):
-                found.setdefault(source[0], []).append(Use(node, place, source[1]))
+                base = value.const_value.base if isinstance(value.const_value, Look) else value.const_value
+                shape = tuple(base.shape.numpy())
+                found.setdefault(source[0], []).append(Use(node, place, simplest(source[1], shape), shape))
     return found
 
 
@@ -168,6 +192,9 @@ def _compute_on(whole: ir.Value, uses: list[Use], names: FreshNames) -> None:
                 sizes = shape_after(before.shape.numpy() if before.shape else (), (kind, numbers))
                 if kind == "transpose":
                     seen[view] = at.node("Transpose", [before], sizes, {"perm": numbers})
+                elif kind == "take":
+                    places = at.constant(list(numbers[1:]), "places")
+                    seen[view] = at.node("Gather", [before, places], sizes, {"axis": numbers[0]})
                 else:
                     seen[view] = at.node("Reshape", [before, at.constant(list(numbers), "shape")], sizes)
     for use in uses:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import onnx_ir as ir
 
@@ -15,13 +15,22 @@ MOST_STEPS = 60
 """How many nodes before one are looked at."""
 
 
-def unmoved_nodes(nodes: Iterable[ir.Node]) -> dict[ir.Node, None]:
-    """Those of the nodes, which are sorted, in their order."""
+def unmoved_nodes(nodes: Iterable[ir.Node], *, but_for_sizes: bool = False) -> dict[ir.Node, None]:
+    """Those of the nodes, which are sorted, in their order.
+
+    Args:
+        but_for_sizes: also those that depend on the sizes of inputs, which may turn out to be known.
+    """
     found: dict[ir.Node, None] = {}
     for node in nodes:
-        if _may_be(node) and all(_is_known(x) or x.producer() in found for x in node.inputs if x is not None):
+        is_size = but_for_sizes and node.op_type in ("Shape", "Size")
+        if is_size or (_may_be(node) and _follows(node, found)):
             found[node] = None
     return found
+
+
+def _follows(node: ir.Node, found: Collection[ir.Node]) -> bool:
+    return all(_is_known(x) or x.producer() in found for x in node.inputs if x is not None)
 
 
 def is_unmoved(node: ir.Node) -> bool:

@@ -117,7 +117,7 @@ PARTS: Mapping[str, Part] = {
         "fix the sizes with --input",
     ),
     "computed axes": Part(
-        "Axes, shapes, positions or repetitions that are computed from numbers", "a Keras graph fixes ranks"
+        "Shapes, repetitions and lists of axes that are computed from numbers", "a Keras graph fixes ranks"
     ),
     "computed sizes": Part(
         "As many numbers as the numbers in a tensor say",

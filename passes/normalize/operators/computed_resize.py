@@ -18,7 +18,7 @@ from passes.dims.parse import is_nameless
 from passes.dims.polynomial import Dim
 from passes.errors import Unsupported, describe
 from passes.graph.builder import Builder, FreshNames, first_input, sizes_of
-from passes.normalize.operators.computed_places import ResizedAxis, Interpolation, places_along
+from passes.normalize.operators.computed_places import Interpolation, ResizedAxis, places_along
 from passes.normalize.operators.rewrite_each import RewriteEach
 
 FLOAT, INT64 = ir.DataType.FLOAT, ir.DataType.INT64
@@ -144,7 +144,9 @@ class _Resize:
         scales = [self.at.node("Div", [a, b], [1]) for a, b in zip(wanted, lengths, strict=True)]
         return self.at.node("Min" if policy == "not_larger" else "Max", scales, [1])
 
-    def _taken(self, x: ir.Value, axis: int, positions: ir.Value, way: Interpolation, described: ResizedAxis) -> ir.Value:
+    def _taken(
+        self, x: ir.Value, axis: int, positions: ir.Value, way: Interpolation, described: ResizedAxis
+    ) -> ir.Value:
         at, sizes = self.at, sizes_of(x)
         sizes[axis] = described.wanted
         parts = []

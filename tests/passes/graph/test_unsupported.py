@@ -67,8 +67,10 @@ def test_refused_operator(operator: str) -> None:
 
 
 def test_the_error_has_the_reason_and_what_to_do() -> None:
-    with pytest.raises(Unsupported, match="MaxRoiPool is not supported: sampling at computed places, not written"):
-        convert(graph("MaxRoiPool", REFUSED_OPERATORS["MaxRoiPool"]))
+    with pytest.raises(
+        Unsupported, match="SequenceMap is not supported: loops over lists, a Keras graph of layers has"
+    ):
+        convert(graph("SequenceMap", REFUSED_OPERATORS["SequenceMap"]))
     with pytest.raises(Unsupported, match="As many numbers as the numbers in a tensor say") as raised:
         convert(with_header(REFUSED_PARTS["computed sizes"]))
     assert raised.value.hint == "Give an input that holds sizes with --constant NAME=VALUE."

@@ -20,7 +20,7 @@ import onnx_ir as ir
 from converter.backends.keras.build.mapped import let_go
 from converter.backends.keras.build.names import LayerNames
 from converter.sources.source import DrawnNoise
-from passes.graph.view_steps import WeightView, apply_view, shape_after
+from passes.graph.view_steps import WeightView, apply_view, shape_after, simplest
 from passes.graph.weight_takes import Take, taken, takes
 from passes.graph.weight_views import Look, extend, look_at, recorded_sources, recorded_view
 
@@ -48,7 +48,8 @@ class ConstantInput:
         self.take: Take | None = None
         if self.origin is not None and takes(self.origin[1]):
             if isinstance(tensor, Look) and self.origin[1] == tensor.view:
-                self.take = taken(tensor.view, tuple(tensor.base.shape.numpy()))
+                shape = tuple(tensor.base.shape.numpy())
+                self.take = taken(simplest(tensor.view, shape), shape)
             self.origin = (self.origin[0], "derived")
 
     @property
@@ -61,7 +62,9 @@ class ConstantInput:
     @property
     def identity(self) -> tuple[int, WeightView]:
         """The same for the same look at the same numbers."""
-        return (id(self.tensor.base), self.tensor.view) if isinstance(self.tensor, Look) else (id(self.tensor), ())
+        if not isinstance(self.tensor, Look):
+            return id(self.tensor), ()
+        return id(self.tensor.base), simplest(self.tensor.view, tuple(self.tensor.base.shape.numpy()))
 
     @property
     def name(self) -> str:

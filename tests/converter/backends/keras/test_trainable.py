@@ -171,6 +171,27 @@ class ResizedPositions(nn.Module):
         return self.head(x.tanh() + nn.functional.pad(table.flatten(2).transpose(1, 2), (0, 0, 2, 0)))
 
 
+class PartsInOtherWays(nn.Module):
+    """A table of which the first row is a token's and the others are resized as an image, as YOLOS has it; a table by
+    distance of which a part is resized, too, as BEiT has it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.positions = nn.Parameter(torch.rand(1, 10, 5))
+        self.distances = nn.Parameter(torch.rand(11, 2))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        image = self.positions[:, 1:].transpose(1, 2).view(1, 5, 3, 3)
+        image = nn.functional.interpolate(image, size=(4, 2), mode="bicubic").flatten(2).transpose(1, 2)
+        x = x + torch.cat([self.positions[:, :1], image], 1)
+        row = self.distances[:9].t().view(1, 2, 3, 3)
+        grown = nn.functional.interpolate(row, size=(5, 5), mode="bilinear").permute(0, 2, 3, 1).reshape(25, 2)
+        grown = torch.cat([grown, self.distances[9:]])
+        places = (torch.arange(9)[:, None] * 3 + torch.arange(9)) % 27
+        bias = grown[places.view(-1)].view(9, 9, 2).permute(2, 0, 1)
+        return ((x @ x.transpose(1, 2)).unsqueeze(1) + bias).softmax(-1) @ x.unsqueeze(1)
+
+
 class KeptTable(nn.Module):
     """A table that is gathered once in evaluation, as LeViT does."""
 
@@ -245,6 +266,7 @@ MODULES: dict[str, tuple[Callable[[], nn.Module], str]] = {
     "mixed_times": (MixedTimes, "x=float32[batch,8,5]"),
     "nearest_code": (NearestCode, "x=float32[batch,8,5]"),
     "resized_positions": (ResizedPositions, "x=float32[batch,36,5]"),
+    "parts_in_other_ways": (PartsInOtherWays, "x=float32[batch,9,5]"),
     "kept_table": (KeptTable, "x=float32[batch,8,4]"),
     "frozen_backbone": (frozen_backbone, IMAGE),
     "norms_without_affine": (norms_without_affine, SQUARE),
@@ -252,8 +274,8 @@ MODULES: dict[str, tuple[Callable[[], nn.Module], str]] = {
 }
 
 
-OWN_TRANSPOSES = {"norms_without_affine": 1}
-"""An output that has channels before places."""
+OWN_TRANSPOSES = {"norms_without_affine": 1, "parts_in_other_ways": 1}
+"""An output that has channels before places; a table of distances that was resized as an image."""
 
 
 @pytest.mark.parametrize("name", MODULES)
