@@ -47,14 +47,20 @@ def leading(walk: Walk, inputs: list[ir.Value], output: ir.Value) -> AxesView | 
     first.
 
     A permuted operand leads because it comes from the channels-last part of the graph, to which the result goes
-    back. One that only merges axes costs a Reshape and does not lead.
+    back. One that only merges axes costs a Reshape and does not lead, but where the others have the batch within.
     """
     rank = len(dims_of(output))
     live = [walk.view(value) for value in inputs if value.const_value is None]
     full = [view for view in live if view.rank == rank and _covers(view, inputs, walk)]
-    return next((view for view in full if view.is_moved), next((view for view in full if view.is_plain), None)) or (
-        full[0] if full else None
-    )
+    moved = [view for view in full if view.is_moved]
+    if moved and all(map(_hides_batch, moved)):
+        moved = [view for view in full if not view.is_moved]
+    return next(iter(moved), None) or next((view for view in full if view.is_plain), None) or next(iter(full), None)
+
+
+def _hides_batch(view: AxesView) -> bool:
+    """Whether an open first axis lies behind others: masks of images that were resized as the channels of one."""
+    return not view.dims[0].is_static and dims_of(view.base)[0].is_static
 
 
 def is_product(value: ir.Value) -> bool:

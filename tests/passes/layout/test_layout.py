@@ -7,6 +7,7 @@ import onnx
 import pytest
 from onnx import helper, numpy_helper
 
+from converter.backends.keras.nesting.levels import count_transposes
 from tests.harness import check_onnx
 
 GRAPHS = {
@@ -60,3 +61,18 @@ def test_a_rule_and_its_like(name: str, layout: str) -> None:
     declared = GRAPHS[name].partition(" | ")[0]
     sizes = {key: values for key, values in SIZES.items() if f"{key}," in declared or f"{key}]" in declared}
     check_onnx(made(GRAPHS[name]), sizes=sizes, layout=layout)
+
+
+def test_what_hides_the_batch_does_not_lead() -> None:
+    """Masks that were resized as the channels of one image, [1, b, h, w], and are added to every layer's tokens, as in
+    DETR: the tokens stay images by places, what is added changes its axes."""
+    numbers = ", ".join(["0.5"] * 9)
+    text = f"""g (float[b,3,4,4] x, float[b,8,8] m) => (float[b,16,3] y)
+        <float[3,3] w = {{{numbers}}}, float[3,3,1,1] k = {{{numbers}}}, float[3] row = {{1, 2, 3}},
+         int64[1] zero = {{0}}, int64[1] three = {{3}}, float[4] scales = {{1, 1, 0.5, 0.5}}, int64[3] tokens = {{0, 3, 16}},
+         int64[3] places = {{0, 16, 3}}> {{
+        u = Unsqueeze(m, zero)  r = Resize<mode="nearest">(u, , scales)  s = Squeeze(r, zero)  e = Unsqueeze(s, three)
+        p = Mul(e, row)  pos = Reshape(p, places)
+        c = Conv(x, k)  f = Reshape(c, tokens)  t = Transpose<perm=[0,2,1]>(f)
+        a = Add(t, pos)  h = MatMul(a, w)  g = Tanh(h)  i = Add(g, t)  j = Add(i, pos)  y = MatMul(j, w) }}"""
+    assert count_transposes(check_onnx(text, sizes={"b": (1, 3)}).model) == 2
