@@ -69,8 +69,8 @@ def test_what_hides_the_batch_does_not_lead() -> None:
     numbers = ", ".join(["0.5"] * 9)
     text = f"""g (float[b,3,4,4] x, float[b,8,8] m) => (float[b,16,3] y)
         <float[3,3] w = {{{numbers}}}, float[3,3,1,1] k = {{{numbers}}}, float[3] row = {{1, 2, 3}},
-         int64[1] zero = {{0}}, int64[1] three = {{3}}, float[4] scales = {{1, 1, 0.5, 0.5}}, int64[3] tokens = {{0, 3, 16}},
-         int64[3] places = {{0, 16, 3}}> {{
+         int64[1] zero = {{0}}, int64[1] three = {{3}}, float[4] scales = {{1, 1, 0.5, 0.5}},
+         int64[3] tokens = {{0, 3, 16}}, int64[3] places = {{0, 16, 3}}> {{
         u = Unsqueeze(m, zero)  r = Resize<mode="nearest">(u, , scales)  s = Squeeze(r, zero)  e = Unsqueeze(s, three)
         p = Mul(e, row)  pos = Reshape(p, places)
         c = Conv(x, k)  f = Reshape(c, tokens)  t = Transpose<perm=[0,2,1]>(f)
