@@ -26,8 +26,8 @@ def count(walk: Walk, size: Product, number: ir.Value) -> None:
 
 
 def is_to_be_told(walk: Walk, size: Product) -> bool:
-    """Whether it is open, a size by itself, and of nothing that there is."""
-    return len(size.symbols) == 1 and size.coefficient == 1 and walk.anchored(size) is None
+    """Whether it is open, a size by itself, and of nothing that there is. What follows from sizes needs no number."""
+    return len(size.symbols) == 1 and size.coefficient == 1 and not size.is_sum and walk.anchored(size) is None
 
 
 def counter(walk: Walk) -> ir.Value:

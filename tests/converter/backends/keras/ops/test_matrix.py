@@ -38,6 +38,7 @@ CASES = {
         case("Gemm", x(B, 6, dtype="float64"), w(6, 4, dtype="float64")), case("MatMul", x(B, 6), w(6, 4)), case("MatMul", x(B, 3, 6), w(6, 4)), case("MatMul", x(B, 3, 4, 6), w(6, 4)),
         case("MatMul", x(B, 3, 4, 5, 6), w(6, 4)), case("MatMul", x(B, 3, 4, 6, dtype="float64"), w(6, 4, dtype="float64")),
     ],
+    "keraport::EinsumDense": [case("MatMul", x(B, 4, 3, 6), w(4, 6, 5)), case("MatMul", x(B, 4, 3, 6), w(1, 4, 6, 5)), case("MatMul", x(B, 2, 3, 3), w(2, 3, 3))],
     "Gemm": [case("Gemm", x(B, 6), x(6, 4), x(4)), case("Gemm", x(6, B), x(4, 6), transA=1, transB=1, alpha=0.5), case("Gemm", x(B, 6), x(6, 4), w(4), beta=0.5), case("Gemm", x(3, 6), x(6, 3), x(3, 1))],
     "MatMul": [
         case("MatMul", x(B, 3, 6), x(B, 6, 4)), case("MatMul", x(B, 2, 3, 6), x(B, 2, 6, 4)), case("MatMul", x(B, 3, 6), x(6, 4)), case("MatMul", x(6), x(6, 4)), case("MatMul", x(B, 3, 6), x(6)),

@@ -24,7 +24,14 @@ def regions(**attributes: Any) -> Case:
     return case("RoiAlign", x(2, 3, 7, 9), ROIS, images, output_height=2, output_width=3, _opset=16, **attributes)
 
 
+BOXES = np.column_stack([np.array([0, 1, 1, 0, 1]), ROIS]).astype(np.float32)
+
 CASES = {
+    "nhwc::MaxRoiPool": [
+        case("MaxRoiPool", x(2, 3, 7, 9), BOXES, pooled_shape=[2, 3]),
+        case("MaxRoiPool", x(2, 3, 7, 9), BOXES, pooled_shape=[3, 2], spatial_scale=0.5),
+        case("MaxRoiPool", x(2, 3, "h", 9), BOXES, pooled_shape=[1, 1], _sizes={"h": (5, 8)}, _contexts="plain"),
+    ],
     "nhwc::RoiAlign": [
         *(
             regions(sampling_ratio=ratio, spatial_scale=scale, coordinate_transformation_mode=where, mode=mode)
