@@ -35,30 +35,47 @@ MOST_ORDERED = 2**22
 
 
 def simplest(view: WeightView, shape: Sequence[int]) -> WeightView:
-    """The view with each run of steps that leaves the elements in their order as one reshape, or none.
+    """The view with each run of reshapes and transposes as at most one transpose, of as few axes as it takes.
 
     Given    reshape [1, 2·3, 4], transpose [0, 2, 1], reshape [1, 4, 2, 3], transpose [0, 2, 3, 1]
     Result   reshape [1, 2, 3, 4]
+
+    Given    reshape [1, 2, 3, 4], transpose [0, 3, 1, 2], of a table [6, 4]
+    Result   transpose [1, 0], reshape [1, 4, 2, 3]
     """
-    if sum(kind == "transpose" for kind, _ in view) < 2 and len(view) < 3:
-        return view
     result: list[Step] = []
     for takes, steps in groupby(view, key=lambda step: step[0] == "take"):
         run, before = tuple(steps), tuple(shape)
         for step in run:
             shape = shape_after(shape, step)
-        if takes or not _keeps_order(run, before):
-            result += run
-        elif tuple(shape) != before:
-            result.append(("reshape", tuple(shape)))
+        result += run if takes or len(run) == 1 else _at_most_one_transpose(run, before)
     return tuple(result)
 
 
-def _keeps_order(steps: WeightView, shape: Sequence[int]) -> bool:
-    if all(kind == "reshape" for kind, _ in steps):
-        return True
-    count = prod(shape)
-    if count > MOST_ORDERED:
-        return False
-    order = apply_view(np.arange(count).reshape(shape), steps).reshape(-1)
-    return bool((np.diff(order) == 1).all())
+def _at_most_one_transpose(steps: WeightView, shape: Sequence[int]) -> WeightView:
+    """What takes the elements to the same places, seen by where they come from; as it is where they are very many."""
+    if prod(shape) > MOST_ORDERED or not prod(shape):
+        return steps
+    order = apply_view(np.arange(prod(shape)).reshape(shape), steps)
+    groups: list[tuple[int, int]] = []  # of axes that lie side by side before and after: the stride, and the size
+    for axis, size in enumerate(order.shape):
+        if size > 1:
+            stride = int(order.take(1, axis=axis).flat[0])
+            if groups and groups[-1][0] == stride * size:
+                groups[-1] = (stride, groups[-1][1] * size)
+            else:
+                groups.append((stride, size))
+    before = sorted(groups, reverse=True)
+    perm = tuple(before.index(group) for group in groups)
+    found: list[Step] = []
+    now = tuple(shape)
+    for step in (
+        ("reshape", tuple(size for _, size in before)), ("transpose", perm), ("reshape", order.shape)
+    ):  # fmt: skip
+        does_nothing = step[1] == (now if step[0] == "reshape" else tuple(range(len(now))))
+        if not does_nothing:
+            found.append(step)
+        now = shape_after(now, step)
+    if len(found) > 1 and all(kind == "reshape" for kind, _ in found):
+        found = found[-1:] if now != tuple(shape) else []
+    return tuple(found)

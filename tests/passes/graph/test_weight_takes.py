@@ -10,7 +10,7 @@ import onnx_ir as ir
 import pytest
 
 from passes.fold.constants import FoldConstants
-from passes.graph.view_steps import WeightView, apply_view
+from passes.graph.view_steps import WeightView, apply_view, simplest
 from passes.graph.weight_takes import MOST_TAKEN, taken
 from passes.graph.weight_views import TORCH_KIND, WEIGHT_KEY, Look, MarkWeights, look_at
 from tests.harness import graph
@@ -145,3 +145,25 @@ def test_a_look_at_a_look_is_one_at_the_base() -> None:
     assert isinstance(twice, Look) and twice.base is base
     np.testing.assert_array_equal(twice.numpy(), base.numpy().T[[2]])
     assert look_at(base, ()) is base
+
+
+@pytest.mark.parametrize(
+    ("steps", "shape", "wanted"),
+    [
+        ("r1,6,4 t0,2,1 r1,4,2,3 t0,2,3,1", (6, 4), "r1,2,3,4"),
+        ("r1,2,3,4 t0,3,1,2", (6, 4), "t1,0 r1,4,2,3"),
+        ("t1,0 r4,2,3 t1,2,0 r6,4", (6, 4), ""),
+        ("r2,3,4 t1,0,2", (6, 4), "r2,3,4 t1,0,2"),
+        ("r2,3,4 t1,2,0 r12,2", (6, 4), "r2,12 t1,0"),
+        ("r1,1,24 r24", (6, 4), "r24"),
+        ("t1,0 r2,2,6", (6, 4), "t1,0 r2,2,6"),
+    ],
+)
+def test_a_view_is_at_most_one_transpose(steps: str, shape: tuple[int, ...], wanted: str) -> None:
+    def read(text: str) -> WeightView:
+        kinds = {"r": "reshape", "t": "transpose"}
+        return tuple((kinds[each[0]], tuple(map(int, each[1:].split(",")))) for each in text.split())
+
+    array = RNG.standard_normal(shape)
+    assert simplest(read(steps), shape) == read(wanted)
+    np.testing.assert_array_equal(apply_view(array, simplest(read(steps), shape)), apply_view(array, read(steps)))
