@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import groupby
 from math import prod
 
@@ -34,7 +35,8 @@ MOST_ORDERED = 2**22
 """Elements, at most, whose order is looked at."""
 
 
-def simplest(view: WeightView, shape: Sequence[int]) -> WeightView:
+@lru_cache(maxsize=1024)  # layers that are alike have views that are
+def simplest(view: WeightView, shape: tuple[int, ...]) -> WeightView:
     """The view with each run of reshapes and transposes as at most one transpose, of as few axes as it takes.
 
     Given    reshape [1, 2·3, 4], transpose [0, 2, 1], reshape [1, 4, 2, 3], transpose [0, 2, 3, 1]
@@ -45,9 +47,9 @@ def simplest(view: WeightView, shape: Sequence[int]) -> WeightView:
     """
     result: list[Step] = []
     for takes, steps in groupby(view, key=lambda step: step[0] == "take"):
-        run, before = tuple(steps), tuple(shape)
+        run, before = tuple(steps), shape
         for step in run:
-            shape = shape_after(shape, step)
+            shape = tuple(shape_after(shape, step))
         result += run if takes or len(run) == 1 else _at_most_one_transpose(run, before)
     return tuple(result)
 
