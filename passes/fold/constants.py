@@ -17,7 +17,7 @@ from passes.fold.reference import compute
 from passes.fold.trained import TrainedThrough
 from passes.graph.builder import FreshNames
 from passes.graph.constant import NO_WEIGHTS, Constant, Weight
-from passes.graph.unmoved import RANDOM
+from passes.graph.unmoved import RANDOM, has_graphs
 from passes.graph.view_steps import WeightView
 from passes.graph.weight_takes import takes, takes_of
 from passes.graph.weight_views import fits, step_of
@@ -112,7 +112,7 @@ class ConstantFolder:
             return True
         if self._trained.stays(node, inputs):
             return False
-        if _has_graphs(node) or _grown(node, inputs) > max(MAX_BYTES, 2 * sum(c.nbytes for c in known)):
+        if has_graphs(node) or _grown(node, inputs) > max(MAX_BYTES, 2 * sum(c.nbytes for c in known)):
             return False
         arrays = compute(node, [None if constant is None else constant.numpy() for constant in inputs])
         if arrays is None:
@@ -213,11 +213,6 @@ def _measure(node: ir.Node, shape: tuple[int, ...]) -> np.ndarray:
     if node.op_type == "Size":
         return np.array(np.prod(shape, dtype=np.int64), np.int64)
     return np.array(shape[node.attributes.get_int("start", 0) : node.attributes.get_int("end", len(shape))], np.int64)
-
-
-def _has_graphs(node: ir.Node) -> bool:
-    graphs = (ir.AttributeType.GRAPH, ir.AttributeType.GRAPHS)
-    return any(attribute.type in graphs for attribute in node.attributes.values())
 
 
 def _constant_tensor(node: ir.Node) -> ir.TensorProtocol | None:

@@ -14,7 +14,7 @@ from passes.errors import operator
 from passes.graph.builder import Builder, FreshNames, sizes_of
 from passes.graph.view_steps import WeightView, shape_after, simplest
 from passes.graph.weight_takes import taken, takes
-from passes.graph.weight_views import WEIGHT_KEY, Look, provenance, recorded_view
+from passes.graph.weight_views import WEIGHT_KEY, provenance, recorded_view, seen_tensor
 
 TURNED: WeightView = (("transpose", (1, 0)),)
 
@@ -120,8 +120,7 @@ def _uses_by_weight(graph: ir.Graph) -> dict[str, list[Use]]:
                 continue  # nobody trains whole numbers
             source = recorded_view(value)
             if source is not None and not isinstance(source[1], str):
-                base = value.const_value.base if isinstance(value.const_value, Look) else value.const_value
-                shape = tuple(base.shape.numpy())
+                shape = tuple(seen_tensor(value.const_value).shape.numpy())
                 found.setdefault(source[0], []).append(Use(node, place, simplest(source[1], shape), shape))
     return found
 
@@ -168,7 +167,7 @@ def _whole(name: str, use: Use, names: FreshNames) -> ir.Value:
     """The weight as the source has it."""
     seen = use.node.inputs[use.place]
     assert seen is not None and seen.const_value is not None
-    tensor = seen.const_value.base if isinstance(seen.const_value, Look) else seen.const_value
+    tensor = seen_tensor(seen.const_value)
     at = Builder(use.node, names)
     value = ir.Value(
         name=names.fresh(f"{name}_whole"),

@@ -97,6 +97,23 @@ class Builder:
         self.graph.register_initializer(value)
         return value
 
+    def size(self, x: ir.Value | None, axis: int) -> ir.Value:
+        """How long an axis is: [1], int64."""
+        return self.node("Shape", [x], [1], {"start": axis, "end": axis + 1}, dtype=ir.DataType.INT64)
+
+    def counted(self, number: ir.Value, size: Dim | None, *, name: str | None = None) -> ir.Value:
+        """0, 1, 2, … as many as a number [1] says; `size` is what is known of it."""
+        scalar = self.node("Squeeze", [number, self.constant([0], "axis")], [])
+        start, step = (self.constant(np.array(each), label) for each, label in ((0, "start"), (1, "step")))
+        return self.node("Range", [start, scalar, step], [size], dtype=ir.DataType.INT64, name=name)
+
+    def along(self, x: ir.Value, axis: int, number: ir.Value | None = None) -> ir.Value:
+        """0, 1, 2, … as many as an axis is long. `number`: its size [1], where that has been computed already."""
+        size = sizes_of(x)[axis]
+        if isinstance(size, int):
+            return self.constant(range(size), "counted")
+        return self.counted(self.size(x, axis) if number is None else number, size)
+
     def replace(self, *values: ir.Value) -> None:
         """Let values take the places of the anchor's first outputs, their names and their shapes; the anchor goes."""
         for old, value in zip(self.anchor.outputs, values, strict=False):

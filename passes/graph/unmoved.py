@@ -9,8 +9,6 @@ import onnx_ir as ir
 RANDOM = frozenset(
     {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli"}
 )
-_GRAPHS = (ir.AttributeType.GRAPH, ir.AttributeType.GRAPHS)
-
 MOST_STEPS = 60
 """How many nodes before one are looked at."""
 
@@ -53,7 +51,13 @@ def is_unmoved(node: ir.Node) -> bool:
 
 
 def _may_be(node: ir.Node) -> bool:
-    return node.op_type not in RANDOM and not any(held.type in _GRAPHS for held in node.attributes.values())
+    return node.op_type not in RANDOM and not has_graphs(node)
+
+
+def has_graphs(node: ir.Node) -> bool:
+    """Whether it is an If or a loop."""
+    graphs = (ir.AttributeType.GRAPH, ir.AttributeType.GRAPHS)
+    return any(attribute.type in graphs for attribute in node.attributes.values())
 
 
 def _is_known(value: ir.Value) -> bool:

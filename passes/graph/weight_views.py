@@ -16,7 +16,7 @@ from math import prod
 import numpy as np
 import onnx_ir as ir
 
-from passes.graph.view_steps import Step, WeightView, apply_view, shape_after
+from passes.graph.view_steps import Step, WeightView, apply_view, shape_after, simplest
 
 WEIGHT_KEY = "keraport.weight"
 """Metadata key of an initializer: JSON {"name": source name, "view": [[step, numbers], ...] or "derived"}."""
@@ -201,13 +201,23 @@ def look_at(base: ir.TensorProtocol, view: WeightView) -> ir.TensorProtocol:
     return Look(base, view, shape) if view else base
 
 
+def seen_tensor(tensor: ir.TensorProtocol) -> ir.TensorProtocol:
+    """What a look is at; a tensor itself where it is none."""
+    return tensor.base if isinstance(tensor, Look) else tensor
+
+
 class Look(ir.LazyTensor):
     """A tensor that reads its base only when someone reads it. A look at a look is one at the base."""
 
     def __init__(self, base: ir.TensorProtocol, view: WeightView, shape: Sequence[int]) -> None:
-        self.base: ir.TensorProtocol = base.base if isinstance(base, Look) else base
+        self.base = seen_tensor(base)
         self.view: WeightView = (*base.view, *view) if isinstance(base, Look) else view
         super().__init__(self._read, dtype=base.dtype, shape=ir.Shape(shape))
+
+    @property
+    def simplest(self) -> WeightView:
+        """The view, with as few steps as it takes."""
+        return simplest(self.view, tuple(self.base.shape.numpy()))
 
     def _read(self) -> ir.TensorProtocol:
         return ir.Tensor(apply_view(self.base.numpy(), self.view), dtype=self.base.dtype)

@@ -15,7 +15,7 @@ def expand_mask(node: ir.Node, names: FreshNames) -> None:
     q, k, mask = node.inputs[0], node.inputs[1], node.inputs[3]
     if q is None or k is None or mask is None:
         raise ValueError(f"Node {node.name!r} lacks an input.")
-    lengths = [at.node("Shape", [x], [1], {"start": 2, "end": 3}, dtype=ir.DataType.INT64) for x in (q, k)]
+    lengths = [at.size(x, 2) for x in (q, k)]
     shape = at.node("Concat", [at.constant([1, 1], "ones"), *lengths], [4], {"axis": 0})
     outer = [*([1] * (4 - len(sizes_of(mask)))), *sizes_of(mask)][:2]
     sizes = [*outer, sizes_of(q)[2], sizes_of(k)[2]]

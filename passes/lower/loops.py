@@ -63,7 +63,7 @@ def _rename(body: ir.Graph, names: FreshNames) -> None:
 
 
 def _length(at: Builder, whole: ir.Value | None) -> ir.Value:
-    size = at.node("Shape", [whole], [1], {"start": 0, "end": 1}, dtype=ir.DataType.INT64)
+    size = at.size(whole, 0)
     return at.node("Squeeze", [size, at.constant([0], "axis")], [])
 
 

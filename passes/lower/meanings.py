@@ -54,7 +54,7 @@ def _resize_inputs(at: Builder, node: ir.Node, rank: int) -> list[ir.Value | Non
         roi = None if part is None else at.constant(np.array(part, np.float32), "roi")
         return [roi, None, at.constant(list(sizes or ()), "sizes")]
     x = first_input(node)
-    kept = [_size(at, x, axis) for axis in (0, rank - 1)]
+    kept = [at.size(x, axis) for axis in (0, rank - 1)]
     axes, factors = (node.attributes.get_ints(name, ()) for name in ("like_axes", "like_factors"))
     if list(sizes or ()).count(-1) != len(axes):
         raise Unsupported("A Resize does not say where all of its sizes come from.", node=describe(node))
@@ -68,13 +68,9 @@ def _is_exact(node: ir.Node) -> bool:
     return "roi" in node.attributes or node.attributes.get_string("keep_aspect_ratio_policy", "stretch") != "stretch"
 
 
-def _size(at: Builder, x: ir.Value | None, axis: int) -> ir.Value:
-    return at.node("Shape", [x], [1], {"start": axis, "end": axis + 1}, dtype=ir.DataType.INT64)
-
-
 def _times(at: Builder, like: ir.Value | None, axis: int, factor: int) -> ir.Value:
     """The size of an axis, times a factor."""
-    return at.node("Mul", [_size(at, like, axis), at.constant([factor], "factor")], [1], dtype=ir.DataType.INT64)
+    return at.node("Mul", [at.size(like, axis), at.constant([factor], "factor")], [1], dtype=ir.DataType.INT64)
 
 
 def dense(node: ir.Node, names: FreshNames) -> None:
@@ -150,7 +146,7 @@ def _arithmetic(at: Builder, size: Any) -> ir.Value:
         return at.constant([size], "size")
     name, a, b = size
     if name == "size":
-        return _size(at, at.anchor.inputs[a], b)
+        return at.size(at.anchor.inputs[a], b)
     operands = [_arithmetic(at, a), _arithmetic(at, b)]
     return at.node(ARITHMETIC[name], operands, [1], dtype=ir.DataType.INT64)
 
@@ -161,7 +157,7 @@ def roll(node: ir.Node, names: FreshNames) -> None:
     x, zero = first_input(node), at.constant([0], "zero")
     sizes = sizes_of(x)
     for axis, shift in zip(node.attributes["axes"].as_ints(), node.attributes["shift"].as_ints(), strict=True):
-        length, where = _size(at, x, axis), at.constant([axis], "axis")
+        length, where = at.size(x, axis), at.constant([axis], "axis")
         place = at.node("Mod", [at.constant([-shift], "shift"), length], [1], {"fmod": 0}, dtype=ir.DataType.INT64)
         open_sizes = [*sizes[:axis], None, *sizes[axis + 1 :]]
         parts = [at.node("Slice", [x, *bounds, where], open_sizes) for bounds in ((place, length), (zero, place))]
@@ -172,7 +168,7 @@ def roll(node: ir.Node, names: FreshNames) -> None:
 def sort(node: ir.Node, names: FreshNames) -> None:
     """TopK of as many as there are."""
     at, x = Builder(node, names), first_input(node)
-    count = _size(at, x, node.attributes["axis"].as_int())
+    count = at.size(x, node.attributes["axis"].as_int())
     outputs = [ir.Value(name=names.fresh(f"{at.stem}_{label}")) for label in ("values", "indices")]
     made = ir.node("TopK", [x, count], dict(node.attributes), outputs=outputs, name=node.name)
     at.graph.insert_before(node, made)
@@ -199,9 +195,7 @@ def running_product(node: ir.Node, names: FreshNames) -> None:
     exclusive, reverse = (node.attributes.get_int(name, 0) for name in ("exclusive", "reverse"))
     order = [a for a in range(len(sizes)) if a != axis] + [axis]
     moved = at.node("Transpose", [x], [sizes[a] for a in order], {"perm": order})
-    length = at.node("Squeeze", [_size(at, x, axis)], [])
-    bounds = [at.constant(np.array(number, np.int64), label) for number, label in ((0, "start"), (1, "step"))]
-    place = at.node("Range", [bounds[0], length, bounds[1]], [sizes[axis]])
+    place = at.counted(at.size(x, axis), sizes[axis])
     rows, columns = (at.node("Unsqueeze", [place, at.constant([a], "axis")], [1, 1]) for a in (1, 0))
     kind = ("Less" if exclusive else "LessOrEqual") if not reverse else ("Greater" if exclusive else "GreaterOrEqual")
     is_seen = at.node(kind, [columns, rows], [sizes[axis], sizes[axis]], dtype=ir.DataType.BOOL)
@@ -244,7 +238,7 @@ def expand(node: ir.Node, names: FreshNames) -> None:
     shape, axis = node.attributes["shape"].as_ints(), node.attributes.get_int("axis", 0)
     target = at.constant([max(size, 1) for size in shape], "shape")  # Expand keeps an axis that is asked to be 1
     if -1 in shape:
-        size = _size(at, node.inputs[1], axis)
+        size = at.size(node.inputs[1], axis)
         where = at.constant(np.array([size == -1 for size in shape]), "where")
         target = at.node("Where", [where, size, target], [len(shape)], dtype=ir.DataType.INT64)
     at.replace(at.node("Expand", [x, target], sizes_of(node.outputs[0]), name=node.name))
@@ -254,18 +248,14 @@ def positions(node: ir.Node, names: FreshNames) -> None:
     """0, 1, 2, … as many as `like` has along `axis`."""
     at = Builder(node, names)
     sizes, to = sizes_of(node.outputs[0]), ir.DataType(node.attributes["to"].as_int())
-    size = at.node("Squeeze", [_size(at, node.inputs[0], node.attributes["axis"].as_int())], [])
-    start, step = (at.constant(np.array(number, np.int64), label) for number, label in ((0, "start"), (1, "step")))
-    counted = at.node("Range", [start, size, step], sizes)
+    counted = at.counted(at.size(node.inputs[0], node.attributes["axis"].as_int()), sizes[0])
     at.replace(at.node("Cast", [counted], sizes, {"to": to.value}, dtype=to, name=node.name))
 
 
 def counted(node: ir.Node, names: FreshNames) -> None:
     """0, 1, 2, … as many as a number says."""
     at = Builder(node, names)
-    number = at.node("Squeeze", [node.inputs[0], at.constant([0], "axis")], [])
-    start, step = (at.constant(np.array(number, np.int64), label) for number, label in ((0, "start"), (1, "step")))
-    at.replace(at.node("Range", [start, number, step], sizes_of(node.outputs[0]), name=node.name))
+    at.replace(at.counted(first_input(node), sizes_of(node.outputs[0])[0], name=node.name))
 
 
 def attention(node: ir.Node, names: FreshNames) -> None:

@@ -28,7 +28,7 @@ def lower_pad_same(node: ir.Node, names: FreshNames) -> None:
     begins, ends = [], []
     for number, (kernel, stride, dilation) in zip(axes, windows, strict=True):
         axis = Axis(None, kernel, stride, dilation)
-        residue = _integers(at, "Mod", _integers(at, "Neg", _length(at, x, number)), [stride])
+        residue = _integers(at, "Mod", _integers(at, "Neg", at.size(x, number)), [stride])
         total = _integers(at, "Max", _integers(at, "Add", residue, [axis.extent - stride]), [0])
         begin = _integers(at, "Div", _integers(at, "Add", total, [int(lower)]), [2])
         begins.append(begin)
@@ -52,17 +52,13 @@ def lower_centre_crop(node: ir.Node, names: FreshNames) -> None:
     axes, wanted = node.attributes["axes"].as_ints(), node.attributes["sizes"].as_ints()
     starts, ends = [], []
     for number, size, surplus in zip(axes, wanted, node.attributes["surplus"].as_ints(), strict=True):
-        total = _integers(at, "Max", _integers(at, "Sub", _length(at, x, number), [surplus + size]), [0])
+        total = _integers(at, "Max", _integers(at, "Sub", at.size(x, number), [surplus + size]), [0])
         starts.append(_integers(at, "Div", _integers(at, "Add", total, [rounding]), [2]))
         ends.append(_integers(at, "Add", starts[-1], [size]))
     start = at.node("Concat", starts, [len(axes)], {"axis": 0}, dtype=ir.DataType.INT64)
     end = at.node("Concat", ends, [len(axes)], {"axis": 0}, dtype=ir.DataType.INT64)
     inputs = [x, start, end, at.constant(list(axes), "axes")]
     at.replace(at.node("Slice", inputs, sizes_of(node.outputs[0])))
-
-
-def _length(at: Builder, x: ir.Value, axis: int) -> ir.Value:
-    return at.node("Shape", [x], [1], {"start": axis, "end": axis + 1}, dtype=ir.DataType.INT64)
 
 
 def _integers(at: Builder, op_type: str, a: ir.Value, b: ir.Value | list[int] | None = None) -> ir.Value:

@@ -193,7 +193,7 @@ class _Batches:
         for place, value in enumerate(node.inputs):
             if value is None or value in self.axes or value.shape is None:
                 continue
-            size = at.node("Shape", [like], [1], {"start": axis, "end": axis + 1}, dtype=ir.DataType.INT64)
+            size = at.size(like, axis)
             sizes = _sizes(value)
             parts = [at.constant(sizes[:axis], "before"), size, at.constant(sizes[axis + 1 :], "behind")]
             known = [part for part in parts if part.const_value is None or part.const_value.size]

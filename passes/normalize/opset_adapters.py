@@ -213,7 +213,7 @@ def _group_normalization(node: ir.Node, names: FreshNames) -> None:
     groups = node.attributes["num_groups"].as_int()
     if x is None:
         raise BadSource("The first input is missing.", node=describe(node))
-    channels = at.node("Shape", [x], [1], {"start": 1, "end": 2}, dtype=ir.DataType.INT64)
+    channels = at.size(x, 1)
     times = at.node("Div", [channels, at.constant([groups], "groups")], [1])
     repeat = at.node("Concat", [at.constant([groups], "rows"), times], [2], {"axis": 0})
     for position in (1, 2):

@@ -11,9 +11,7 @@ INT64 = ir.DataType.INT64
 
 
 def tell(walk: Walk, size: Product, numbers: ir.Value, place: int) -> None:
-    """Let the number at a place in a live vector be the size of something, unless a tensor has it already."""
-    if not is_to_be_told(walk, size):
-        return
+    """Let the number at a place in a live vector be a size that is to be told."""
     like = counter(walk)
     number = walk.emit("Gather", [numbers, walk.constant([place])], [ONE], {"axis": 0}, like=like)
     count(walk, size, number)

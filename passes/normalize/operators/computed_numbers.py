@@ -40,7 +40,7 @@ def _triangle(node: ir.Node, at: Builder) -> None:
     if 0 in sizes:  # of no numbers; a choice among them has no shape of its own
         at.replace(at.node("Identity", [x], sizes, name=node.name))
         return
-    column, row = _along(at, x, len(sizes) - 1), _along(at, x, len(sizes) - 2)
+    column, row = at.along(x, len(sizes) - 1), at.along(x, len(sizes) - 2)
     upright = at.node("Unsqueeze", [row, at.constant([1], "axis")], [sizes[-2], 1])
     distance = at.node("Sub", [column, upright], sizes[-2:])
     compare = "GreaterOrEqual" if node.attributes.get_int("upper", 1) else "LessOrEqual"
@@ -56,17 +56,15 @@ def _first_of_all(node: ir.Node, at: Builder) -> None:
     if isinstance(wanted[axis], int):
         _write_down(node, at, wanted[axis], [1])
         return
-    everything = at.node("Shape", [x], [1], {"start": axis, "end": axis + 1}, dtype=INT64)
     longest = sizes[axis]
-    number = at.constant([longest], "all") if isinstance(longest, int) else everything
+    number = at.constant([longest], "all") if isinstance(longest, int) else at.size(x, axis)
     values = [ir.Value(name=at.names.fresh(f"{at.stem}_sorted"), type=output.type) for output in node.outputs]
     for value in values:
         value.shape = x.shape
     ranked = ir.Node("", "TopK", [x, number], list(node.attributes.values()), outputs=values, name=node.name)
     ranked.metadata_props.update(node.metadata_props)
     at.graph.insert_before(node, ranked)
-    places = _along(at, x, axis)
-    is_among = at.node("Less", [places, count], [longest], dtype=ir.DataType.BOOL)
+    is_among = at.node("Less", [at.along(x, axis), count], [longest], dtype=ir.DataType.BOOL)
     at.replace(*(at.node("Compress", [value, is_among], wanted, {"axis": axis}) for value in values))
 
 
@@ -87,14 +85,3 @@ _WAYS: Mapping[str, Callable[[ir.Node, Builder], None]] = {
 def _write_down(node: ir.Node, at: Builder, number: Dim | None, shape: list[int]) -> None:
     """The file says how large the result is: the number can be no other."""
     node.replace_input_with(1, at.constant(np.full(shape, number, np.int64), "number"))
-
-
-def _along(at: Builder, x: ir.Value, axis: int) -> ir.Value:
-    """0, 1, …, as many as an axis is long."""
-    longest = sizes_of(x)[axis]
-    if isinstance(longest, int):
-        return at.constant(range(longest), "counted")
-    size = at.node("Shape", [x], [1], {"start": axis, "end": axis + 1}, dtype=INT64)
-    number = at.node("Squeeze", [size, at.constant([0], "axis")], [])
-    bounds = [at.constant(np.array(each), label) for each, label in ((0, "start"), (1, "step"))]
-    return at.node("Range", [bounds[0], number, bounds[1]], [longest], dtype=INT64)

@@ -109,7 +109,7 @@ class _Resize:
     def _axis(self, x: ir.Value, place: int, axes: list[int], wanted: Dim | None) -> ResizedAxis:
         """Its size, how many results it has, and the scale between them, each [1]."""
         at, node = self.at, self.node
-        length = self._length(x, axes[place])
+        length = at.size(x, axes[place])
         size = self._float(length)
         if _computed(node, 2) or not _is_given(node, 3):
             scale = self._number(self._input(2), place)
@@ -122,14 +122,11 @@ class _Resize:
             half = at.constant(np.array([0.5], np.float32), "half")
             grown = at.node("Add", [at.node("Mul", [scale, size], [1]), half], [1])
             count = at.node("Cast", [at.node("Floor", [grown], [1])], [1], {"to": INT64.value}, dtype=INT64)
-        number = wanted
-        if isinstance(number, int):
-            count = at.constant([number], "count")
-            counted = at.constant(np.arange(number, dtype=np.float32), "counted")
+        if isinstance(wanted, int):
+            count = at.constant([wanted], "count")
+            counted = at.constant(np.arange(wanted, dtype=np.float32), "counted")
         else:
-            bounds = [at.constant(np.array(each), label) for each, label in ((0, "start"), (1, "step"))]
-            line = [bounds[0], at.node("Squeeze", [count, at.constant([0], "axis")], []), bounds[1]]
-            counted = self._float(at.node("Range", line, [wanted], dtype=INT64))
+            counted = self._float(at.counted(count, wanted))
         part = None
         if _is_crop(node):
             roi = self._input(1)
@@ -139,7 +136,7 @@ class _Resize:
     def _common_scale(self, x: ir.Value, axes: list[int]) -> ir.Value:
         """The least, or the greatest, of the scales of all axes: proportions are kept."""
         policy = self.node.attributes.get_string("keep_aspect_ratio_policy", "stretch")
-        lengths = [self._float(self._length(x, axis)) for axis in axes]
+        lengths = [self._float(self.at.size(x, axis)) for axis in axes]
         wanted = [self._float(self._number(self._input(3), place)) for place in range(len(axes))]
         scales = [self.at.node("Div", [a, b], [1]) for a, b in zip(wanted, lengths, strict=True)]
         return self.at.node("Min" if policy == "not_larger" else "Max", scales, [1])
@@ -193,9 +190,6 @@ class _Resize:
 
     def _number(self, line: ir.Value, place: int) -> ir.Value:
         return self.at.node("Gather", [line, self.at.constant([place], "place")], [1], {"axis": 0})
-
-    def _length(self, x: ir.Value, axis: int) -> ir.Value:
-        return self.at.node("Shape", [x], [1], {"start": axis, "end": axis + 1}, dtype=INT64)
 
     def _float(self, value: ir.Value) -> ir.Value:
         return self.at.node("Cast", [value], sizes_of(value), {"to": FLOAT.value}, dtype=FLOAT)

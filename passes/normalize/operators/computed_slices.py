@@ -125,7 +125,7 @@ def _places(
 ) -> ir.Value:
     """The positions along an axis that are taken."""
     zero, one = at.constant([0], "zero"), at.constant([1], "one")
-    size = at.node("Shape", [x], [1], {"start": axis, "end": axis + 1}, dtype=INT64)
+    size = at.size(x, axis)
     is_rising = _is_less(at, zero, step)
     lowest = at.node("Where", [is_rising, zero, at.constant([-1], "before")], [1], dtype=INT64)
     last = at.node("Sub", [size, one], [1])
@@ -139,21 +139,10 @@ def _places(
     sign = at.node("Sign", [step], [1])
     length = _add(at, at.node("Sub", [bound, first], [1]), at.node("Sub", [step, sign], [1]))
     count = at.node("Div", [length, step], [1])  # what goes the other way is less than 1
-    counted = _up_to(at, x, axis, size)
-    longest = sizes_of(x)[axis]
-    is_within = _is_less(at, counted, count, longest)
+    counted = at.along(x, axis, size)
+    is_within = _is_less(at, counted, count, sizes_of(x)[axis])
     taken = at.node("Compress", [counted, is_within], [wanted], {"axis": 0})
     return _add(at, first, at.node("Mul", [taken, step], [wanted]), wanted)
-
-
-def _up_to(at: Builder, x: ir.Value, axis: int, size: ir.Value) -> ir.Value:
-    """0, 1, …, as many as the axis is long."""
-    longest = sizes_of(x)[axis]
-    if isinstance(longest, int):
-        return at.constant(range(longest), "counted")
-    number = at.node("Squeeze", [size, at.constant([0], "axis")], [])
-    bounds = [at.constant(np.array(each), label) for each, label in ((0, "start"), (1, "step"))]
-    return at.node("Range", [bounds[0], number, bounds[1]], [longest], dtype=INT64)
 
 
 def _from_front(at: Builder, place: ir.Value, size: ir.Value) -> ir.Value:

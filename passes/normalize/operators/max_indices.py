@@ -127,10 +127,7 @@ def _first_of_planes(at: Builder, x: ir.Value, batch: Dim | None, channels: int,
     of_channels = at.constant((np.arange(channels) * plane).reshape(1, channels, *ones), "planes")
     if batch == 1:
         return of_channels
-    size = at.node("Shape", [x], [1], {"start": 0, "end": 1}, dtype=ir.DataType.INT64)
-    number = at.node("Squeeze", [size, at.constant([0], "axis")], [])
-    bounds = [at.constant(np.array(each), label) for each, label in ((0, "start"), (1, "step"))]
-    counted = at.node("Range", [bounds[0], number, bounds[1]], [batch], dtype=ir.DataType.INT64)
+    counted = at.counted(at.size(x, 0), batch)
     column = at.node("Reshape", [counted, at.constant([-1, 1, *ones], "column")], [batch, 1, *ones], {"allowzero": 0})
     of_batch = at.node("Mul", [column, at.constant([channels * plane], "whole")], [batch, 1, *ones])
     return at.node("Add", [of_batch, of_channels], [batch, channels, *ones])

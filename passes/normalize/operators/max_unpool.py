@@ -44,7 +44,7 @@ def unpool(node: ir.Node, names: FreshNames) -> None:
     flat = at.constant([-1], "flat")
     empty = at.constant(np.zeros((1, size), dtype), "zeros")
     if batch != 1:
-        first = at.node("Shape", [x], [1], {"start": 0, "end": 1}, dtype=ir.DataType.INT64)
+        first = at.size(x, 0)
         shape = at.node("Concat", [first, at.constant([size], "size")], [2], {"axis": 0})
         empty = at.node("Expand", [empty, shape], [batch, size])
     line, rows = (

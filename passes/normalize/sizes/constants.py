@@ -87,7 +87,7 @@ def _target(at: Builder, x: ir.Value, places: Sequence[OutputAxis]) -> ir.Value:
     for place in places:
         part = at.constant([place.factor], "size")
         for axis in place.axes:
-            size = at.node("Shape", [x], [1], {"start": axis, "end": axis + 1}, dtype=ir.DataType.INT64)
+            size = at.size(x, axis)
             part = at.node("Mul", [part, size], [1], dtype=ir.DataType.INT64)
         parts.append(part)
     return at.node("Concat", parts, [len(parts)], {"axis": 0}, dtype=ir.DataType.INT64)

@@ -25,6 +25,11 @@ def size_of(x: Any, axis: int) -> Any:
     return length(x, axis) if x.shape[axis] is None else x.shape[axis]
 
 
+def in_float32(size: Any) -> Any:
+    """A size to compute with among floats: numbers stay numbers."""
+    return size if isinstance(size, int) else ops.cast(size, "float32")
+
+
 def positions(x: Any, axis: int) -> Any:
     """0, 1, 2, … along an axis: numbers where its size is known and small."""
     size = x.shape[axis]

@@ -20,9 +20,9 @@ import onnx_ir as ir
 from converter.backends.keras.build.mapped import let_go
 from converter.backends.keras.build.names import LayerNames
 from converter.sources.source import DrawnNoise
-from passes.graph.view_steps import WeightView, apply_view, shape_after, simplest
+from passes.graph.view_steps import WeightView, apply_view, shape_after
 from passes.graph.weight_takes import Take, taken, takes
-from passes.graph.weight_views import Look, extend, look_at, recorded_sources, recorded_view
+from passes.graph.weight_views import Look, extend, look_at, recorded_sources, recorded_view, seen_tensor
 
 
 class ConstantInput:
@@ -48,8 +48,7 @@ class ConstantInput:
         self.take: Take | None = None
         if self.origin is not None and takes(self.origin[1]):
             if isinstance(tensor, Look) and self.origin[1] == tensor.view:
-                shape = tuple(tensor.base.shape.numpy())
-                self.take = taken(simplest(tensor.view, shape), shape)
+                self.take = taken(tensor.simplest, tuple(tensor.base.shape.numpy()))
             self.origin = (self.origin[0], "derived")
 
     @property
@@ -62,9 +61,7 @@ class ConstantInput:
     @property
     def identity(self) -> tuple[int, WeightView]:
         """The same for the same look at the same numbers."""
-        if not isinstance(self.tensor, Look):
-            return id(self.tensor), ()
-        return id(self.tensor.base), simplest(self.tensor.view, tuple(self.tensor.base.shape.numpy()))
+        return id(seen_tensor(self.tensor)), self.tensor.simplest if isinstance(self.tensor, Look) else ()
 
     @property
     def name(self) -> str:
@@ -203,7 +200,7 @@ def _placing(
 def _let_go(source: WeightValue) -> None:
     """Its variable has the numbers: what was read of it need not stay in memory."""
     weight = _weight(source)
-    tensor = None if weight is None else weight.tensor.base if isinstance(weight.tensor, Look) else weight.tensor
+    tensor = None if weight is None else seen_tensor(weight.tensor)
     if isinstance(tensor, ir.Tensor) and isinstance(tensor.raw, np.ndarray):
         let_go(tensor.raw)
 
@@ -317,5 +314,4 @@ def _record(variables: Variables, variable: Any, source: Any) -> None:
         view = "derived" if callable(source[1]) or view == "derived" else (*view, *_steps(source[1]))
     variables.origins[variable.path] = {"source": weight.origin[0], "view": view}
     if view != "derived":
-        base = weight.tensor.base if isinstance(weight.tensor, Look) else weight.tensor
-        variables.origins[variable.path]["shape"] = [int(size) for size in base.shape.numpy()]
+        variables.origins[variable.path]["shape"] = [int(size) for size in seen_tensor(weight.tensor).shape.numpy()]

@@ -9,7 +9,7 @@ from keras import ops
 
 from converter.backends.keras.build import interpolation
 from converter.backends.keras.build.live_constants import live_constant
-from converter.backends.keras.build.live_sizes import positions_on, size_of
+from converter.backends.keras.build.live_sizes import in_float32, positions_on, size_of
 from converter.backends.keras.build.registry import op
 from converter.backends.keras.build.sums import add
 from converter.backends.keras.build.weights import ConstantInput
@@ -53,7 +53,7 @@ def grid_sample(
 
 def _taps(g: Any, size: Any, mode: str, padding: str, align: bool) -> list[tuple[Any, Any]]:
     """(index, weight) of each neighbour along one axis; those outside as the padding mode has them."""
-    n = size if isinstance(size, int) else ops.cast(size, "float32")
+    n = in_float32(size)
     places = (ops.cast(g, "float32") + 1.0) * ((n - 1) / 2) if align else ((ops.cast(g, "float32") + 1.0) * n - 1.0) / 2
     low, high = (0.0, n - 1.0) if align else (-0.5, n - 0.5)
     if mode != "cubic" and padding == "border":

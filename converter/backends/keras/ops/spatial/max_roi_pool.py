@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from converter.backends.keras.build.live_sizes import positions, size_of
+from converter.backends.keras.build.live_sizes import in_float32, positions, size_of
 from converter.backends.keras.build.operands import operand
 from converter.backends.keras.build.registry import op
 
@@ -45,8 +45,7 @@ def _runs(x: Any, axis: int, start: Any, end: Any, cells: int) -> list[Any]:
     # In 64 bits, then rounded: TensorFlow's optimiser multiplies by 1/3, and ⌈3 · 5/3⌉ is then 6.
     cell = ops.cast(ops.cast(ops.maximum(end - start + 1.0, 1.0), "float64") / float(cells), "float32")
     pixel = ops.reshape(ops.cast(positions(x, axis), "float32"), (1, -1))
-    size = size_of(x, axis)
-    most = float(size) if isinstance(size, int) else ops.cast(size, "float32")
+    most = in_float32(size_of(x, axis))
     found = []
     for number in range(cells):
         first, last = (

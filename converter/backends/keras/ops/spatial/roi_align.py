@@ -9,7 +9,7 @@ import numpy as np
 from keras import ops
 
 from converter.backends.keras.build.interpolation import clamped, linear
-from converter.backends.keras.build.live_sizes import size_of
+from converter.backends.keras.build.live_sizes import in_float32, size_of
 from converter.backends.keras.build.operands import index_operand, operand
 from converter.backends.keras.build.registry import op
 from converter.backends.keras.build.sums import add
@@ -81,7 +81,7 @@ def _taps(start: Any, end: Any, cells: int, samples: int, size: Any, is_half_pix
     length = end - start if is_half_pixel else ops.maximum(end - start, 1.0)
     steps = ((np.arange(cells * samples) + 0.5) / samples / cells).astype("float32")
     places = add(ops.expand_dims(start, 1), ops.expand_dims(length, 1) * steps)
-    n = size if isinstance(size, int) else ops.cast(size, "float32")
+    n = in_float32(size)
     inside = ops.cast(ops.logical_and(places >= -1.0, places <= n), "float32")
     within = ops.minimum(ops.maximum(places, 0.0), n - 1.0)
     return [(clamped(place, n), weight * inside) for place, weight in linear(within)]

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from converter.backends.keras.build.live_sizes import positions, size_of
+from converter.backends.keras.build.live_sizes import in_float32, positions, size_of
 
 NEAR = 1e-5
 """Share of the distance of two places by which one may miss the rim of the image, for rounding's sake."""
@@ -70,7 +70,7 @@ def places_of(start: Any, end: Any, cells: int, is_half_pixel: bool) -> Places:
 def _of_pixels(places: Places, pixel: Any, size: Any) -> Any:
     """Between two pixels a place weighs in both, less in the farther one; up to one pixel outside of the image it is
     on the rim."""
-    last = size - 1.0 if isinstance(size, int) else ops.cast(size, "float32") - 1.0
+    last = in_float32(size) - 1.0
     here, below, above = places.until(pixel), places.until(pixel - 1.0), places.until(pixel + 1.0)
     from_below = ops.where(pixel <= 0.0, here - places.until(-1.0, -NEAR), places.rising(below, here, pixel - 1.0))
     from_above = ops.where(

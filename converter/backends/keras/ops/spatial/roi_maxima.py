@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from converter.backends.keras.build.live_sizes import positions, size_of
+from converter.backends.keras.build.live_sizes import in_float32, positions, size_of
 from converter.backends.keras.ops.spatial.roi_averages import NEAR, Places
 
 
@@ -38,8 +38,7 @@ class Weighed:
 def weighed(x: Any, axis: int, places: Places) -> Weighed:
     """What the pixels along an axis of x weigh."""
     pixel = ops.reshape(ops.cast(positions(x, axis), "float32"), (1, 1, -1))
-    size = size_of(x, axis)
-    last = size - 1.0 if isinstance(size, int) else ops.cast(size, "float32") - 1.0
+    last = in_float32(size_of(x, axis)) - 1.0
     before, outside = places.until(-1.0, -NEAR), places.until(last + 1.0, NEAR)
     here, below, above = places.until(pixel), places.until(pixel - 1.0), places.until(pixel + 1.0)
     on_rim, behind = places.until(0.0), places.until(last)
