@@ -178,6 +178,8 @@ def convert(
                 timed=timed,
                 tolerance=tolerance,
             )
+            if verify and backend != "onnx2tf":
+                _start_replay()
             loaded = load(source, options)
             refuse_noise(loaded, options.backend, destinations)
             smaller = quantisation(options, loaded.asked, destinations)
@@ -186,8 +188,6 @@ def convert(
         if options.backend == "onnx2tf":
             convert_by_onnx2tf(loaded, options, report, others)
             return Conversion(None, report, {})
-        if verify:
-            _start_replay()
         with report.stage("passes"), broken_files_told(loaded):
             prepared = prepare_source(loaded, options, keep_normalised=bool(verify))
             _describe(report, prepared.final, loaded)
@@ -285,7 +285,7 @@ def _place(stack: contextlib.ExitStack, output: str | Path | None, verify: bool)
 
 
 def _start_replay() -> None:
-    """The process that will reload the model takes seconds to be ready: they pass while the model is made."""
+    """The process that will reload the model takes seconds to be ready: they pass while the source is read."""
     from converter.processes.replay import Replay
     from converter.proof.verify import default_backend
 

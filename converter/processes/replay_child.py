@@ -87,7 +87,11 @@ def prepare() -> None:
     """Import Keras in a process that has nothing else of what keraport needs."""
     backend = os.environ.get("KERAS_BACKEND", "tensorflow")
     hide(FORBIDDEN if backend == "torch" else FORBIDDEN | {"torch"})
+    gc.disable()  # it would look through what is being imported again and again, and finds nothing to collect
     import keras  # noqa: F401 - so that the first request finds it
+
+    gc.enable()
+    gc.freeze()  # a collection after every model does not go through TensorFlow's million objects
 
 
 def answer_all(requests: Iterable[str], answers: TextIO) -> None:
@@ -138,9 +142,11 @@ class _Opened:
 
     def clear(self) -> None:
         """Give back what it has taken."""
+        if not self._path:
+            return
         import keras
 
-        self._model = None
+        self._path, self._model = "", None
         keras.backend.clear_session()
         gc.collect()
 
