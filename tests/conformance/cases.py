@@ -16,6 +16,7 @@ from onnx import numpy_helper
 
 import converter
 from converter.errors import ConversionError
+from converter.ports import to_keras
 
 KINDS = ("node", "pytorch-converted", "pytorch-operator", "simple")
 WAYS = ("given", "constant")
@@ -57,7 +58,8 @@ def outcome(name: str, way: str) -> str:
         except ConversionError as error:
             return f"{type(error).__name__}: {error.message}"
     try:
-        found = conversion.model([feeds[port.name] for port in conversion.inputs])
+        arrays = to_keras(conversion.inputs, [np.asarray(feeds[port.name]) for port in conversion.inputs])
+        found = conversion.model(arrays)
     except Exception as error:  # noqa: BLE001 (whatever the backend raises)
         return f"fails when it runs: {type(error).__name__}"
     arrays = [keras.ops.convert_to_numpy(tensor) for tensor in (found if isinstance(found, list) else [found])]
