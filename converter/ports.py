@@ -20,7 +20,7 @@ WIDER: Mapping[str, str] = {
     **dict.fromkeys(("uint2", "uint4"), "uint8"),
     **dict.fromkeys(("float4_e2m1fn", "float8_e4m3fnuz", "float8_e5m2fnuz", "float8_e8m0fnu"), "float32"),
 }
-"""Numbers that Keras has not, by numpy's name, and those that hold all of them exactly: a model takes and gives these."""
+"""Numbers that Keras has not, by numpy's name, and those that hold all of them exactly, which a model takes."""
 
 
 @dataclass(frozen=True)

@@ -126,8 +126,9 @@ REFUSED = {
 PARTS = {
     "indices": """g (float[1,3,h,w] x) => (float[1,3,a,b] y, int64[1,3,a,b] i) {
         y, i = MaxPool<kernel_shape=[2,2], strides=[2,2]>(x) }""",
-    "computed axes": "g (float[batch,4] x, int64[1] a) => (float[m] y) { y = ReduceSum<keepdims=0>(x, a) }",
-    "computed sizes": "g (int64[2] s) => (float[a,b] y) { y = ConstantOfShape(s) }",
+    "computed axes": """g (float[a,b,c,d,e,f,g] x, int64[3] n) => (float[h,i,j,k] y) {
+        y = ReduceSum<keepdims=0>(x, n) }""",
+    "computed sizes": "g (float[2] x, int64[1] r) => (float[n] y) { y = Tile(x, r) }",
     "computed condition": """g (float[2,4] x, bool c) => (float[2,4] y) <int64[1] zero = {0}> { y = If(c) <
         then_branch = a () => (float[2,4] p) { p = Relu(x) },
         else_branch = b () => (float[4] q) { q = ReduceMax<keepdims=0>(x, zero) }> }""",

@@ -117,10 +117,11 @@ PARTS: Mapping[str, Part] = {
         "fix the sizes with --input",
     ),
     "computed axes": Part(
-        "Axes, shapes, positions or repetitions that are computed from numbers", "a Keras graph fixes ranks"
+        "Axes that are computed, with more than 24 choices or nobody knows how many of them, and shapes of such ranks",
+        "a Keras graph fixes ranks",
     ),
     "computed sizes": Part(
-        "As many numbers as the numbers in a tensor say",
+        "As many numbers as the numbers in a tensor say, in one-hot vectors, copies of a tensor, or parts of a size",
         "Keras counts the sizes of tensors",
         "give an input that holds sizes with --constant NAME=VALUE",
     ),

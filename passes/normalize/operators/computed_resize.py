@@ -14,11 +14,11 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
-from passes.dims.parse import is_nameless
 from passes.dims.polynomial import Dim
 from passes.errors import Unsupported, describe
 from passes.graph.builder import Builder, FreshNames, first_input, sizes_of
 from passes.normalize.operators.computed_places import Axis, Way, places_along
+from passes.normalize.operators.computed_slices import has_sizes_of_its_own
 from passes.normalize.operators.rewrite_each import RewriteEach
 
 FLOAT, INT64 = ir.DataType.FLOAT, ir.DataType.INT64
@@ -38,7 +38,7 @@ class NormalizeComputedResize(RewriteEach):
         if node.outputs[0].shape is None or _computed(node, 2) or not _computed(node, 3):
             return _computed(node, 2) and node.outputs[0].shape is not None
         is_plain = node.attributes.get_string("keep_aspect_ratio_policy", "stretch") == "stretch"
-        return not is_plain or _is_crop(node) or any(_is_fresh(size) for size in sizes_of(node.outputs[0]))
+        return not is_plain or _is_crop(node) or has_sizes_of_its_own(node)
 
     def rewrite(self, node: ir.Node, names: FreshNames) -> None:
         _check(node)
@@ -52,10 +52,6 @@ def _computed(node: ir.Node, place: int) -> bool:
 
 def _is_crop(node: ir.Node) -> bool:
     return node.attributes.get_string("coordinate_transformation_mode", "half_pixel") == "tf_crop_and_resize"
-
-
-def _is_fresh(size: Dim | None) -> bool:
-    return not isinstance(size, int) and (size is None or is_nameless(size.text))
 
 
 def _check(node: ir.Node) -> None:

@@ -74,6 +74,7 @@ CASES = {
         case("Size", x(B, 3, "t"), _sizes=LENGTHS), case("Size", x(B, "t", dtype="int64"), _sizes=LENGTHS), case("Size", x(B)),
         case("Size", x(B, 2, "h", "w"), _sizes=IMAGES),
     ],
+    "keraport::Counted": [case("ConstantOfShape", x(2, dtype="int64", draw="below:4")), case("Range", c(0), x(dtype="int64"), c(1))],
     "keraport::Positions": [counted(B, "t"), counted(B, 3, "t"), counted(B, "t", dtype="int64"), counted(B, "t", dtype="bool")],
 }  # fmt: skip
 
