@@ -26,7 +26,6 @@ import onnx_ir as ir
 from passes.dims.least import known_sizes
 from passes.dims.polynomial import Dim, product
 from passes.errors import operator
-from passes.fold.computed_axes import ComputedAxes
 from passes.fold.constants import ConstantFolder
 from passes.fold.counted_loops import CountedLoop
 from passes.fold.grown_states import GrownStates
@@ -39,6 +38,7 @@ from passes.fold.sequences import Sequences
 from passes.fold.values import EVALUATORS, NotKnown, evaluate
 from passes.graph.builder import FreshNames
 from passes.shapes.branches import Choices, Undecided, choose_branches, key_of
+from passes.shapes.computed_axes import ComputedAxes
 from passes.shapes.fitting import keep_demanded_sizes, keep_sizes_that_fit, runs_whole, sizes_that_fit
 from passes.shapes.onnx_inference import ask_onnx
 from passes.shapes.rules import DTYPES, RULES, NoRule, Site

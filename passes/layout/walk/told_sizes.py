@@ -5,6 +5,7 @@ from __future__ import annotations
 import onnx_ir as ir
 
 from passes.dims.product import ONE, Product
+from passes.layout.walk.made_sizes import anchor_for
 from passes.layout.walk.walk import Walk
 
 INT64 = ir.DataType.INT64
@@ -26,8 +27,8 @@ def count(walk: Walk, size: Product, number: ir.Value) -> None:
 
 
 def is_to_be_told(walk: Walk, size: Product) -> bool:
-    """Whether it is open, a size by itself, and of nothing that there is."""
-    return len(size.symbols) == 1 and size.coefficient == 1 and walk.anchored(size) is None
+    """Whether it is open, a size by itself, and follows from nothing that there is."""
+    return len(size.symbols) == 1 and size.coefficient == 1 and anchor_for(walk, size) is None
 
 
 def counter(walk: Walk) -> ir.Value:

@@ -21,7 +21,7 @@ FLOAT, INT64, BOOL = ir.DataType.FLOAT, ir.DataType.INT64, ir.DataType.BOOL
 
 
 @dataclass(frozen=True)
-class Axis:
+class ResizedAxis:
     """One that is resized.
 
     Attributes:
@@ -43,7 +43,7 @@ class Axis:
     part: tuple[ir.Value, ir.Value] | None
 
 
-def places_along(at: Builder, axis: Axis, way: Way) -> ir.Value:
+def places_along(at: Builder, axis: ResizedAxis, way: Interpolation) -> ir.Value:
     """Where each result lies in the input, in float32."""
     on = _Arithmetic(at, axis.wanted)
     one, half = on.number(1), on.number(0.5)
@@ -72,7 +72,7 @@ def places_along(at: Builder, axis: Axis, way: Way) -> ir.Value:
 
 
 @dataclass(frozen=True)
-class Way:
+class Interpolation:
     """How to interpolate: the attributes of ONNX's Resize that are not sizes."""
 
     mode: str
@@ -82,7 +82,7 @@ class Way:
     exclude_outside: bool
 
     @classmethod
-    def of(cls, node: ir.Node) -> Way:
+    def of(cls, node: ir.Node) -> Interpolation:
         told = node.attributes
         rounding = told.get_string("nearest_mode", "round_prefer_floor") or ""
         return cls(
@@ -93,7 +93,7 @@ class Way:
             bool(told.get_int("exclude_outside", 0)) and told.get_string("mode", "nearest") == "cubic",
         )
 
-    def taps(self, at: Builder, places: ir.Value, axis: Axis) -> list[tuple[ir.Value, ir.Value | None]]:
+    def taps(self, at: Builder, places: ir.Value, axis: ResizedAxis) -> list[tuple[ir.Value, ir.Value | None]]:
         """(index, weight) of what each result takes; no weight for the nearest."""
         on = _Arithmetic(at, axis.wanted)
         if self.mode == "nearest":
@@ -107,7 +107,7 @@ class Way:
             weights = _of_inside(on, neighbours, weights, axis)
         return [(on.index(place, axis), weight) for place, weight in zip(neighbours, weights, strict=True)]
 
-    def _rounded(self, on: _Arithmetic, places: ir.Value, axis: Axis) -> ir.Value:
+    def _rounded(self, on: _Arithmetic, places: ir.Value, axis: ResizedAxis) -> ir.Value:
         if self.rounding == BY_SCALE:
             shrinks = on.at.node("Less", [axis.scale, on.number(1)], [1], dtype=BOOL)
             ways = [on.alone(operator, places) for operator in ("Ceil", "Floor")]
@@ -130,7 +130,7 @@ class Way:
         ]
 
 
-def _of_inside(on: _Arithmetic, places: list[ir.Value], weights: list[ir.Value], axis: Axis) -> list[ir.Value]:
+def _of_inside(on: _Arithmetic, places: list[ir.Value], weights: list[ir.Value], axis: ResizedAxis) -> list[ir.Value]:
     """The weights of places outside of the axis are 0, and those of the others again 1 in all."""
     at, zero = on.at, on.number(0)
     last = on("Sub", axis.size, on.number(1))
@@ -176,8 +176,8 @@ class _Arithmetic:
             result = self.plus(result, coefficient)
         return result
 
-    def index(self, places: ir.Value, axis: Axis) -> ir.Value:
+    def index(self, places: ir.Value, axis: ResizedAxis) -> ir.Value:
         """As indices of the axis, those outside at its borders."""
         last = self("Sub", axis.size, self.number(1))
         within = self("Min", self("Max", places, self.number(0), self.wanted), last, self.wanted)
-        return self.at.node("Cast", [within], [self.wanted], {"to": INT64.value}, dtype=INT64)
+        return self.at.node("Cast", [within], [self.wanted], {"to": INT64.value, "saturate": 1}, dtype=INT64)

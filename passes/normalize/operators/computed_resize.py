@@ -17,9 +17,10 @@ import onnx_ir as ir
 from passes.dims.polynomial import Dim
 from passes.errors import Unsupported, describe
 from passes.graph.builder import Builder, FreshNames, first_input, sizes_of
-from passes.normalize.operators.computed_places import Axis, Way, places_along
+from passes.normalize.operators.computed_places import Interpolation, ResizedAxis, places_along
 from passes.normalize.operators.computed_slices import has_sizes_of_its_own
 from passes.normalize.operators.rewrite_each import RewriteEach
+from passes.normalize.opset_adapters import NEAREST_KEY
 
 FLOAT, INT64 = ir.DataType.FLOAT, ir.DataType.INT64
 FLOATS = (FLOAT, ir.DataType.FLOAT16, ir.DataType.DOUBLE)
@@ -85,7 +86,8 @@ class _Resize:
         sizes, wanted = sizes_of(x), sizes_of(node.outputs[0])
         told = node.attributes.get_ints("axes", None) or range(len(sizes))
         axes = [axis % len(sizes) for axis in told]
-        way, y, inside = Way.of(node), x, list[ir.Value]()
+        way, y, inside = Interpolation.of(node), x, list[ir.Value]()
+        node.metadata_props.pop(NEAREST_KEY, None)  # said by `way` from here on
         for place, axis in enumerate(axes):
             if sizes[axis] == wanted[axis] and (self._is_outer(axis, axes) or not isinstance(sizes[axis], int)):
                 continue
@@ -102,14 +104,16 @@ class _Resize:
         """Batch and channels, where all axes are told."""
         return axis < 2 < len(axes)
 
-    def _axis(self, x: ir.Value, place: int, axes: list[int], wanted: Dim | None) -> Axis:
+    def _axis(self, x: ir.Value, place: int, axes: list[int], wanted: Dim | None) -> ResizedAxis:
         """Its size, how many results it has, and the scale between them, each [1]."""
         at, node = self.at, self.node
         length = self._length(x, axes[place])
         size = self._float(length)
         if _computed(node, 2) or not _is_given(node, 3):
             scale = self._number(self._input(2), place)
-            count = at.node("Cast", [self._of(size, "Mul", scale, "Floor")], [1], {"to": INT64.value}, dtype=INT64)
+            count = at.node(
+                "Cast", [self._of(size, "Mul", scale, "Floor")], [1], {"to": INT64.value, "saturate": 1}, dtype=INT64
+            )
         elif node.attributes.get_string("keep_aspect_ratio_policy", "stretch") == "stretch":
             count = self._number(self._input(3), place)
             scale = at.node("Div", [self._float(count), size], [1])
@@ -117,7 +121,9 @@ class _Resize:
             scale = self._common_scale(x, axes)
             half = at.constant(np.array([0.5], np.float32), "half")
             grown = at.node("Add", [at.node("Mul", [scale, size], [1]), half], [1])
-            count = at.node("Cast", [at.node("Floor", [grown], [1])], [1], {"to": INT64.value}, dtype=INT64)
+            count = at.node(
+                "Cast", [at.node("Floor", [grown], [1])], [1], {"to": INT64.value, "saturate": 1}, dtype=INT64
+            )
         number = wanted
         if isinstance(number, int):
             count = at.constant([number], "count")
@@ -130,7 +136,7 @@ class _Resize:
         if _is_crop(node):
             roi = self._input(1)
             part = (self._number(roi, place), self._number(roi, place + len(axes)))
-        return Axis(counted, wanted, length, size, self._float(count), scale, part)
+        return ResizedAxis(counted, wanted, length, size, self._float(count), scale, part)
 
     def _common_scale(self, x: ir.Value, axes: list[int]) -> ir.Value:
         """The least, or the greatest, of the scales of all axes: proportions are kept."""
@@ -140,7 +146,9 @@ class _Resize:
         scales = [self.at.node("Div", [a, b], [1]) for a, b in zip(wanted, lengths, strict=True)]
         return self.at.node("Min" if policy == "not_larger" else "Max", scales, [1])
 
-    def _taken(self, x: ir.Value, axis: int, positions: ir.Value, way: Way, described: Axis) -> ir.Value:
+    def _taken(
+        self, x: ir.Value, axis: int, positions: ir.Value, way: Interpolation, described: ResizedAxis
+    ) -> ir.Value:
         at, sizes = self.at, sizes_of(x)
         sizes[axis] = described.wanted
         parts = []
@@ -151,7 +159,7 @@ class _Resize:
                 flat: list[Dim | None] = [described.wanted if a == axis else 1 for a in range(len(sizes))]
                 shaped = at.node("Reshape", [weight, shape], flat, {"allowzero": 0})
                 if x.dtype not in (None, FLOAT):
-                    shaped = at.node("Cast", [shaped], flat, {"to": x.dtype.value}, dtype=x.dtype)
+                    shaped = at.node("Cast", [shaped], flat, {"to": x.dtype.value, "saturate": 1}, dtype=x.dtype)
                 part = at.node("Mul", [part, shaped], sizes)
             parts.append(part)
         total = parts[0]
@@ -159,7 +167,7 @@ class _Resize:
             total = at.node("Add", [total, part], sizes)
         return total
 
-    def _inside(self, positions: ir.Value, described: Axis, axis: int, rank: int) -> ir.Value:
+    def _inside(self, positions: ir.Value, described: ResizedAxis, axis: int, rank: int) -> ir.Value:
         at, wanted = self.at, [described.wanted]
         zero, one = (at.constant(np.array([number], np.float32), "bound") for number in (0, 1))
         last = at.node("Sub", [described.size, one], [1])
@@ -192,7 +200,10 @@ class _Resize:
         return self.at.node("Shape", [x], [1], {"start": axis, "end": axis + 1}, dtype=INT64)
 
     def _float(self, value: ir.Value) -> ir.Value:
-        return self.at.node("Cast", [value], sizes_of(value), {"to": FLOAT.value}, dtype=FLOAT)
+        return self.at.node("Cast", [value], sizes_of(value), {"to": FLOAT.value, "saturate": 1}, dtype=FLOAT)
+
+    def _whole(self, value: ir.Value) -> ir.Value:
+        return self.at.node("Cast", [value], sizes_of(value), {"to": INT64.value, "saturate": 1}, dtype=INT64)
 
     def _of(self, one: ir.Value, operator: str, other: ir.Value, then: str) -> ir.Value:
         return self.at.node(then, [self.at.node(operator, [one, other], [1])], [1])

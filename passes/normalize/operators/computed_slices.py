@@ -181,4 +181,4 @@ def _whole(at: Builder, value: ir.Value | None) -> ir.Value:
     assert value is not None
     if value.dtype == INT64:
         return value
-    return at.node("Cast", [value], sizes_of(value), {"to": INT64.value}, dtype=INT64)
+    return at.node("Cast", [value], sizes_of(value), {"to": INT64.value, "saturate": 1}, dtype=INT64)
