@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -13,6 +13,14 @@ import onnx_ir as ir
 from passes.layout import PERMUTATION_KEY
 
 Array = np.ndarray[Any, np.dtype[Any]]
+
+
+WIDER: Mapping[str, str] = {
+    **dict.fromkeys(("int2", "int4"), "int8"),
+    **dict.fromkeys(("uint2", "uint4"), "uint8"),
+    **dict.fromkeys(("float4_e2m1fn", "float8_e4m3fnuz", "float8_e5m2fnuz", "float8_e8m0fnu"), "float32"),
+}
+"""Numbers that Keras has not, by numpy's name, and those that hold all of them exactly, which a model takes."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +47,7 @@ class Port:
         return self.keras_name or self.name
 
     def to_keras(self, array: Array) -> Array:
+        array = array.astype(WIDER[self.dtype]) if self.dtype in WIDER else array
         return array if self.permutation is None else np.transpose(array, self.permutation)
 
     def to_source(self, array: Array) -> Array:

@@ -126,16 +126,17 @@ REFUSED = {
 PARTS = {
     "indices": """g (float[1,3,h,w] x) => (float[1,3,a,b] y, int64[1,3,a,b] i) {
         y, i = MaxPool<kernel_shape=[2,2], strides=[2,2]>(x) }""",
-    "computed axes": "g (float[batch,4] x, int64[2] a) => (float[m,n] y) { y = Reshape(x, a) }",
-    "computed sizes": "g (int64[s] s) => (float[a,b] y) { y = ConstantOfShape(s) }",
+    "computed axes": """g (float[a,b,c,d,e,f,g] x, int64[3] n) => (float[h,i,j,k] y) {
+        y = ReduceSum<keepdims=0>(x, n) }""",
+    "computed sizes": "g (float[2] x, int64[1] r) => (float[n] y) { y = Tile(x, r) }",
     "computed condition": """g (float[2,4] x, bool c) => (float[2,4] y) <int64[1] zero = {0}> { y = If(c) <
         then_branch = a () => (float[2,4] p) { p = Relu(x) },
         else_branch = b () => (float[4] q) { q = ReduceMax<keepdims=0>(x, zero) }> }""",
     "computed turns": """g (float[2] x, int64 n) => (float[m] y) <bool c = {1}> { y = Loop(n, c, x) <
         body = b (int64 i, bool ci, float[k] v) => (bool co, float[l] vo) {
         co = Identity(ci) vo = Concat<axis=0>(v, v) }> }""",
-    "odd quantisation": """g (float[batch,4] x) => (float[batch,4] y) <float[1,2] scale = {0.5, 0.25}> {
-        q = QuantizeLinear<axis=1, block_size=2, output_dtype=3>(x, scale) y = Cast<to=1>(q) }""",
+    "odd quantisation": """g (float[batch,4] x) => (float[batch,4] y) <float scale = {0.5}> {
+        q = QuantizeLinear<output_dtype=17>(x, scale) y = Cast<to=1>(q) }""",
     "tf_crop_and_resize": """g (float[1,3,h,4] x) => (float[1,3,a,8] y)
         <float[8] roi = {0, 0, 0, 0, 1, 1, 1, 1}, float[4] s = {1, 1, 2, 2}> {
         y = Resize<coordinate_transformation_mode="tf_crop_and_resize", mode="linear">(x, roi, s) }""",

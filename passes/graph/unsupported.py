@@ -117,10 +117,11 @@ PARTS: Mapping[str, Part] = {
         "fix the sizes with --input",
     ),
     "computed axes": Part(
-        "Shapes, repetitions and lists of axes that are computed from numbers", "a Keras graph fixes ranks"
+        "Axes that are computed, with more than 24 choices or nobody knows how many of them, and shapes of such ranks",
+        "a Keras graph fixes ranks",
     ),
     "computed sizes": Part(
-        "As many numbers as the numbers in a tensor say",
+        "As many numbers as the numbers in a tensor say, in one-hot vectors, copies of a tensor, or parts of a size",
         "Keras counts the sizes of tensors",
         "give an input that holds sizes with --constant NAME=VALUE",
     ),
@@ -135,7 +136,8 @@ PARTS: Mapping[str, Part] = {
         "give the Loop's first input, the most turns, a number",
     ),
     "odd quantisation": Part(
-        "Quantisation in blocks, or to 4 bits or float8 in activations", "Keras has no such numbers on every backend"
+        "Quantisation to float8 or float4, or in blocks of an axis of open size",
+        "Keras has no such numbers on every backend",
     ),
     "tf_crop_and_resize": Part(
         "Resize in proportion, of a part (tf_crop_and_resize), or by factors that are not whole, at open sizes",

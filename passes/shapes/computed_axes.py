@@ -88,9 +88,11 @@ class ComputedAxes:
 
     def _code(self, axes: ir.Value) -> ir.Value:
         """The number that says which way the axes are."""
-        line = self._add("Reshape", axes, self._constant(np.array([-1], np.int64), "line"))
+        line = self._add("Reshape", axes, self._constant(np.array([-1], np.int64), "line"), allowzero=0)
         looked_up = self._add("Gather", self._constant(self._table(), "table"), line, axis=0)
-        return self._add("ReduceSum", looked_up, self._constant(np.array([0], np.int64), "all"), keepdims=0)
+        return self._add(
+            "ReduceSum", looked_up, self._constant(np.array([0], np.int64), "all"), keepdims=0, noop_with_empty_axes=0
+        )
 
     def _is(self, code: ir.Value, number: int) -> ir.Value:
         return self._add("Equal", code, self._constant(np.array(number, np.int64), "way"))

@@ -28,10 +28,18 @@ class NormalizeComputedNumbers(RewriteEach):
         number, x, y = node.inputs[1], node.inputs[0], node.outputs[0]
         if number is None or number.const_value is not None:
             return False
-        return x is not None and x.shape is not None and y.shape is not None
+        if x is None or x.shape is None or y.shape is None:
+            return False
+        return node.op_type != "TopK" or not _takes_all(node)
 
     def rewrite(self, node: ir.Node, names: FreshNames) -> None:
         _WAYS[node.op_type](node, Builder(node, names))
+
+
+def _takes_all(node: ir.Node) -> bool:
+    """Then it is a sort."""
+    axis = node.attributes.get_int("axis", -1)
+    return sizes_of(first_input(node))[axis] == sizes_of(node.outputs[0])[axis]
 
 
 def _triangle(node: ir.Node, at: Builder) -> None:

@@ -180,4 +180,4 @@ class _Arithmetic:
         """As indices of the axis, those outside at its borders."""
         last = self("Sub", axis.size, self.number(1))
         within = self("Min", self("Max", places, self.number(0), self.wanted), last, self.wanted)
-        return self.at.node("Cast", [within], [self.wanted], {"to": INT64.value}, dtype=INT64)
+        return self.at.node("Cast", [within], [self.wanted], {"to": INT64.value, "saturate": 1}, dtype=INT64)

@@ -14,12 +14,13 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
-from passes.dims.parse import is_nameless
 from passes.dims.polynomial import Dim
 from passes.errors import Unsupported, describe
 from passes.graph.builder import Builder, FreshNames, first_input, sizes_of
 from passes.normalize.operators.computed_places import Interpolation, ResizedAxis, places_along
+from passes.normalize.operators.computed_slices import has_sizes_of_its_own
 from passes.normalize.operators.rewrite_each import RewriteEach
+from passes.normalize.opset_adapters import NEAREST_KEY
 
 FLOAT, INT64 = ir.DataType.FLOAT, ir.DataType.INT64
 FLOATS = (FLOAT, ir.DataType.FLOAT16, ir.DataType.DOUBLE)
@@ -38,7 +39,7 @@ class NormalizeComputedResize(RewriteEach):
         if node.outputs[0].shape is None or _computed(node, 2) or not _computed(node, 3):
             return _computed(node, 2) and node.outputs[0].shape is not None
         is_plain = node.attributes.get_string("keep_aspect_ratio_policy", "stretch") == "stretch"
-        return not is_plain or _is_crop(node) or any(_is_fresh(size) for size in sizes_of(node.outputs[0]))
+        return not is_plain or _is_crop(node) or has_sizes_of_its_own(node)
 
     def rewrite(self, node: ir.Node, names: FreshNames) -> None:
         _check(node)
@@ -52,10 +53,6 @@ def _computed(node: ir.Node, place: int) -> bool:
 
 def _is_crop(node: ir.Node) -> bool:
     return node.attributes.get_string("coordinate_transformation_mode", "half_pixel") == "tf_crop_and_resize"
-
-
-def _is_fresh(size: Dim | None) -> bool:
-    return not isinstance(size, int) and (size is None or is_nameless(size.text))
 
 
 def _check(node: ir.Node) -> None:
@@ -90,6 +87,7 @@ class _Resize:
         told = node.attributes.get_ints("axes", None) or range(len(sizes))
         axes = [axis % len(sizes) for axis in told]
         way, y, inside = Interpolation.of(node), x, list[ir.Value]()
+        node.metadata_props.pop(NEAREST_KEY, None)  # said by `way` from here on
         for place, axis in enumerate(axes):
             if sizes[axis] == wanted[axis] and (self._is_outer(axis, axes) or not isinstance(sizes[axis], int)):
                 continue
@@ -113,7 +111,7 @@ class _Resize:
         size = self._float(length)
         if _computed(node, 2) or not _is_given(node, 3):
             scale = self._number(self._input(2), place)
-            count = at.node("Cast", [self._of(size, "Mul", scale, "Floor")], [1], {"to": INT64.value}, dtype=INT64)
+            count = self._whole(self._of(size, "Mul", scale, "Floor"))
         elif node.attributes.get_string("keep_aspect_ratio_policy", "stretch") == "stretch":
             count = self._number(self._input(3), place)
             scale = at.node("Div", [self._float(count), size], [1])
@@ -121,7 +119,7 @@ class _Resize:
             scale = self._common_scale(x, axes)
             half = at.constant(np.array([0.5], np.float32), "half")
             grown = at.node("Add", [at.node("Mul", [scale, size], [1]), half], [1])
-            count = at.node("Cast", [at.node("Floor", [grown], [1])], [1], {"to": INT64.value}, dtype=INT64)
+            count = self._whole(at.node("Floor", [grown], [1]))
         if isinstance(wanted, int):
             count = at.constant([wanted], "count")
             counted = at.constant(np.arange(wanted, dtype=np.float32), "counted")
@@ -154,7 +152,7 @@ class _Resize:
                 flat: list[Dim | None] = [described.wanted if a == axis else 1 for a in range(len(sizes))]
                 shaped = at.node("Reshape", [weight, shape], flat, {"allowzero": 0})
                 if x.dtype not in (None, FLOAT):
-                    shaped = at.node("Cast", [shaped], flat, {"to": x.dtype.value}, dtype=x.dtype)
+                    shaped = at.node("Cast", [shaped], flat, {"to": x.dtype.value, "saturate": 1}, dtype=x.dtype)
                 part = at.node("Mul", [part, shaped], sizes)
             parts.append(part)
         total = parts[0]
@@ -192,7 +190,10 @@ class _Resize:
         return self.at.node("Gather", [line, self.at.constant([place], "place")], [1], {"axis": 0})
 
     def _float(self, value: ir.Value) -> ir.Value:
-        return self.at.node("Cast", [value], sizes_of(value), {"to": FLOAT.value}, dtype=FLOAT)
+        return self.at.node("Cast", [value], sizes_of(value), {"to": FLOAT.value, "saturate": 1}, dtype=FLOAT)
+
+    def _whole(self, value: ir.Value) -> ir.Value:
+        return self.at.node("Cast", [value], sizes_of(value), {"to": INT64.value, "saturate": 1}, dtype=INT64)
 
     def _of(self, one: ir.Value, operator: str, other: ir.Value, then: str) -> ir.Value:
         return self.at.node(then, [self.at.node(operator, [one, other], [1])], [1])

@@ -15,8 +15,7 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from passes.dims.parse import is_nameless
-from passes.dims.polynomial import Dim
+from passes.dims.polynomial import Dim, symbols
 from passes.graph.builder import Builder, FreshNames, first_input, sizes_of
 from passes.normalize.operators.rewrite_each import RewriteEach
 
@@ -68,11 +67,16 @@ def _is_open(node: ir.Node) -> bool:
     steps = node.inputs[4] if len(node.inputs) > 4 else None
     if steps is not None and (steps.const_value is None or (steps.const_value.numpy() != 1).any()):
         return True
-    return _is_computed(node, 3) or any(_is_fresh(size) for size in sizes_of(node.outputs[0]))
+    return _is_computed(node, 3) or has_sizes_of_its_own(node)
 
 
-def _is_fresh(size: Dim | None) -> bool:
-    return not isinstance(size, int) and (size is None or is_nameless(size.text))
+def has_sizes_of_its_own(node: ir.Node) -> bool:
+    """Whether the output has sizes that do not follow from those of the graph's inputs."""
+    graph = node.graph
+    given = set[str]()
+    for value in graph.inputs if isinstance(graph, ir.Graph) else ():
+        given.update(*(symbols(size) for size in sizes_of(value) if size is not None))
+    return any(size is None or not symbols(size) <= given for size in sizes_of(node.outputs[0]))
 
 
 def _name_all_axes(node: ir.Node, at: Builder) -> None:
@@ -111,10 +115,12 @@ def _gather(node: ir.Node, at: Builder) -> None:
     bounds = [_whole(at, node.inputs[place]) for place in (1, 2)]
     steps = node.inputs[4] if len(node.inputs) > 4 else None
     step = at.constant([1] * count, "steps") if steps is None else _whole(at, steps)
-    y = x
+    taken = []  # of all axes before any is cut: what is left may be nothing, on which no size can be counted
     for place, axis in enumerate(number % len(sizes) for number in numbers):
         each = [at.node("Gather", [line, at.constant([place], "place")], [1], {"axis": 0}) for line in (*bounds, step)]
-        places = _places(at, x, axis, wanted[axis], *each)
+        taken.append((axis, _places(at, x, axis, wanted[axis], *each)))
+    y = x
+    for axis, places in taken:
         sizes[axis] = wanted[axis]
         y = at.node("Gather", [y, places], list(sizes), {"axis": axis}, name=node.name)
     at.replace(y)
@@ -164,4 +170,4 @@ def _whole(at: Builder, value: ir.Value | None) -> ir.Value:
     assert value is not None
     if value.dtype == INT64:
         return value
-    return at.node("Cast", [value], sizes_of(value), {"to": INT64.value}, dtype=INT64)
+    return at.node("Cast", [value], sizes_of(value), {"to": INT64.value, "saturate": 1}, dtype=INT64)

@@ -43,6 +43,10 @@ class Site:
         """Whether the input is there at all."""
         return index < len(self.shapes) and self.shapes[index] is not None
 
+    def is_known(self, index: int) -> bool:
+        """Whether the elements of an input are told."""
+        return self.values(index) is not None
+
     def value(self, index: int) -> list[Dim]:
         """The elements of a shape-like input, symbols among them."""
         found = self.factors(index)

@@ -67,6 +67,8 @@ def _whole(number: Any) -> Dim:
 @rule("Pad")
 def _pad(node: ir.Node, site: Site) -> Shapes:
     x = site.shape(0)
+    if not site.is_known(1) or (site.has(3) and not site.is_known(3)):
+        return [tuple(parse(f"unk__{node.outputs[0].name}_{axis}") for axis in range(len(x)))]
     pads = site.value(1)
     axes = site.axes(3, len(x)) if site.has(3) else list(range(len(x)))
     result = list(x)

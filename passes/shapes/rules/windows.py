@@ -8,6 +8,7 @@ import numpy as np
 import onnx_ir as ir
 
 from passes.dims.bounds import maximum
+from passes.dims.parse import parse
 from passes.dims.polynomial import Dim, ceil_divide, floor_divide
 from passes.dims.proportion import in_proportion
 from passes.dims.quotient import NotKnown, Ratio, floor_ratio, multiply
@@ -113,7 +114,12 @@ def _resize(node: ir.Node, site: Site) -> Shapes:
     x = site.shape(0)
     axes = [axis % len(x) for axis in node.attributes.get_ints("axes", None) or range(len(x))]
     result = list(x)
-    if site.has(3) and site.shape(3) != (0,):
+    by_sizes = site.has(3) and site.shape(3) != (0,)
+    if not site.is_known(3 if by_sizes else 2) and len(axes) < len(x):
+        for axis in axes:
+            result[axis] = parse(f"unk__{node.outputs[0].name}_{axis}")
+        return [tuple(result)]
+    if by_sizes:
         policy = node.attributes.get_string("keep_aspect_ratio_policy", "stretch")
         sizes = site.value(3) if policy == "stretch" else _in_proportion(policy, [x[a] for a in axes], site.value(3))
         for axis, size in zip(axes, sizes, strict=True):

@@ -201,6 +201,12 @@ def test_positions(to: int, dtype: str) -> None:
     assert found.dtype == np.dtype("float32" if dtype == "float" else dtype)
 
 
+@pytest.mark.parametrize("number", [0, 5])
+def test_counted(number: int) -> None:
+    found = run(graph("g (int64[1] x) => (int64[n] y) { y = keraport.Counted(x) }"), np.array([number]))
+    assert found.tolist() == list(range(number)) and found.dtype == np.int64
+
+
 def spectrum(x: np.ndarray, axis: int, length: int | None, attributes: str) -> np.ndarray:
     """In float64, as pairs."""
     numbers = x[..., 0] + 1j * (x[..., 1] if x.shape[-1] == 2 else 0)

@@ -27,6 +27,7 @@ from passes.normalize.convert_opset import NEWEST, OLDEST, ConvertOpset, _all_ve
 from passes.normalize.inline_functions import InlineFunctions
 from passes.normalize.opset_adapters import DOWNGRADES, UPGRADES
 from passes.opset import OPSET
+from tests.harness import check_onnx
 from tests.settling import settle
 
 NEWEST_OF_ONNXRUNTIME = 24
@@ -702,6 +703,14 @@ def test_batch_normalization_in_training_is_refused() -> None:
     with pytest.raises(Unsupported, match="training mode") as caught:
         ConvertOpset()(ir.from_proto(Graph([node], constants=constants).model(9)))
     assert caught.value.node == "BatchNormalization node 'bn1'"
+
+
+@pytest.mark.parametrize("scales", [[1, 1, 2, 2], [1, 1, 0.5, 2]])
+def test_a_resize_by_computed_scales_of_opset_10(scales: list[float]) -> None:
+    """Which pixel is the nearest is then said when the model runs."""
+    graph = Graph([one("Resize", ("x", "s"), mode="nearest")], {"x": X, "s": np.array(scales, np.float32)})
+    model = graph.model(10)
+    check_onnx(ir.from_proto(model), feeds=[{"x": X, "s": np.array(scales, np.float32)}])
 
 
 def test_names_metadata_and_tensors_stay() -> None:

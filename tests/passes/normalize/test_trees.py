@@ -242,3 +242,68 @@ def test_what_is_refused(change: dict[str, Any], error: type[Exception], message
     node = helper.make_node("TreeEnsemble", ["x"], ["y"], domain="ai.onnx.ml", **rows)
     with pytest.raises(error, match=message):
         InlineFunctions()(model_of(node, FLOAT, FLOAT, 1, 5))
+
+
+def classifier(rows: dict[str, Any], labels: list[int], ids: list[int], *, positive: bool, **more: Any) -> ir.Model:
+    """Leaves have weights for one of some classes, each in turn."""
+    count = len(rows["target_weights"])
+    rows = {name.replace("target_", "class_"): row for name, row in rows.items()}
+    rows["class_ids"] = [ids[place % len(ids)] for place in range(count)]
+    if positive:
+        rows["class_weights"] = [abs(weight) / 5 for weight in rows["class_weights"]]
+    node = helper.make_node(
+        "TreeEnsembleClassifier", ["x"], ["l", "y"], domain="ai.onnx.ml", classlabels_int64s=labels, **rows, **more
+    )
+    model = model_of(node, FLOAT, FLOAT, len(labels), 3)
+    label = model.graph.node(0).outputs[0]
+    label.shape, label.type = ir.Shape(["n"]), ir.TensorType(ir.DataType.INT64)
+    model.graph.outputs.insert(0, label)
+    return model
+
+
+@pytest.mark.parametrize("how", ["NONE", "SOFTMAX", "LOGISTIC"])
+@pytest.mark.parametrize("base", [[], [0.5, -2.0, 0.25]], ids=["", "base"])
+@pytest.mark.parametrize("ids", [[0, 1, 2], [0, 2]], ids=str)
+def test_one_of_three_classes(ids: list[int], base: list[float], how: str) -> None:
+    model = classifier(
+        grown(6, 3, ("LEQ",), 1),
+        [5, 9, 1],
+        ids,
+        positive=False,
+        post_transform=how,
+        **({"base_values": base} if base else {}),
+    )
+    check_onnx(model, feeds=inputs(FLOAT))
+
+
+@pytest.mark.parametrize("how", ["NONE", "SOFTMAX", "LOGISTIC"])
+@pytest.mark.parametrize("base", [[], [0.125]], ids=["", "base"])
+@pytest.mark.parametrize("positive", [True, False], ids=["positive", "of both signs"])
+def test_for_or_against_the_second_class(positive: bool, base: list[float], how: str) -> None:
+    rows, more = grown(6, 3, ("LEQ",), 1), {"base_values": base} if base else {}
+    check_onnx(classifier(rows, [7, 3], [0], positive=positive, post_transform=how, **more), feeds=inputs(FLOAT))
+    if not base:
+        check_onnx(classifier(rows, [7, 3], [1], positive=positive, post_transform=how), feeds=inputs(FLOAT))
+
+
+@pytest.mark.parametrize(
+    ("labels", "ids", "more", "message"),
+    [
+        ([7, 3], [0, 1], {}, "of either of which leaves have weights"),
+        ([7, 3], [1], {"base_values": [0.5]}, "others than one for the first"),
+        ([7, 3], [0], {"base_values": [0.5, 0.5]}, "others than one for the first"),
+        ([7, 3, 1], [0, 1, 2], {"base_values": [0.5]}, "of some of whose classes"),
+        ([7, 3, 1], [0, 1, 2], {"post_transform": "PROBIT"}, "PROBIT"),
+    ],
+)
+def test_classifiers_that_are_refused(labels: list[int], ids: list[int], more: dict[str, Any], message: str) -> None:
+    with pytest.raises(Unsupported, match=message):
+        InlineFunctions()(classifier(grown(6, 3, ("LEQ",), 1), labels, ids, positive=True, **more))
+
+
+def test_labels_that_are_text_are_refused() -> None:
+    model = classifier(grown(6, 3, ("LEQ",), 1), [7, 3, 1], [0, 1, 2], positive=True)
+    model.graph.node(0).attributes.pop("classlabels_int64s")
+    model.graph.node(0).attributes.add(ir.AttrStrings("classlabels_strings", ["a", "b", "c"]))
+    with pytest.raises(Unsupported, match="labels are text"):
+        InlineFunctions()(model)

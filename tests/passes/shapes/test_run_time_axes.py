@@ -11,6 +11,8 @@ from tests.harness import check_onnx
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
+        pytest.param("g (float[b, 3] x, int64[k] a) => (float[b, 3] y) { y = ReduceSum(x, a) }", "axes of a reduction",
+                     id="how-many-axes"),
         pytest.param("g (float[b, 4] x, int64[2] s) => (float[b, p] y, float[b, q] z) { y, z = Split<axis=1>(x, s) }",
                      "known only at run time", id="split-sizes"),
         pytest.param("g (float[b, 3] x) => (float[p, 3] y, float[q, 3] z) { y, z = Split<axis=0, num_outputs=2>(x) }",

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import keras
 import onnx_ir as ir
 
+from converter.ports import WIDER
 from passes.errors import Unsupported, describe
 
 QUANTISATION = ("int8", "int4", "float8", "gptq", "awq")
@@ -24,19 +25,19 @@ def layer_dtype(tensor: keras.KerasTensor) -> str | None:
 
 
 def input_dtype(value: ir.Value) -> str:
-    """The dtype of an input of the model.
+    """The dtype of an input of the model: a wider one for numbers that Keras does not know.
 
     Raises:
-        Unsupported: text, or numbers that Keras does not know.
+        Unsupported: text, or a type that no wider one holds.
     """
     name = "float32" if value.dtype is None else value.dtype.numpy().name
     try:
-        return str(keras.backend.standardize_dtype(name))
+        return str(keras.backend.standardize_dtype(WIDER.get(name, name)))
     except ValueError as error:
         told = "" if value.dtype is None else value.dtype.name.lower()
         raise Unsupported(
             f"The input {value.name!r} is of type {told}, which Keras has not.",
-            hint="Keras models compute with numbers of 8 bits or more.",
+            hint="Keras models compute with numbers.",
         ) from error
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 from keras import ops
 
@@ -11,9 +13,11 @@ from converter.backends.keras.build.operands import operand
 from converter.backends.keras.build.registry import op
 from converter.backends.keras.build.weights import ConstantInput
 from converter.backends.keras.ops.arithmetic import onnx_dtype
+from converter.ports import WIDER
 from passes.errors import Unsupported
 
-KNOWN = ("int8", "uint8", "int16", "uint16", "int32")
+KNOWN = ("int8", "uint8", "int16", "uint16", "int32", "int4", "uint4", "int2", "uint2")
+"""Those of fewer than 8 bits are held by `WIDER` ones."""
 
 
 @op("QuantizeLinear")
@@ -30,14 +34,14 @@ def quantize_linear(
     name: str,
 ) -> Any:
     """clip(round(x / scale) + zero)"""
-    _refuse_blocks(block_size)
-    dtype = zero.dtype if zero is not None else onnx_dtype(output_dtype) if output_dtype else "uint8"
+    dtype = onnx_dtype(output_dtype) if output_dtype else zero.dtype if zero is not None else "uint8"
     dtype = _known(str(dtype))
-    rounded = ops.round(ops.divide(x, _along(scale, x, axis, name)))
+    places = _Places(x, axis, block_size, name)
+    rounded = ops.round(ops.divide(x, places.along(scale)))
     if zero is not None:
-        rounded = ops.add(rounded, _along(zero, x, axis, name, x.dtype))
-    bounds = np.iinfo(dtype)
-    return ops.cast(ops.clip(rounded, float(bounds.min), float(bounds.max)), dtype)
+        rounded = ops.add(rounded, places.along(zero, x.dtype))
+    bounds = ml_dtypes.iinfo(dtype)
+    return ops.cast(ops.clip(rounded, float(bounds.min), float(bounds.max)), WIDER.get(dtype, dtype))
 
 
 @op("DequantizeLinear")
@@ -52,40 +56,44 @@ def dequantize_linear(
     name: str,
 ) -> Any:
     """(x - zero) · scale"""
-    _refuse_blocks(block_size)
-    _known(str(x.dtype))
     dtype = onnx_dtype(output_dtype) if output_dtype else scale.dtype
+    places = _Places(x, axis, block_size, name)
     numbers = ops.cast(x, dtype)
     if zero is not None:
-        numbers = ops.subtract(numbers, _along(zero, x, axis, name, dtype))
-    return ops.multiply(numbers, _along(scale, x, axis, name))
+        numbers = ops.subtract(numbers, places.along(zero, dtype))
+    return ops.multiply(numbers, places.along(scale))
 
 
-def _along(value: Any, x: Any, axis: int, name: str, dtype: Any = None) -> Any:
-    """A scale or a zero point for the whole tensor, or one for each place along an axis."""
-    if isinstance(value, ConstantInput):
-        array = value.numpy().astype(dtype or value.dtype)
-        return array.reshape(()).item() if array.size == 1 else _shaped(array, x, axis)
-    live = operand(value, x, name=name)
-    live = live if dtype is None else ops.cast(live, dtype)
-    return live if not live.shape else ops.reshape(live, _shape(x, axis))
+@dataclass(frozen=True)
+class _Places:
+    """What a scale or a zero point is for: the whole tensor, each place along an axis, or each block of these."""
 
+    x: Any
+    axis: int
+    block: int
+    name: str
 
-def _shaped(array: np.ndarray, x: Any, axis: int) -> np.ndarray:
-    return array.reshape(_shape(x, axis))
+    def along(self, value: Any, dtype: Any = None) -> Any:
+        if isinstance(value, ConstantInput):
+            array = value.numpy().astype(dtype or value.dtype)
+            return array.reshape(()).item() if array.size == 1 else self._shaped(array, np)
+        live = operand(value, self.x, name=self.name)
+        live = live if dtype is None else ops.cast(live, dtype)
+        return self._shaped(live, ops) if live.shape else live
 
-
-def _shape(x: Any, axis: int) -> tuple[int, ...]:
-    rank = len(x.shape)
-    return tuple(-1 if place == axis % rank else 1 for place in range(rank))
+    def _shaped(self, value: Any, using: Any) -> Any:
+        rank = len(self.x.shape)
+        axis = self.axis % rank
+        if not self.block:
+            return using.reshape(value, tuple(-1 if place == axis else 1 for place in range(rank)))
+        size = self.x.shape[axis]
+        if size is None:
+            raise Unsupported("Quantisation in blocks along an axis of open size is not converted.")
+        each = using.repeat(value, self.block, axis)
+        return each if each.shape[axis] == size else using.take(each, np.arange(size), axis)
 
 
 def _known(dtype: str) -> str:
     if dtype not in KNOWN:
         raise Unsupported(f"Quantised numbers of type {dtype} are not converted. Supported: {', '.join(KNOWN)}.")
     return dtype
-
-
-def _refuse_blocks(block_size: int) -> None:
-    if block_size:
-        raise Unsupported("Quantisation in blocks is not converted: a scale is for a tensor, or for one of its axes.")

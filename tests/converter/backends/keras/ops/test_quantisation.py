@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.harness import check_onnx
+import converter
+from tests.harness import check_onnx, graph
 from tests.op_cases import Case, c, case, x
 from tests.op_checks import check, parameters
 
@@ -15,6 +16,7 @@ CASES = {
     "QuantizeLinear": [
         case("QuantizeLinear", x(B, 3, 4, 5), HALF, THREE), case("QuantizeLinear", x(B, 7), HALF, np.int8(-9)), case("QuantizeLinear", x(B, 7), HALF),
         case("QuantizeLinear", x(B, 3, 4), c([0.1, 0.2, 0.3], "float32"), c([1, 2, 3], "uint8"), axis=1), case("QuantizeLinear", x(B, 7), HALF, output_dtype=3),
+        case("QuantizeLinear", x(B, 6, 4), c(np.linspace(0.1, 0.6, 12).reshape(1, 3, 4), "float32"), c(np.arange(12).reshape(1, 3, 4), "uint8"), axis=1, block_size=2, _opset=21, _sizes={B: (1,)}),
     ],
     "DequantizeLinear": [
         case("DequantizeLinear", x(B, 3, 4, dtype="uint8"), HALF, THREE), case("DequantizeLinear", x(B, 7, dtype="int32"), HALF), case("DequantizeLinear", x(B, 7, dtype="int8"), HALF, np.int8(-9)),
@@ -31,6 +33,43 @@ def test_rounds_half_to_even_and_saturates(dtype: str, zero: int) -> None:
         f"""g (float[batch,8] x) => ({dtype}[batch,8] q, float[batch,8] y) <float s = {{0.5}}, {dtype} z = {{{zero}}}> {{
             q = QuantizeLinear(x, s, z)  y = DequantizeLinear(q, s, z) }}""",
         feeds=[{"x": X}],
+    )
+
+
+@pytest.mark.parametrize(("dtype", "zero"), [("int4", -2), ("uint4", 5)])
+def test_four_bits(dtype: str, zero: int) -> None:
+    """They are held by 8 and saturate as what they are; also a zero point that is given, which onnxruntime cannot be."""
+    text = """g (float[batch,8] x{given}) => (float[batch,8] y) <float s = {{0.5}}{constant}> {{
+        q = QuantizeLinear(x, s, z)  y = DequantizeLinear(q, s, z) }}"""
+    known = check_onnx(text.format(given="", constant=f", {dtype} z = {{{zero}}}"), feeds=[{"x": X}])
+    given = converter.convert(graph(text.format(given=f", {dtype} z", constant="")), verify=False)
+    assert [port.dtype for port in given.inputs] == ["float32", dtype]
+    found = given.model([X, np.array(zero, dtype.removesuffix("4") + "8")])
+    np.testing.assert_array_equal(found, known.model(X))
+
+
+@pytest.mark.parametrize(("given", "operator"), [("float", "QuantizeLinear"), ("int8", "DequantizeLinear")])
+@pytest.mark.parametrize(("axis", "scales"), [(1, "2,3,4"), (-1, "2,7,2")])
+def test_blocks(given: str, operator: str, axis: int, scales: str) -> None:
+    """A scale for each block of places along an axis; of the last block a part is there."""
+    size = 3 if axis == 1 else 2
+    result = "uint8" if given == "float" else "float"
+    check_onnx(
+        f"""g ({given}[2,7,4] x, float[{scales}] s) => ({result}[2,7,4] y) {{
+            y = {operator}<axis={axis}, block_size={size}>(x, s) }}""",
+        seeds=(0, 1),
+    )
+
+
+def test_blocks_of_an_image() -> None:
+    """Behind a convolution the channels lie last."""
+    check_onnx(
+        """g (float[1,2,4,4] x) => (float[1,4,4,4] y)
+            <float[4,2,1,1] w = {1, 2, 3, 4, 5, 6, 7, 8}, float[1,2,4,4] s = {
+             0.1, 0.2, 0.3, 0.4, 0.1, 0.2, 0.3, 0.4, 0.1, 0.2, 0.3, 0.4, 0.1, 0.2, 0.3, 0.4,
+             0.2, 0.2, 0.2, 0.2, 0.3, 0.3, 0.3, 0.3, 0.4, 0.4, 0.4, 0.4, 0.5, 0.5, 0.5, 0.5}> {
+            c = Conv(x, w)  q = QuantizeLinear<axis=1, block_size=2>(c, s)
+            y = DequantizeLinear<axis=1, block_size=2>(q, s) }""",
     )
 
 

@@ -24,15 +24,67 @@ def regions(**attributes: Any) -> Case:
     return case("RoiAlign", x(2, 3, 7, 9), ROIS, images, output_height=2, output_width=3, _opset=16, **attributes)
 
 
-BOXES = np.column_stack([np.array([0, 1, 1, 0, 1]), ROIS]).astype(np.float32)
+POOLED = np.array(
+    [[0, 0, 0, 4, 3], [1, 1, 0.5, 9, 7], [0, 2, 2, 2, 2], [1, -3, -2, 3, 3], [0, 5, 4, 1, 1], [1, 20, 20, 30, 30]],
+    np.float32,
+)
+"""Of the image that is told first; the last is outside."""
+
+LARGE = np.array(
+    [[0, 0, 4, 3], [1, 0.5, 9, 7], [2, 2, 2, 2], [-3, -2, 3, 3], [5, 4, 1, 1], [30, 30, 40, 40], [-30, -20, -5, -8],
+     [0.3, 0.2, 8.9, 6.7]], np.float32,
+)  # fmt: skip
+
 
 CASES = {
     "nhwc::MaxRoiPool": [
-        case("MaxRoiPool", x(2, 3, 7, 9), BOXES, pooled_shape=[2, 3]),
-        case("MaxRoiPool", x(2, 3, 7, 9), BOXES, pooled_shape=[3, 2], spatial_scale=0.5),
-        case("MaxRoiPool", x(2, 3, "h", 9), BOXES, pooled_shape=[1, 1], _sizes={"h": (5, 8)}, _contexts="plain"),
+        *(
+            case("MaxRoiPool", x(2, 3, 7, 9), POOLED, pooled_shape=[2, 3], spatial_scale=scale, _opset=16)
+            for scale in (1.0, 0.5, 1.5)
+        ),
+        case("MaxRoiPool", x(2, 3, "h", "w"), POOLED, pooled_shape=[3, 5], _opset=16, _sizes={"h": (5, 8), "w": (6,)}),
+        case(
+            "MaxRoiPool",
+            x(2, 3, 7, 9),
+            x("r", 5, draw="unit"),
+            pooled_shape=[3, 2],
+            spatial_scale=2.5,
+            _opset=16,
+            _sizes={"r": (1, 4)},
+            _contexts="plain",
+        ),
     ],
     "nhwc::RoiAlign": [
+        *(  # the greatest of as many samples as a region is large
+            case(
+                "RoiAlign",
+                x(2, 3, 7, 9),
+                LARGE,
+                c([0, 1, 1, 0, 1, 0, 1, 1]),
+                mode="max",
+                output_height=2,
+                output_width=3,
+                spatial_scale=scale,
+                coordinate_transformation_mode=where,
+                _opset=16,
+            )
+            for scale in (1.0, 0.5, 1.5, 2.5)
+            for where in ("half_pixel", "output_half_pixel")
+        ),
+        case(
+            "RoiAlign",
+            x(2, 3, "h", 9),
+            x("r", 4),
+            x("r", dtype="int64", draw="below:2"),
+            mode="max",
+            _opset=16,
+            output_height=3,
+            output_width=2,
+            spatial_scale=4.0,
+            coordinate_transformation_mode="output_half_pixel",
+            _sizes={"r": (1, 4), "h": (5, 8)},
+            _contexts="plain",
+        ),
         *(
             regions(sampling_ratio=ratio, spatial_scale=scale, coordinate_transformation_mode=where, mode=mode)
             for ratio, scale in ((2, 1.0), (1, 0.5), (3, 1.5))

@@ -76,6 +76,7 @@ CASES = {
     ],
     "keraport::Counted": [
         case("Range", c(0), x(dtype="int64", draw="below:7"), c(2), _contexts="plain"),
+        case("Range", c(0), x(dtype="int64"), c(1)),
         case("ConstantOfShape", x(2, dtype="int64", draw="below:5"), _contexts="plain"),
     ],
     "keraport::Positions": [counted(B, "t"), counted(B, 3, "t"), counted(B, "t", dtype="int64"), counted(B, "t", dtype="bool")],
