@@ -41,7 +41,7 @@ def pad_by_positions(walk: Walk, node: ir.Node) -> bool:
     """Pad by amounts that the graph computes: what is at each position of the result is looked up, or is the pad.
 
     y[i] = x[i - before] where that is one of x's positions, else the value, or what the mode says: Gather and Where
-    along each axis whose size changes. False where that cannot be written, as some size follows from nothing.
+    along each axis that is not known to stay. False where that cannot be written, as some size follows from nothing.
     """
     x, amounts = operand(node, 0), walk.plain(operand(node, 1))
     mode = node.attributes.get_string("mode", "constant")
@@ -49,7 +49,11 @@ def pad_by_positions(walk: Walk, node: ir.Node) -> bool:
         return False
     view = walk.view(x)
     before, after = dims_of(x), dims_of(node.outputs[0])
-    changed = [axis for axis, (a, b) in enumerate(zip(before, after, strict=True)) if a != b]
+    same = [a == b for a, b in zip(before, after, strict=True)]  # so are 1 before and -1 behind, which shift
+    kept = (all(_is_zero(operand(node, 1), place) for place in (axis, axis + len(same))) for axis in range(len(same)))
+    changed = [
+        axis for axis, (is_same, is_kept) in enumerate(zip(same, kept, strict=True)) if not is_same or not is_kept
+    ]
     for axis in changed:
         if is_to_be_told(walk, after[axis]):
             count(walk, after[axis], _how_long(walk, x, axis, amounts))
@@ -64,6 +68,23 @@ def pad_by_positions(walk: Walk, node: ir.Node) -> bool:
         out = _padded_axis(walk, out, base_axis, after[axis], anchors[axis], (amounts, axis), mode, value)
     walk.views[node.outputs[0]] = AxesView(out, view.axes)
     return True
+
+
+def _is_zero(numbers: ir.Value, place: int) -> bool:
+    """Whether the number at this place is a constant 0; False where nothing is known of it."""
+    if (known := constant_of(numbers)) is not None:
+        return bool(known[place] == 0)
+    joined = numbers.producer()
+    if joined is None or joined.op_type != "Concat":
+        return False
+    for part in filter(None, joined.inputs):
+        (length,) = dims_of(part)
+        if not length.is_static:
+            return False
+        if place < length.coefficient:
+            return _is_zero(part, place)
+        place -= length.coefficient
+    return False
 
 
 def _how_long(walk: Walk, x: ir.Value, axis: int, amounts: ir.Value) -> ir.Value:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from tests.harness import check_onnx
@@ -60,3 +61,16 @@ def test_an_end_that_may_be_none() -> None:
     text = f"""g (float[b, 3, n] x) => (float[b, 3, k] y) {CONSTANTS} {{
         n = Shape<start=2, end=3>(x) q = Div(n, four) m = Neg(q) y = Slice(x, q, m, two) }}"""
     check_onnx(text, sizes={"b": (2,), "n": (3, 8, 9, 13)})
+
+
+@pytest.mark.parametrize("rest", [[], [3]])
+def test_a_pad_that_shifts(rest: list[int]) -> None:
+    """As many before as are cut behind: the size is the same, and the numbers are not."""
+    shape, zeros = ",".join(["b", "t", *map(str, rest)]), ["zero"] * len(rest)
+    amounts = ", ".join(["zero", "before", *zeros, "zero", "behind", *zeros])
+    x = np.arange(8 * 3 ** len(rest), dtype=np.float32).reshape(2, 4, *rest)
+    check_onnx(
+        f"""g (float[{shape}] x, int64 k) => (float[{shape}] y) <int64[1] zero = {{0}}> {{
+            before = Unsqueeze(k, zero)  behind = Neg(before)  p = Concat<axis=0>({amounts})  y = Pad(x, p) }}""",
+        feeds=[{"x": x, "k": np.array(shift)} for shift in (1, 0, -2)],
+    )
