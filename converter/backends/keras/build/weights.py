@@ -20,9 +20,9 @@ import onnx_ir as ir
 from converter.backends.keras.build.mapped import let_go
 from converter.backends.keras.build.names import LayerNames
 from converter.sources.source import DrawnNoise
-from passes.graph.view_steps import WeightView, apply_view, shape_after
+from passes.graph.view_steps import WeightView, apply_view
 from passes.graph.weight_takes import Take, taken, takes
-from passes.graph.weight_views import Look, extend, look_at, recorded_sources, recorded_view, seen_tensor
+from passes.graph.weight_views import Look, look_at, recorded_sources, recorded_view, seen_tensor
 
 
 class ConstantInput:
@@ -283,14 +283,11 @@ def _identity(layer: keras.layers.Layer, given: dict[str, Any]) -> Any:
     return type(layer), json.dumps(config, sort_keys=True, default=str), weights
 
 
-def _seen(source: Any) -> tuple[int, WeightView]:
-    """What a variable holds: the same however many steps lead to it from the numbers of the source."""
+def _seen(source: Any) -> Any:
+    """What a variable holds: a view of a tensor, and what the layer makes of it."""
     weight = _weight(source)
     assert weight is not None
-    (base, view), shape = weight.identity, weight.shape
-    for step in () if weight is source or callable(source[1]) else _steps(source[1]):
-        view, shape = extend(view, step, shape), shape_after(shape, step)
-    return base, view
+    return weight.identity, () if weight is source or callable(source[1]) else tuple(_steps(source[1]))
 
 
 def _why_nameless(weight: ConstantInput | None) -> str | None:
