@@ -1,4 +1,4 @@
-"""What docs/bench.json says, for the README."""
+"""What the latest run of docs/bench says, for the README."""
 
 from __future__ import annotations
 

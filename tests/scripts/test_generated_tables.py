@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+from xml.etree import ElementTree
 
 import pytest
 
 from scripts import support_table
 from scripts.bench import DEFAULT_MODELS, HANDWRITTEN
+from scripts.bench_chart import bench_chart
 from scripts.bench_table import bench_table
 from scripts.markdown import markdown
-from scripts.support_table import BENCH, README, SHIP, SHIPPED, VERIFIED, readme_tables, refreshed, ship_tables
+from scripts.support_table import README, SHIP, SHIPPED, VERIFIED, bench_runs, readme_tables, refreshed, ship_tables
 from scripts.verified_models import verified_models
+
+SVG = "{http://www.w3.org/2000/svg}"
 
 
 def test_tables_are_fresh() -> None:
@@ -25,7 +29,7 @@ def test_every_model_of_the_manifests_is_verified() -> None:
 
 
 def test_the_bench_has_every_model() -> None:
-    result = json.loads(BENCH.read_text())
+    result = bench_runs()[-1]
     assert [model["name"] for model in result["models"]] == list(DEFAULT_MODELS)
     for model in result["models"]:
         assert [entry["batch"] for entry in model["latency"]] == [1, 8]
@@ -55,6 +59,21 @@ def test_a_bench_without_latencies_has_no_table_of_them() -> None:
     text = bench_table({"models": [model], "chain": None, "machine": machine})
     assert "| m | 1.00 | 1.00 | 2.00 | 3 | 0 |" in text
     assert "Latency" not in text
+    image = ElementTree.fromstring(bench_chart([{"models": [model], "chain": None, "machine": machine}]))
+    assert [text.text for text in image.iter(f"{SVG}text")] == [
+        "Seconds of a conversion, ? (grey) and ?",
+        "m",
+        "1.00 s",
+    ]
+
+
+def test_the_chart_has_bars_as_long_as_what_they_tell() -> None:
+    image = ElementTree.fromstring(bench_chart(bench_runs()))
+    bars = [bar for bar in image.iter(f"{SVG}rect") if bar.get("class") == "ours"]
+    entries = [entry for model in bench_runs()[-1]["models"] for entry in model["latency"]]
+    ratios = [float(bar.get("width", 0)) / entry["to_onnxruntime"] for bar, entry in zip(bars, entries, strict=False)]
+    assert len(bars) == len(entries) + len(DEFAULT_MODELS)
+    assert max(ratios) == pytest.approx(min(ratios), rel=1e-3)
 
 
 def test_every_file_is_told_with_its_figures_or_the_reason() -> None:
