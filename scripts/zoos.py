@@ -92,6 +92,7 @@ def _kept(result: Mapping[str, Any]) -> dict[str, Any]:
         "transposes": report.get("transposes"),
         "trained": report.get("trainable_parameters"),
         "trained_in_source": report.get("source_trainable_parameters"),
+        "unused_in_source": report.get("source_unused_parameters"),
         "custom_layers": custom,
     }
     if result["status"] != VERIFIED:

@@ -23,14 +23,15 @@ def zoos_table(folder: Path) -> str:
         others = [(r["name"], r["status"], _cell(r.get("reason", ""))) for r in records if r["status"] != VERIFIED]
         moved = [f"{r['name']} {r['transposes']}" for r in records if r["transposes"]]
         custom = [f"{r['name']} ({', '.join(r['custom_layers'])})" for r in records if r["custom_layers"]]
-        trained = [
-            f"{r['name']} ({r['trained'] - r['trained_in_source']:+,})" for r in records if not _trains_the_same(r)
-        ]
-        if others or moved or custom or trained:
+        unused = [f"{r['name']} ({r['unused_in_source']:,})" for r in records if r.get("unused_in_source")]
+        trained = [f"{r['name']} ({r['trained'] - _used(r):+,})" for r in records if not _trains_the_same(r)]
+        if others or moved or custom or unused or trained:
             tables.append(f"### {name}\n")
         if others:
             tables.append(markdown(("Model", "Status", "Reason"), others))
-        for title, told in (("Transposes", moved), ("Layers of keraport", custom), ("Trained, to torch", trained)):
+        lists = (("Transposes", moved), ("Layers of keraport", custom),
+                 ("Parameters that evaluation does not use", unused), ("Trained, to torch", trained))  # fmt: skip
+        for title, told in lists:
             if told:
                 tables.append(f"{title}: {', '.join(told)}.\n")
     made = sorted({r["versions"] for records in zoos.values() for r in records})
@@ -53,8 +54,12 @@ def _row(name: str, records: Sequence[Record]) -> tuple[str, ...]:
 
 def _trains_the_same(record: Record) -> bool:
     """Whether training changes as many numbers as it does in the source; so it does where that has no such count."""
-    trained, in_source = record["trained"], record["trained_in_source"]
-    return trained is None or in_source is None or trained == in_source
+    return record["trained"] is None or record["trained_in_source"] is None or record["trained"] == _used(record)
+
+
+def _used(record: Record) -> int:
+    """How many numbers training changes in the source; it leaves alone what evaluation does not use."""
+    return int(record["trained_in_source"]) - (record.get("unused_in_source") or 0)
 
 
 def _cell(text: str) -> str:

@@ -50,6 +50,7 @@ class Report:
         parameters: how many numbers the emitted model's variables hold.
         trainable_parameters: how many of these training changes: not running statistics, buffers and what is frozen.
         source_trainable_parameters: how many the source's module has; None where it is no module.
+        source_unused_parameters: how many of those evaluation does not use, as in an auxiliary head.
         peak_memory_bytes: the most that this process has held so far.
         dtype_policy: its name, the least signal to noise in decibels, what is left in each output on each backend,
             which is empty where nothing was verified, and whether the model without it was proven; None for the
@@ -78,6 +79,7 @@ class Report:
     parameters: int | None = None
     trainable_parameters: int | None = None
     source_trainable_parameters: int | None = None
+    source_unused_parameters: int | None = None
     peak_memory_bytes: int = 0
     dtype_policy: dict[str, Any] | None = None
     verification: dict[str, Any] | None = None
@@ -131,6 +133,7 @@ class Report:
             "parameters": self.parameters,
             "trainable_parameters": self.trainable_parameters,
             "source_trainable_parameters": self.source_trainable_parameters,
+            "source_unused_parameters": self.source_unused_parameters,
             "peak_memory_bytes": self.peak_memory_bytes,
             "dtype_policy": self.dtype_policy,
             "verification": self.verification,

@@ -26,9 +26,10 @@ def describe_training(report: Report, source: Source, emission: Emission) -> Non
     if sizes is None:
         return
     report.source_trainable_parameters = sum(sizes.values())
+    unused = sizes.keys() - emission.sources
+    report.source_unused_parameters = sum(sizes[name] for name in unused)
     if report.source_trainable_parameters == report.trainable_parameters:
         return
-    unused = sizes.keys() - emission.sources
     if unused:
         report.notes.append(f"Evaluation does not use these parameters of the source: {_listed(sorted(unused))}.")
     trained = {variable.path for variable in emission.model.trainable_variables}

@@ -59,7 +59,17 @@ def test_the_page_counts_and_says_why(records: Path, tmp_path: Path) -> None:
     assert "Transposes: one 2." in page
     assert "Layers of keraport: one (Loop)." in page
     assert "Trained, to torch: one (+3)." in page
+    assert "does not use" not in page
     assert "| two | unsupported |" in page
+
+
+def test_what_evaluation_does_not_use_is_not_missed(records: Path, tmp_path: Path) -> None:
+    less = {"trainable_parameters": 3, "source_unused_parameters": 2}
+    zoos.record([a_run(tmp_path / "run", one={**VERIFIED, "report": {**VERIFIED["report"], **less}})])
+    page = zoos_table(records)
+    assert "| models/small.toml | 1 | 1 | 0 | 0 | 0 | 1 | 1 | 1 |" in page
+    assert "Parameters that evaluation does not use: one (2)." in page
+    assert "Trained, to torch" not in page
 
 
 def test_every_manifest_that_is_kept_is_there() -> None:

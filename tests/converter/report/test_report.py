@@ -27,6 +27,7 @@ KEYS = {
     "parameters",
     "trainable_parameters",
     "source_trainable_parameters",
+    "source_unused_parameters",
     "peak_memory_bytes",
     "verification",
     "output",
