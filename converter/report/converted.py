@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import keras
 
 
-@dataclass
+@dataclass(repr=False)
 class Conversion:
     """What `convert` returns.
 
@@ -32,7 +32,13 @@ class Conversion:
     model: keras.Model
     report: Report
     weights: dict[str, dict[str, Any]] = field(default_factory=dict)
-    _others: Mapping[str, Sequence[int]] = field(default_factory=dict, repr=False)
+    _others: Mapping[str, Sequence[int]] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        """One line, as a notebook shows it: the report has a thousand."""
+        told = self.report.parameters
+        parameters = "" if told is None else f", {told:,} parameters"
+        return f"<Conversion of {self.report.source}{parameters}, {'' if self.verified else 'not '}verified>"
 
     @property
     def verified(self) -> bool:

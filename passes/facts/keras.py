@@ -27,6 +27,10 @@ def is_sized_by_numbers(node: ir.Node) -> bool:
 MOST_BROADCAST_AXES = 5
 """Of a tensor with more, TensorFlow takes off on a CPU what broadcasts along one run of axes, and no other."""
 
+MOST_BROADCAST_RUNS = 5
+"""Runs of axes along which neither, one or the other operand is repeated: TensorFlow adds, multiplies and compares no
+more on a CPU."""
+
 MOST_MIRRORED_AXES = 5
 """TensorFlow's MirrorPad takes no more."""
 

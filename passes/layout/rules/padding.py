@@ -49,10 +49,11 @@ def pad_by_positions(walk: Walk, node: ir.Node) -> bool:
         return False
     view = walk.view(x)
     before, after = dims_of(x), dims_of(node.outputs[0])
-    same = [a == b for a, b in zip(before, after, strict=True)]  # so are 1 before and -1 behind, which shift
-    kept = (all(_is_zero(operand(node, 1), place) for place in (axis, axis + len(same))) for axis in range(len(same)))
+    rank = len(before)
     changed = [
-        axis for axis, (is_same, is_kept) in enumerate(zip(same, kept, strict=True)) if not is_same or not is_kept
+        axis
+        for axis in range(rank)  # 1 before and -1 behind leave the size, and shift
+        if before[axis] != after[axis] or not all(_is_zero(operand(node, 1), place) for place in (axis, axis + rank))
     ]
     for axis in changed:
         if is_to_be_told(walk, after[axis]):

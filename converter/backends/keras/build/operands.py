@@ -9,6 +9,7 @@ import numpy as np
 from keras import KerasTensor, layers, ops
 from keras.src.layers.convolutional.base_conv import BaseConv
 
+from converter.backends.keras.build.broadcasting import within_reach
 from converter.backends.keras.build.weights import ConstantInput, unique_name, with_weights
 from passes.facts.keras import MOST_SLICED_AXES
 from passes.graph.weight_takes import Take
@@ -34,9 +35,10 @@ def operand(x: Any, like: KerasTensor, *, name: str) -> Any:
 
 
 def operands(*values: Any, name: str) -> list[Any]:
-    """The operands with constants resolved, for an operation on at least one live tensor."""
+    """The operands with constants resolved, for an operation on at least one live tensor; two can be broadcast."""
     live = next(v for v in values if isinstance(v, KerasTensor))
-    return [operand(value, live, name=name) for value in values]
+    found = [operand(value, live, name=name) for value in values]
+    return list(within_reach(*found)) if len(found) == 2 else found
 
 
 def index_operand(x: Any, like: KerasTensor, *, name: str) -> Any:

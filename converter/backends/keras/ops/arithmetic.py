@@ -10,6 +10,7 @@ import numpy as np
 from keras import layers, ops
 
 from converter.backends.keras.build import unsigned64
+from converter.backends.keras.build.broadcasting import within_reach
 from converter.backends.keras.build.dtypes import has_policy
 from converter.backends.keras.build.operands import operand, operands
 from converter.backends.keras.build.registry import op
@@ -28,7 +29,7 @@ def _merge(layer: type[keras.layers.Layer], function: Callable[[Any, Any], Any])
         if all(_same_kind(x, y) for y in rest):
             return layer(name=name, dtype=x.dtype)([x, *rest])
         for y in rest:
-            x = function(x, y)
+            x = function(*within_reach(x, y))
         return x
 
     return merge
