@@ -41,12 +41,13 @@ class Effort:
     rounds: int
     batches: Sequence[int]
     latency: bool = True
+    proof: bool = True
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _parse(arguments)
     screen = Console(stderr=True)
-    effort = Effort(options.repeats, options.rounds, options.batches, options.latency)
+    effort = Effort(options.repeats, options.rounds, options.batches, options.latency, options.proof)
     with tempfile.TemporaryDirectory(prefix="keraport-bench-") as temporary:
         folder = options.onnx_folder or Path(temporary)
         models = []
@@ -84,6 +85,8 @@ def bench_model(name: str, file: Path, effort: Effort) -> Result:
         result[key] = max(run[key] for run in runs)
     for part in ("stages", "passes"):
         result[part] = {stage: statistics.median(run[part][stage] for run in runs) for stage in runs[0][part]}
+    if effort.proof:
+        result |= measure("scripts.bench_proof", file)
     if effort.latency:
         options: list[str | int] = ["--rounds", effort.rounds, "--batches", *effort.batches]
         if name in HANDWRITTEN:
@@ -103,11 +106,12 @@ def show(screen: Console, result: Result, targets: Sequence[Target]) -> None:
     for label, value in result["machine"].items():
         screen.print(f"[bold]{label}[/] {value}")
     stages = list(result["models"][0]["stages"]) if result["models"] else []
-    table = Table("Model", "Seconds", *stages, "Peak / weights", "Operations", "Transposes", box=None)
+    told = ("/ loading", "Proof / calls", "Peak / weights", "Operations", "Transposes")
+    table = Table("Model", "Seconds", *stages, *told, box=None)
     for model in result["models"]:
         times = [f"{model['stages'][stage]:.2f}" for stage in stages]
-        multiple = f"{model['peak_multiple']:.2f}" if model["peak_multiple"] else ""
-        row = [f"{model['seconds']:.2f}", *times, multiple, model["operations"], model["transposes"]]
+        ratios = [f"{model[key]:.2f}" if model.get(key) else "" for key in ("to_load", "to_forward", "peak_multiple")]
+        row = [f"{model['seconds']:.2f}", *times, *ratios, model["operations"], model["transposes"]]
         table.add_row(model["name"], *map(str, row))
     screen.print(table)
     screen.print(_latencies(result["models"]))
@@ -137,6 +141,7 @@ def _parse(arguments: Sequence[str] | None) -> Any:
     parser.add_argument("--rounds", type=int, default=30, help="turns of the latency measurement")
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 8])
     parser.add_argument("--no-latency", dest="latency", action="store_false")
+    parser.add_argument("--no-proof", dest="proof", action="store_false")
     parser.add_argument("--chain", type=int, nargs="*", default=[4000, 8000], help="lengths; none skips it")
     parser.add_argument("--json", type=Path, metavar="FILE")
     parser.add_argument("--check", action="store_true", help="end with 1 where a target is missed")

@@ -28,13 +28,14 @@ def _conversions(models: list[Mapping[str, Any]]) -> str:
         (
             model["name"],
             *(f"{seconds:.2f}" for seconds in (model["seconds"], *model["stages"].values())),
-            f"{model['peak_multiple']:.2f}",
+            *(f"{model[key]:.2f}" if key in model else "" for key in ("to_load", "to_forward", "peak_multiple")),
             model["operations"],
             model["transposes"],
         )
         for model in models
     ]
-    header = ("Conversion", "Seconds", *models[0]["stages"], "Peak memory / weights", "Operations", "Transposes")
+    told = ("/ loading", "Proof / calls", "Peak memory / weights", "Operations", "Transposes")
+    header = ("Conversion", "Seconds", *models[0]["stages"], *told)
     return markdown(header, rows)
 
 

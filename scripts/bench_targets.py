@@ -15,6 +15,12 @@ PEAK_MULTIPLE = {"torchvision:vit_b_16": 2.5}
 TO_HANDWRITTEN = 1.05
 """The latency of a converted model by that of one written by hand."""
 
+TO_LOAD = 1.3
+"""A conversion by the loading of its result."""
+
+TO_FORWARD = 1.5
+"""A verification by the calls of its cases."""
+
 CHAIN_RATIO = 2.3
 """Twice as many nodes take this many times as long at most."""
 
@@ -58,6 +64,9 @@ def _of_model(model: Mapping[str, Any]) -> Iterator[Target]:
     for what, by_name, measured in limits:
         if name in by_name:
             yield Target(f"{name}: {what}", by_name[name], measured())
+    for what, key, limit in (("loading", "to_load", TO_LOAD), ("the calls of its proof", "to_forward", TO_FORWARD)):
+        if key in model:
+            yield Target(f"{name}: by {what}", limit, model[key])
     for entry in model.get("latency", ()):
         if "to_handwritten" in entry:
             what = f"{name}: latency of batch {entry['batch']} by the handwritten model's"

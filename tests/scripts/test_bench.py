@@ -52,6 +52,7 @@ def test_bench_of_a_small_model(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert min(model["seconds"], model["cpu_seconds"], model["peak_bytes"]) > 0
     assert [entry["batch"] for entry in model["latency"]] == [1, 3]
     assert all(entry["to_onnxruntime"] > 0 for entry in model["latency"])
+    assert min(model["to_load"], model["to_forward"]) > 0
     assert found["machine"]["processor"]
     assert "small.onnx" in capsys.readouterr().out
 
