@@ -25,6 +25,7 @@ from passes.fuse.shared_weights import ShareWeights
 from passes.fuse.unrolled_recurrent import UnrollRecurrent
 from passes.graph.weight_views import MARKED_KEY, MarkWeights
 from passes.layout import Layout
+from passes.layout.turns.join import JoinTransposes
 from passes.layout.turns.take_back import TakeBackTransposes
 from passes.normalize.convert_opset import ConvertOpset
 from passes.normalize.default_attributes import ExplicitDefaults
@@ -144,6 +145,7 @@ def pipeline(
         # After everything that recognises patterns: they are written in the source's axes.
         ("Layout", lambda: Layout(layout)),
         ("RemoveUnused", RemoveUnused),  # the layout needs inferred shapes only: shape arithmetic is dead now
+        ("JoinTransposes", JoinTransposes),  # one is easier to take back than the parts of it
         ("TakeBackTransposes", TakeBackTransposes),
         ("DropKeepdims", DropKeepdims),
         ("ShareWeights", ShareWeights),  # after the layout, which looks at weights in its own way

@@ -39,7 +39,7 @@ OF_THE_PIPELINE = {
 """Made by other passes: Dense is drawn as MatMul and Gemm; the others have cases of their own in test_ops_*.py."""
 OF_OTHER_TYPES = {
     "BitShift", "BitwiseAnd", "BitwiseNot", "BitwiseOr", "BitwiseXor", "DequantizeLinear", "IsInf", "IsNaN", "Mod",
-    "QuantizeLinear", "RoiAlign", "ScatterElements",
+    "MaxRoiPool", "QuantizeLinear", "RoiAlign", "ScatterElements",
 }  # fmt: skip
 STEPS = {"Acosh", "Ceil", "Equal", "Floor", "Hardmax", "Round", "Shrink", "Sign", "ThresholdedRelu"}
 """What jumps (or, as acosh at 1, has no slope) at numbers that graphs really compute, 0 and 1: two right answers differ
