@@ -49,6 +49,21 @@ def test_mixed_along_another_axis(name: str, layout: str) -> None:
         assert sum(isinstance(each, keras.layers.EinsumDense) for each in operations(checked.model).values()) == count
 
 
+def test_a_branch_that_meets_a_stream_goes_its_way() -> None:
+    """A stream of convolutions lies by channels: what is added to it is moved there, and not the stream to it."""
+    kernel = ", ".join(str((i * 5 % 7 - 3) / 4) for i in range(36))
+    text = f"""g (float[b,4,6,4] x, float[b,4,6,4] z) => (float[b,6,6,4] y)
+        <{WEIGHTS}, float[6,6,1,1] kernel = {{{kernel}}}, float[6,4,1,1] first = {{{NUMBERS}}}> {{
+        c = Conv(x, first) d = Relu(c) stream = Transpose<perm=[0,2,3,1]>(d) r = Reshape(z, same)
+        t = Transpose<perm=[0,2,3,1]>(r) p = MatMul(t, wide) q = Add(p, six) a = Add(stream, q)
+        n = Tanh(a) m = Add(a, n) back = Transpose<perm=[0,3,1,2]>(m) y = Conv(back, kernel) }}"""
+    model = check_onnx(
+        text.replace("int64[4] split", "int64[4] same = {0, 4, 6, 4}, int64[4] split"), sizes={"b": (1, 3)}
+    ).model
+    assert not any(isinstance(each, keras.layers.EinsumDense) for each in operations(model).values())
+    assert count_transposes(model) <= 1
+
+
 @pytest.mark.parametrize("height", [2, 1])
 def test_tokens_of_an_image(height: int) -> None:
     """Rows and columns are one axis, along which channels are mixed, and become rows and columns again."""

@@ -30,7 +30,7 @@ def dense_along(walk: Walk, node: ir.Node, view: AxesView) -> AxesView | None:
         return None
     dims[axis] = dims_of(node.outputs[0])[-1]
     result = ir.Value(name=None, shape=to_shape(dims), type=node.outputs[0].type)
-    if not AxesView(result, view.axes).is_moved or not comes_back(node.outputs[0], result, view.axes):
+    if not AxesView(result, view.axes).is_moved or not comes_back(walk, node.outputs[0], result, view.axes):
         return None
     letters = ascii_lowercase[: len(dims)]
     new = ascii_lowercase[len(dims)]
