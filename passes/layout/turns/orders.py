@@ -28,6 +28,7 @@ class Turn:
         axes: the input that says axes or sizes as a constant, and these.
         is_light: whether it may be computed once more, where the result is read in its old order, too.
         operator: type and domain of what gives it; None where it is the node's own.
+        is_led: whether the first input, and what is made, have an axis of size 1 in front.
         is_nothing: whether the result is the first input in that order.
     """
 
@@ -36,6 +37,7 @@ class Turn:
     axes: tuple[int, list[int]] | None = None
     is_light: bool = False
     operator: tuple[str, str] | None = None
+    is_led: bool = False
     is_nothing: bool = False
 
 

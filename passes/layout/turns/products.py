@@ -28,7 +28,7 @@ def _matmul(node: ir.Node, order: Order) -> Turn | None:
 def _along_the_last(node: ir.Node, order: Order) -> Turn | None:
     """The axes in front of the last in another order."""
     last = len(order) - 1
-    if order[-1] != last and node.op_type == "Dense" and not order[0] and is_unmoved(node):
+    if order[-1] != last and node.op_type == "Dense" and is_unmoved(node):
         return _einsum_dense(node, order)
     if order[-1] != last or node.attributes.get_int("axis", -1) not in (-1, last):
         return None
@@ -36,12 +36,13 @@ def _along_the_last(node: ir.Node, order: Order) -> Turn | None:
 
 
 def _einsum_dense(node: ir.Node, order: Order) -> Turn:
-    """Of what is computed from weights alone, and has no other layout, in any order but of the first axis.
+    """Of what is computed from weights alone, and has no other layout, in any order: Keras' has a batch in front.
 
     On inputs it stays the Dense that it is: a transpose behind that is what one would write.
     """
-    letters, new = ascii_lowercase[: len(order)], ascii_lowercase[len(order)]
+    is_led = order[0] != 0
+    first, letters, new = "a" * is_led, ascii_lowercase[is_led:][: len(order)], ascii_lowercase[is_led + len(order)]
     result = "".join((letters[:-1] + new)[axis] for axis in order)
     bias = [order] if len(node.inputs) > 2 and node.inputs[2] is not None else []
-    attributes = {"equation": f"{letters},{letters[-1]}{new}->{result}"}
-    return Turn([None, None, *bias], attributes, operator=("EinsumDense", "keraport"))
+    attributes = {"equation": f"{first}{letters},{letters[-1]}{new}->{first}{result}"}
+    return Turn([None, None, *bias], attributes, operator=("EinsumDense", "keraport"), is_led=is_led)

@@ -99,7 +99,13 @@ class _Back:
         attributes, sizes = {**node.attributes, **turn.attributes}, [sizes_of(result)[axis] for axis in order]
         name = node.name if once else None
         op_type, domain = turn.operator or (node.op_type, node.domain)
-        made = at.node(op_type, inputs, sizes, attributes, domain=domain, dtype=result.dtype, name=name)
+        if turn.is_led and inputs[0] is not None:
+            led, first = [1, *sizes_of(inputs[0])], at.constant([0], "axes")
+            inputs[0] = at.node("Unsqueeze", [inputs[0], first], led)
+            made = at.node(op_type, inputs, [1, *sizes], attributes, domain=domain, dtype=result.dtype, name=name)
+            made = at.node("Squeeze", [made, first], sizes)
+        else:
+            made = at.node(op_type, inputs, sizes, attributes, domain=domain, dtype=result.dtype, name=name)
         for use in [use for use in result.uses() if once and _is_of_size(use)]:
             axis = use.node.attributes["axis"].as_int()
             use.node.attributes["axis"] = ir.AttrInt64("axis", order.index(axis))

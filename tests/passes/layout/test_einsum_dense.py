@@ -194,3 +194,30 @@ def test_a_weight_along_two_axes_is_one_variable(body: str, expected: list[str])
     InferShapes()(model)
     assert operators(run_pipeline(model)) == expected
     assert check_onnx(text, sizes={"b": (1, 3)}).model.count_params() == 16 + 4 * ("Add" in expected)
+
+
+class BiasOfPlaces(nn.Module):
+    """Scores of heads with a bias that a network makes of the places, one of which stands in front."""
+
+    def __init__(self, *, bias: bool, shape: tuple[int, ...]) -> None:
+        super().__init__()
+        self.places = nn.Parameter(torch.rand(*shape, 2), requires_grad=False)
+        self.network = nn.Sequential(nn.Linear(2, 5), nn.ReLU(), nn.Linear(5, 3, bias=bias))
+        self.heads = nn.Linear(6, 18)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        heads = self.heads(x).unflatten(-1, (3, 6)).transpose(1, 2)
+        scores = heads @ heads.transpose(2, 3)
+        made = self.network(self.places).reshape(4, 4, 3).permute(2, 0, 1)
+        return ((scores + made).softmax(-1) @ heads).transpose(1, 2).flatten(2)
+
+
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("shape", [(16,), (4, 4)])
+def test_a_bias_that_a_network_makes(bias: bool, shape: tuple[int, ...]) -> None:
+    torch.manual_seed(0)
+    module = BiasOfPlaces(bias=bias, shape=shape).eval()
+    conversion = converter.convert(module, inputs=["x=float32[batch,4,6]"])
+    assert conversion.verified
+    assert conversion.report.transposes == 0
+    assert conversion.report.trainable_parameters == sum(p.numel() for p in module.parameters() if p.requires_grad)
