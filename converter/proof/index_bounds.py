@@ -184,7 +184,7 @@ def _shift(node: ir.Node, place: int) -> int | None:
 def _shape(value: ir.Value) -> list[int | ir.SymbolicDim] | None:
     constant = ir.convenience.get_const_tensor(value)
     shape = value.shape if constant is None else constant.shape
-    return None if shape is None else list(shape)
+    return None if shape is None else [dim for dim in shape if isinstance(dim, (int, ir.SymbolicDim))]
 
 
 def _number(value: ir.Value | None) -> int | None:
