@@ -31,7 +31,7 @@ def matmul_nbits(node: ir.Node) -> ir.Function:
         BadSource: the sizes do not fit each other.
     """
     attributes = node.attributes
-    if attributes.get_int("accuracy_level", 0) == 4 or has(node, 4) or attributes.get_int("weight_prepacked", 0):
+    if attributes.get_int("accuracy_level", 0) == 4 or has(node, 4) or bool(attributes.get_int("weight_prepacked", 0)):
         raise Unsupported(
             "MatMulNBits that rounds its input to 8 bits, or whose weights come in another order, is not converted.",
             node=describe(node),

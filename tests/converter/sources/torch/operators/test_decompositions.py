@@ -99,9 +99,13 @@ def test_what_neither_exporter_has_is_refused() -> None:
         load(Gammas(), inputs=["x=float32[batch,6]"])
 
 
+@pytest.mark.parametrize("size", ["6", "size"])
+@pytest.mark.parametrize("padding", [None, 2])
 @pytest.mark.parametrize("mode", ["mean", "sum", "max"])
-def test_bags_of_one_size(mode: str) -> None:
-    conversion = converter.convert(nn.EmbeddingBag(30, 16, mode=mode), inputs=["ids=int64[batch,6]"])
+def test_bags_of_one_size(mode: str, padding: int | None, size: str) -> None:
+    """What does not count is left out, of a bag with nothing else all are 0."""
+    bag = nn.EmbeddingBag(3, 16, mode=mode, padding_idx=padding)
+    conversion = converter.convert(bag, inputs=[f"ids=int64[batch,{size}]"])
     assert conversion.verified
     assert "Embedding" in {type(layer).__name__ for layer in conversion.model._flatten_layers()}
 
