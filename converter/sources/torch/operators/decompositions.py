@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import operator
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -52,7 +52,9 @@ def bags_to_lookups(program: torch.export.ExportedProgram) -> None:
     program.graph_module.recompile()
 
 
-def _of_those_that_count(call: Any, rows: torch.fx.Node, counts: torch.fx.Node, mode: int) -> torch.fx.Node:
+def _of_those_that_count(
+    call: Callable[..., torch.fx.Node], rows: torch.fx.Node, counts: torch.fx.Node, mode: int
+) -> torch.fx.Node:
     """The sum, the mean or the maximum of rows [batch, size, width], of each bag those that count [batch, size]."""
     aten = torch.ops.aten
     by_row = call(aten.unsqueeze.default, counts, -1)
