@@ -103,11 +103,17 @@ def test_what_neither_exporter_has_is_refused() -> None:
 @pytest.mark.parametrize("padding", [None, 2])
 @pytest.mark.parametrize("mode", ["mean", "sum", "max"])
 def test_bags_of_one_size(mode: str, padding: int | None, size: str) -> None:
-    """What does not count is left out, of a bag with nothing else all are 0."""
+    """What does not count is left out."""
     bag = nn.EmbeddingBag(3, 16, mode=mode, padding_idx=padding)
     conversion = converter.convert(bag, inputs=[f"ids=int64[batch,{size}]"])
     assert conversion.verified
     assert "Embedding" in {type(layer).__name__ for layer in conversion.model._flatten_layers()}
+
+
+@pytest.mark.parametrize("mode", ["mean", "sum", "max"])
+def test_a_bag_in_which_nothing_counts(mode: str) -> None:
+    ids = torch.tensor([[2, 2, 2], [0, 2, 1]])
+    assert converter.convert(nn.EmbeddingBag(3, 4, mode=mode, padding_idx=2), example_inputs=ids).verified
 
 
 def test_bags_of_other_sizes_are_left_to_the_exporter() -> None:
