@@ -77,11 +77,15 @@ def feature_vectorizer(node: ir.Node) -> ir.Function:
         Unsupported: an input has other columns than are told of it, and would be cut or filled up.
     """
     made, told = Made(len(node.inputs)), list(node.attributes.get_ints("inputdimensions", ()))
+    if len(told) != len(node.inputs):
+        raise BadSource(f"{len(node.inputs)} features have {len(told)} sizes.", node=describe(node))
     for value, columns in zip(node.inputs, told, strict=False):
         shape = None if value is None else value.shape
-        if shape is None or len(shape) != 2 or shape[1] != columns:
-            raise Unsupported(f"Features that are not known to be {columns} are not converted.", node=describe(node))
-    floats = [made("Cast", value, to=ir.DataType.FLOAT) for value in made.inputs]
+        if shape is not None and (len(shape) != 2 or shape[1] != columns):
+            raise Unsupported(f"Features that are not {columns} are not converted.", node=describe(node))
+    # Of shapes that nobody knows yet: other columns than are told would make other rows, and could not be joined.
+    rows = [made("Reshape", x, made.constant(np.array([-1, n]))) for x, n in zip(made.inputs, told, strict=True)]
+    floats = [made("Cast", value, to=ir.DataType.FLOAT) for value in rows]
     return made.function(made("Concat", *floats, axis=1))
 
 

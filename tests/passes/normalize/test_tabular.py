@@ -79,7 +79,7 @@ def test_missing_numbers(missing: float, columns: int) -> None:
 
 def test_columns_side_by_side() -> None:
     check_onnx(model("FeatureVectorizer", inputs=2, inputdimensions=[FEATURES] * 2), feeds=rows(FLOAT, 2))
-    with pytest.raises(Unsupported, match="not known to be 3"):
+    with pytest.raises(Unsupported, match="Features that are not 3"):
         InlineFunctions()(model("FeatureVectorizer", inputs=2, inputdimensions=[FEATURES, 3]))
 
 
