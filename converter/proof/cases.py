@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
-from converter.proof.index_bounds import compared_sizes, counts_frames, equal_numbers, index_bounds
+from converter.proof.index_bounds import compared_sizes, counts_frames, equal_numbers, index_bounds, open_index_bounds
 from converter.proof.quantised_inputs import kept_range
 from passes.dims.bounds import substitute
 from passes.dims.parse import parse
@@ -211,7 +211,7 @@ def feeds(
     inputs: Sequence[ir.Value],
     case: Case,
     examples: Mapping[str, Array] | None = None,
-    lengths: Mapping[str, Dim] | None = None,
+    ranges: IntegerRanges | None = None,
 ) -> dict[str, Array]:
     """Arrays for a trial, the same for the same seed.
 
@@ -220,8 +220,9 @@ def feeds(
     whose shape does not change keeps the example's value: a sampling rate or a mode is no random number.
 
     Args:
-        lengths: for integer inputs that say how long each row of another input is, how long it may be.
+        ranges: of integer inputs, where that follows from sizes.
     """
+    ranges = ranges or IntegerRanges()
     generator = np.random.default_rng(case.seed)
     result: dict[str, Array] = {}
     for value in inputs:
@@ -244,22 +245,37 @@ def feeds(
             result[name] = example
         elif numbers := choices_of(value):
             result[name] = np.full(shape, numbers[case.seed % len(numbers)], dtype)
-        elif most := _most((lengths or {}).get(name), case.dims):
+        elif most := _most(ranges.lengths.get(name), case.dims):
             result[name] = _lengths(generator, shape, dtype, most)
         else:
-            result[name] = _sample(generator, shape, dtype, _index_bound(value, example), case.scale)
+            bound = _index_bound(value, example, _numbers(ranges.tables.get(name, ()), case.dims))
+            result[name] = _sample(generator, shape, dtype, bound, case.scale)
             if value.dtype.is_floating_point() and (kept := kept_range(value)):
                 low, high = kept
                 result[name] = (result[name] * ((high - low) / WIDTH) + case.scale * (low + high) / 2).astype(dtype)
     return result
 
 
-def lengths_of(graph: ir.Graph) -> dict[str, Dim]:
-    """The inputs that are lengths of others' rows, and the size that each is a part of.
+@dataclass(frozen=True)
+class IntegerRanges:
+    """How large integer inputs may be, by name, where that follows from sizes.
 
-    Args:
-        graph: with shapes that are known.
+    Attributes:
+        lengths: the inputs that are lengths of others' rows, and the size that each is a part of.
+        tables: the inputs that pick rows of tables of open size, and these sizes.
     """
+
+    lengths: Mapping[str, Dim] = field(default_factory=dict)
+    tables: Mapping[str, Sequence[Dim]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, graph: ir.Graph) -> IntegerRanges:
+        """Those of a graph whose shapes are known."""
+        integers = [value for value in graph.inputs if value.dtype is not None and value.dtype.is_integer()]
+        return cls(_lengths_of(graph), {value.name or "": list(open_index_bounds(value)) for value in integers})
+
+
+def _lengths_of(graph: ir.Graph) -> dict[str, Dim]:
     found: dict[str, Dim] = {}
     for value in graph.inputs:
         if value.dtype is not None and value.dtype.is_integer():
@@ -286,8 +302,12 @@ def _row_lengths(graph: ir.Graph, lengths: ir.Value) -> list[int | ir.SymbolicDi
 
 def _most(size: Dim | None, dims: Mapping[str, int]) -> int:
     """The size at these dimensions, 0 where it is not known."""
-    number = 0 if size is None else substitute(size, dims)
-    return number if isinstance(number, int) else 0
+    return next(iter(_numbers([] if size is None else [size], dims)), 0)
+
+
+def _numbers(sizes: Sequence[Dim], dims: Mapping[str, int]) -> list[int]:
+    """The sizes at these dimensions, of those that are known."""
+    return [number for size in sizes if isinstance(number := substitute(size, dims), int)]
 
 
 def _lengths(generator: np.random.Generator, shape: tuple[int, ...], dtype: np.dtype[Any], most: int) -> Array:
@@ -314,9 +334,11 @@ def _sample(
     return np.asarray(scale * generator.standard_normal(shape)).astype(dtype)
 
 
-def _index_bound(value: ir.Value, example: Array | None) -> int:
+def _index_bound(value: ir.Value, example: Array | None, tables: Sequence[int]) -> int:
     """One more than the greatest integer to try: an input that picks rows of a table must not reach past it."""
-    bounds = list(index_bounds(value))
+    if value.dtype is None or not value.dtype.is_integer():
+        return 1
+    bounds = [*index_bounds(value), *tables]
     if bounds:
         return max(1, min(bounds))
     if example is not None and example.size:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from converter.ports import Port, to_keras
-from converter.proof.cases import feeds, lengths_of, plan
+from converter.proof.cases import IntegerRanges, feeds, plan
 from converter.sources import Source
 from converter.weights.exchange import undone
 from converter.weights.record import Record
@@ -104,7 +104,7 @@ def compare_gradients(
 
     values = source.asked
     case = plan(values)[1]
-    given = feeds(values, case, {}, lengths_of(source.model.graph))
+    given = feeds(values, case, {}, IntegerRanges.of(source.model.graph))
     by_module, shapes = Reference(source).gradients(given, _random)
     factors = to_keras(outputs, [_random(shape) for shape in shapes])
     arrays = to_keras(inputs, [given[port.name] for port in inputs])

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 import numpy as np
 import onnx_ir as ir
 
+from passes.dims.parse import parse
+from passes.dims.polynomial import Dim
 from passes.errors import operator
 
 KEEPS_VALUES = frozenset(
@@ -29,15 +31,25 @@ MOST_STEPS = 200
 
 def index_bounds(value: ir.Value) -> Iterator[int]:
     """The sizes of the tables that numbers of this value index, directly or on the way through other operators."""
+    yield from (bound - shift for bound, shift in _bounds(value) if isinstance(bound, int))
+
+
+def open_index_bounds(value: ir.Value) -> Iterator[Dim]:
+    """The like of tables of open size, such as the nodes of a graph that edges join."""
+    for bound, shift in _bounds(value):
+        if isinstance(bound, ir.SymbolicDim) and bound.value is not None:
+            yield parse(str(bound.value)) - shift
+
+
+def _bounds(value: ir.Value) -> Iterator[tuple[int | ir.SymbolicDim, int]]:
+    """The size of each table, and what is added to the numbers before they index it."""
     pending, seen = [(value, 0)], {value}
     while pending and len(seen) <= MOST_STEPS:
         current, shift = pending.pop()
         for node, place in current.uses():
             if node.domain != "" and operator(node) != "keraport::Embedding":
                 continue
-            bound = _bound(node, place)
-            if bound is not None:
-                yield bound - shift
+            yield from ((bound, shift) for bound in _allowed(node, place))
             passed = _shift(node, place)
             for output in node.outputs if passed is not None else ():
                 if output not in seen:
@@ -120,14 +132,27 @@ def _counted(value: ir.Value | None) -> Iterator[ir.SymbolicDim | int]:
         value = node.inputs[0]
 
 
-def _bound(node: ir.Node, place: int) -> int | None:
-    """What an operator allows at this input: the size of the axis that it indexes, or its greatest number."""
-    if node.op_type in ("Embedding", "Gather", "GatherElements") and place == 1:
-        table = node.inputs[0]
-        shape = None if table is None else _shape(table)
+INDEX_PLACES = {"Embedding": 1, "Gather": 1, "GatherElements": 1, "ScatterElements": 1}
+"""By operator that looks along one axis, which input says where."""
+
+
+def _allowed(node: ir.Node, place: int) -> list[int | ir.SymbolicDim]:
+    """What an operator allows at this input: the sizes of the axes that it indexes, or its greatest number."""
+    table = node.inputs[0]
+    shape = None if table is None else _shape(table)
+    if INDEX_PLACES.get(node.op_type) == place and shape is not None:
         axis = node.attributes.get_int("axis", 0)
-        size = shape[axis] if shape is not None and -len(shape) <= axis < len(shape) else None
-        return size if isinstance(size, int) else None
+        return shape[axis : axis + 1 or None] if -len(shape) <= axis < len(shape) else []
+    if node.op_type in ("GatherND", "ScatterND") and place == 1 and shape is not None:
+        places = node.inputs[1].shape if node.inputs[1] is not None else None
+        first, count = node.attributes.get_int("batch_dims", 0), places[-1] if places else None
+        return shape[first : first + count] if isinstance(count, int) else []
+    number = _greatest(node, place)
+    return [] if number is None else [number]
+
+
+def _greatest(node: ir.Node, place: int) -> int | None:
+    """One more than the greatest number that an operator knows."""
     if node.op_type == "Equal":
         return _compared(node.inputs[1 - place])
     if node.op_type == "OneHot" and place == 0:
@@ -156,10 +181,10 @@ def _shift(node: ir.Node, place: int) -> int | None:
     return None
 
 
-def _shape(value: ir.Value) -> list[object] | None:
+def _shape(value: ir.Value) -> list[int | ir.SymbolicDim] | None:
     constant = ir.convenience.get_const_tensor(value)
     shape = value.shape if constant is None else constant.shape
-    return None if shape is None else list(shape)
+    return None if shape is None else [dim for dim in shape if isinstance(dim, (int, ir.SymbolicDim))]
 
 
 def _number(value: ir.Value | None) -> int | None:

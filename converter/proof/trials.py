@@ -15,11 +15,11 @@ from converter.example_files import ExampleFiles
 from converter.proof.cases import (
     ATTEMPTS,
     Case,
+    IntegerRanges,
     TriedSizes,
     base_sizes,
     choices_of,
     dynamic_axes,
-    lengths_of,
     plan,
     settled_dimensions,
 )
@@ -67,7 +67,7 @@ class Trials:
     Attributes:
         source: as loaded.
         oracle: for it.
-        lengths: of `lengths_of`.
+        ranges: of integer inputs.
         never_one: dimensions at whose size 1 the source drops an axis.
         settled: of `settled_dimensions`.
         demanded: of `demanded_sizes`.
@@ -76,7 +76,7 @@ class Trials:
 
     source: Source
     oracle: Oracle
-    lengths: Mapping[str, Dim] = field(default_factory=dict)
+    ranges: IntegerRanges = field(default_factory=IntegerRanges)
     never_one: Collection[str] = ()
     settled: Mapping[str, int | str] = field(default_factory=dict)
     demanded: Mapping[Dim, int] = field(default_factory=dict)
@@ -86,7 +86,9 @@ class Trials:
     def knowing(cls, source: Source, oracle: Oracle, known: ir.Model, *, quick: bool = False) -> Trials:
         """With what a graph whose shapes are known, axes as in the source, says of sizes."""
         settled = settled_dimensions(source.asked, known.graph)
-        return cls(source, oracle, lengths_of(known.graph), kept_axes(known), settled, demanded_sizes(known), quick)
+        return cls(
+            source, oracle, IntegerRanges.of(known.graph), kept_axes(known), settled, demanded_sizes(known), quick
+        )
 
     def planned(self, known: Mapping[str, Array], use_examples: bool, sizes: TriedSizes) -> list[Case]:
         """The cases to try."""
@@ -109,7 +111,7 @@ class Trials:
         Raises:
             BadSource: onnxruntime does not run the source so.
         """
-        given = feeds_of(self.source, case, examples, self.lengths)
+        given = feeds_of(self.source, case, examples, self.ranges)
         answer = self.oracle.ask(given)
         return Trial(case, given, answer.outputs, answer.by)
 
@@ -265,7 +267,7 @@ def _attempt(
                 raise BadSource(trial.by)  # where the source runs at others, it is not onnxruntime that fails
             trials.append(trial)
         except BadSource as error:
-            given = feeds_of(making.source, case, examples, making.lengths)
+            given = feeds_of(making.source, case, examples, making.ranges)
             shapes = ", ".join(f"{name} {np.shape(array)}" for name, array in given.items())
             refused.append(f"The source itself does not run at {shapes}: {error.message}")
             if not trials:

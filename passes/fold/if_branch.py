@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from passes.fold.body import graph_of, move_body
+from passes.fold.body import graph_of, let_go, move_body
 from passes.graph.builder import FreshNames
 
 
@@ -34,7 +34,7 @@ def inline_branch(node: ir.Node, taken: bool, names: FreshNames) -> None:
             result.name = name
         output.replace_all_uses_with(result, replace_graph_outputs=True)
     graph.remove(node, safe=True)
-    _let_go(node.attributes["else_branch" if taken else "then_branch"].as_graph())
+    let_go(node.attributes["else_branch" if taken else "then_branch"].as_graph())
 
 
 def merge_branches(node: ir.Node, names: FreshNames) -> None:
@@ -61,11 +61,3 @@ def merge_branches(node: ir.Node, names: FreshNames) -> None:
         each.metadata_props.update(node.metadata_props)
     graph.insert_after(at, new)
     graph.remove(node, safe=True)
-
-
-def _let_go(branch: ir.Graph) -> None:
-    """What is not taken reads nothing any more: values outside of it would seem to be in use."""
-    branch.outputs.clear()
-    for node in list(branch.all_nodes()):
-        for place in range(len(node.inputs)):
-            node.replace_input_with(place, None)

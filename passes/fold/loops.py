@@ -16,7 +16,7 @@ import onnx_ir as ir
 
 from passes.dims.polynomial import Dim
 from passes.errors import BadSource, describe
-from passes.fold.body import graph_of, move_body
+from passes.fold.body import graph_of, let_go, move_body
 from passes.fold.sliding_windows import as_slices, asked_length, moved_by
 from passes.graph.builder import FreshNames
 
@@ -85,6 +85,7 @@ class Unroller(LoopRewrite):
                 result.shape, result.type = output.shape, output.type
             output.replace_all_uses_with(result, replace_graph_outputs=True)
         self._graph.remove(self._node, safe=True)
+        let_go(self._body)
         return True
 
     def _loop(self) -> list[ir.Value] | None:

@@ -9,17 +9,36 @@ import onnx
 import onnx_ir as ir
 
 from passes.errors import operator
-from passes.normalize.bodies import fused, pools, quantised, training, tree_classes, trees
+from passes.normalize.bodies import (
+    attention,
+    fused,
+    linear,
+    packed_weights,
+    pools,
+    quantised,
+    rotary,
+    tabular,
+    training,
+    tree_classes,
+    trees,
+)
 from passes.normalize.bodies.text import WINDOW, Body
 from passes.normalize.standard_functions import Beyond, is_composed, standard_body
 
 DOMAIN = "keraport.functions"
 OPSET = 21
+NEWER = 23
 
 MICROSOFT = "com.microsoft::"
 
 
-_TREES = {**trees.FUNCTIONS, "ai.onnx.ml::TreeEnsembleClassifier": tree_classes.tree_ensemble_classifier}
+_MADE = {
+    **linear.FUNCTIONS,
+    **tabular.FUNCTIONS,
+    **trees.FUNCTIONS,
+    f"{MICROSOFT}MatMulNBits": packed_weights.matmul_nbits,
+    "ai.onnx.ml::TreeEnsembleClassifier": tree_classes.tree_ensemble_classifier,
+}
 """Whose function is made of what a node has in its attributes."""
 
 FUNCTIONS: dict[str, Body] = {
@@ -33,13 +52,17 @@ FUNCTIONS: dict[str, Body] = {
     "QLinearConv": quantised.qlinear_conv,
     "QLinearMatMul": quantised.qlinear_matmul,
     "TensorScatter": training.tensor_scatter,
+    f"{MICROSOFT}Attention": attention.attention,
     f"{MICROSOFT}BiasGelu": fused.bias_gelu("none"),
     f"{MICROSOFT}DequantizeLinear": lambda node: f"o0 = DequantizeLinear<axis: int = @axis>({_all(node)})",
     f"{MICROSOFT}DynamicQuantizeMatMul": quantised.dynamic_quantize_matmul,
+    f"{MICROSOFT}EmbedLayerNormalization": fused.embed_layer_norm,
     f"{MICROSOFT}FastGelu": fused.bias_gelu("tanh"),
     f"{MICROSOFT}FusedConv": fused.fused_conv,
+    f"{MICROSOFT}FusedMatMul": fused.fused_matmul,
     f"{MICROSOFT}Gelu": fused.bias_gelu("none"),
     f"{MICROSOFT}MatMulIntegerToFloat": quantised.matmul_integer_to_float,
+    f"{MICROSOFT}MultiHeadAttention": attention.multi_head_attention,
     f"{MICROSOFT}QGemm": quantised.qgemm,
     f"{MICROSOFT}QLinearAdd": quantised.qlinear_binary("Add"),
     f"{MICROSOFT}QLinearAveragePool": quantised.qlinear_unary(
@@ -55,6 +78,7 @@ FUNCTIONS: dict[str, Body] = {
     f"{MICROSOFT}QuickGelu": lambda node: (
         "a = Constant<value_float: float = @alpha>() t = Mul(i0, a) s = Sigmoid(t) o0 = Mul(i0, s)"
     ),
+    f"{MICROSOFT}RotaryEmbedding": rotary.rotary_embedding,
     f"{MICROSOFT}SkipLayerNormalization": fused.skip_layer_norm("LayerNormalization", 2),
     f"{MICROSOFT}SkipSimplifiedLayerNormalization": fused.skip_layer_norm("RMSNormalization", 2),
     "SimplifiedLayerNormalization": lambda node: (
@@ -83,8 +107,8 @@ def define_known(model: ir.Model, is_composed: Beyond = is_composed) -> bool:
         body = FUNCTIONS[operator(node)](node) if operator(node) in FUNCTIONS else None
         if body is not None:
             function = _parsed(node, body)
-        elif operator(node) in _TREES:
-            function = _TREES[operator(node)](node)
+        elif operator(node) in _MADE:
+            function = _MADE[operator(node)](node)
         elif is_composed(node) and (found := standard_body(node, model)) is not None:
             function = found
         else:
@@ -99,7 +123,7 @@ def define_known(model: ir.Model, is_composed: Beyond = is_composed) -> bool:
 
 
 def _parsed(node: ir.Node, body: str) -> ir.Function:
-    opset = 23 if "RMSNorm" in node.op_type or "Simplified" in node.op_type else OPSET
+    opset = NEWER if "RMSNorm" in node.op_type or "Simplified" in node.op_type or "Attention" in body else OPSET
     inputs = ", ".join(f"i{place}" for place in range(len(node.inputs)))
     results = ", ".join(f"o{place}" for place in range(len(node.outputs)))
     attributes = ", ".join(sorted({part.split(",")[0].split(">")[0] for part in body.split("@")[1:]}))

@@ -12,7 +12,7 @@ import numpy as np
 from converter.destinations.quantise import KINDS
 from converter.options import DTYPE_POLICIES
 from converter.ports import Port, to_source
-from converter.proof.cases import feeds, lengths_of, plan
+from converter.proof.cases import IntegerRanges, feeds, plan
 from converter.proof.oracle import Oracle
 from converter.proof.trials import Trial
 from converter.sources import Source
@@ -77,7 +77,7 @@ def told_of_signals(backend: str, found: Sequence[Signal]) -> dict[str, Any]:
 def sampled(source: Source, oracle: Oracle, given: Sequence[Mapping[str, Array]]) -> list[Trial]:
     """What to measure with: inputs of the kind that a file was calibrated with; without any they are drawn."""
     cases = plan(source.asked)[:CASES]
-    drawn = [feeds(source.asked, case, {}, lengths_of(source.model.graph)) for case in cases]
+    drawn = [feeds(source.asked, case, {}, IntegerRanges.of(source.model.graph)) for case in cases]
     chosen = [dict(each) for each in given[:MOST_CASES]] or drawn
     return [Trial(cases[0], each, oracle.run(each)) for each in chosen]
 

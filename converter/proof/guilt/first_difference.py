@@ -52,7 +52,10 @@ def locate(
     def run_passes(observer: Observer) -> ir.Model:
         return prepare_source(source, options, observer=observer).final
 
-    return first_difference(feeds, oracle.run(feeds), run_passes=run_passes, tracing=tracing)
+    try:
+        return first_difference(feeds, oracle.run(feeds), run_passes=run_passes, tracing=tracing)
+    except BadSource:  # our graph does not run where the source does: what the model said is all that is known
+        return None
 
 
 def first_difference(

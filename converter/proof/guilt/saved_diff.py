@@ -14,7 +14,7 @@ from converter.backends.emission import emit_model
 from converter.options import Options
 from converter.prepare import prepare_source
 from converter.processes.exclusive import exclusive
-from converter.proof.cases import lengths_of, plan, settled_dimensions
+from converter.proof.cases import IntegerRanges, plan, settled_dimensions
 from converter.proof.guilt.diff import ValueDifference, Values
 from converter.proof.guilt.repro import write_repro
 from converter.proof.random_numbers.given import feeds_of
@@ -130,4 +130,4 @@ def _inputs(source: Source, normalised: ir.Model, examples: Mapping[str, Array])
     """The inputs of the first case of a verification."""
     settled, demanded = settled_dimensions(source.asked, normalised.graph), demanded_sizes(normalised)
     case = plan(source.asked, examples, use_examples=bool(examples), settled=settled, demanded=demanded)[0]
-    return feeds_of(source, case, examples, lengths_of(normalised.graph))
+    return feeds_of(source, case, examples, IntegerRanges.of(normalised.graph))

@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
-from converter.proof.cases import Case, feeds
+from converter.proof.cases import Case, IntegerRanges, feeds
 from converter.sources.source import Source
 from passes.dims.bounds import substitute
 from passes.dims.parse import parse
-from passes.dims.polynomial import Dim
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -21,10 +20,10 @@ def feeds_of(
     source: Source,
     case: Case,
     examples: Mapping[str, Array] | None = None,
-    lengths: Mapping[str, Dim] | None = None,
+    ranges: IntegerRanges | None = None,
 ) -> dict[str, Array]:
     """`feeds` for a source, and with them what it would draw: of the seed of the case, whatever scale that has."""
-    given = feeds(source.asked, case, examples, lengths)
+    given = feeds(source.asked, case, examples, ranges)
     noise = [value for value in source.model.graph.inputs if value.name in source.noise]
     for place, value in enumerate(noise):
         name = str(value.name)

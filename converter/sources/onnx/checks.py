@@ -54,6 +54,18 @@ def check_nesting(model: onnx.ModelProto) -> None:
         waiting += [(graph, depth + 1) for node in owner.node for graph in _subgraphs(node)]
 
 
+def check_outputs(model: onnx.ModelProto) -> None:
+    """What comes out is tensors: a dictionary for each row, as scikit-learn's classifiers give by default, is none."""
+    for value in model.graph.output:
+        kind = value.type.WhichOneof("value")
+        element = value.type.sequence_type.elem_type.WhichOneof("value") if kind == "sequence_type" else None
+        if "map_type" in (kind, element):
+            raise Unsupported(
+                f"The output {value.name!r} is a dictionary: Keras models give tensors.",
+                hint='Export again without ZipMap: skl2onnx.to_onnx(model, X, options={"zipmap": False}).',
+            )
+
+
 def too_deep(depth: int) -> LimitExceeded:
     return LimitExceeded(f"The model has graphs within graphs, {depth} deep; at most {MAX_NESTING} are read.")
 

@@ -48,6 +48,7 @@ def load_onnx(path: Path, *, specs: tuple[InputSpec, ...] = (), max_bytes: int |
     checks.check_opset(proto)
     checks.check_nesting(proto)
     checks.check_functions(proto)
+    checks.check_outputs(proto)
     check_nodes(proto)
     nbytes = checks.check_tensors(proto, files)
     memory_budget.check(nbytes, f"The model {path.name}", max_bytes)
@@ -61,6 +62,7 @@ def load_onnx(path: Path, *, specs: tuple[InputSpec, ...] = (), max_bytes: int |
     _map_weights(model, files)
     _check_references(model, path)
     inputs = [value for value in model.graph.inputs if not value.is_initializer()]
+    _keep_shapes(inputs, proto)
     _open_sizes(inputs)
     opened = _fix_sizes(inputs, specs)
     description = f"{path.name} ({told})"
@@ -161,6 +163,14 @@ def _check_references(model: ir.Model, path: Path) -> None:
 
 def _has_origin(value: ir.Value) -> bool:
     return value.producer() is not None or value.is_graph_input() or value.is_initializer()
+
+
+def _keep_shapes(inputs: list[ir.Value], proto: onnx.ModelProto) -> None:
+    """An input that is an output as well is one value, of which the output says nothing more."""
+    told = {value.name: value for value in proto.graph.input}
+    for value in inputs:
+        if value.shape is None and value.name in told:
+            value.shape = ir.serde.deserialize_type_proto_for_shape(told[value.name].type)
 
 
 def _open_sizes(inputs: list[ir.Value]) -> None:

@@ -16,6 +16,7 @@ from torch.nn import functional
 from torch.nn.modules import transformer
 
 from converter.sources.torch.call.examples import Call
+from converter.sources.torch.open_sizes.mode import SizesStayOpen
 
 MOST_BREAKING = 4
 """Sizes at which a guard is tried."""
@@ -52,7 +53,7 @@ def capture(module: torch.nn.Module, call: Call) -> torch.export.ExportedProgram
     Guards about dynamic sizes are kept as assertions in the graph instead of being answered with "use a multiple of 2".
     """
     # The order in which an einsum of several is best computed would be chosen for the example's sizes.
-    with _masks_without_a_look(), _modules_that_stay(), _OpenSteps(), torch.backends.opt_einsum.flags(enabled=False):
+    with _masks_without_a_look(), _modules_that_stay(), SizesStayOpen(), torch.backends.opt_einsum.flags(enabled=False):
         try:
             with _causal_by_an_open_size():
                 return _capture(module, call, strict=False)
@@ -115,30 +116,6 @@ def _causal_by_an_open_size() -> Iterator[None]:
         yield
     finally:
         functional.scaled_dot_product_attention = kept
-
-
-class _OpenSteps(torch.overrides.TorchFunctionMode):
-    """torch.linspace wants to know how many steps: from a size of the trace it would make the example's size."""
-
-    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if function is torch.linspace:
-            named: dict[str, Any] = {**dict(zip(_STEPS, args, strict=False)), **(kwargs or {})}
-            is_open = isinstance(named.get("steps"), torch.SymInt)
-            if is_open and not any(isinstance(named[end], torch.Tensor) for end in ("start", "end")):
-                return _linspace(named["start"], named["end"], named["steps"], named.get("dtype"))
-        return function(*args, **(kwargs or {}))
-
-
-_STEPS = ("start", "end", "steps")
-
-
-def _linspace(start: float, end: float, steps: torch.SymInt, dtype: torch.dtype | None) -> torch.Tensor:
-    """Counted from both ends, as torch does it: the first half from the start, the other from the end."""
-    dtype = dtype or torch.get_default_dtype()
-    place = torch.arange(steps)  # type: ignore[call-overload]
-    step = (end - start) / torch.sym_max(steps - 1, 1)
-    first, last = place.to(dtype) * step + start, end - (steps - 1 - place).to(dtype) * step
-    return torch.where(place < steps // 2, first, last).to(dtype)
 
 
 def _capture(module: torch.nn.Module, call: Call, *, strict: bool) -> torch.export.ExportedProgram:

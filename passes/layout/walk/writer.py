@@ -76,6 +76,13 @@ class Writer:
         return outputs
 
     def transpose(self, value: ir.Value, perm: Sequence[int]) -> ir.Value:
+        """The value with its axes in another order: of one that was transposed already, in one step."""
+        maker = value.producer()
+        if maker is not None and (maker.domain, maker.op_type) == ("", "Transpose") and maker.inputs[0] is not None:
+            first = maker.attributes["perm"].as_ints()
+            value, perm = maker.inputs[0], [first[place] for place in perm]
+            if list(perm) == sorted(perm):
+                return value
         dims = dims_of(value)
         return self.emit("Transpose", [value], [dims[p] for p in perm], {"perm": list(perm)}, like=value)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from passes.normalize.bodies.text import CONV, Body, has
+from passes.errors import Unsupported, describe
+from passes.normalize.bodies.text import CONV, Body, has, rank_of
 
 
 def fused_conv(node: ir.Node) -> str:
@@ -39,3 +40,44 @@ def skip_layer_norm(norm: str, gamma: int) -> Body:
             o0 = {norm}<axis: int = -1, epsilon: float = @epsilon>(s, i{gamma}{beta})"""
 
     return body
+
+
+def fused_matmul(node: ir.Node) -> str:
+    """alpha · A · B, each of which may come with its last two axes in each other's place."""
+    attributes, body = node.attributes, ""
+    if attributes.get_int("transBatchA", 0) or attributes.get_int("transBatchB", 0):
+        raise Unsupported("FusedMatMul that turns the batch is not converted.", node=describe(node))
+    for place, name in enumerate(("transA", "transB")):
+        if not attributes.get_int(name, 0):
+            body += f" t{place} = Identity(i{place})"
+            continue
+        rank = rank_of(node.inputs[place])
+        if rank is None or rank < 2:
+            raise Unsupported(f"FusedMatMul with {name} of an unknown rank is not converted.", node=describe(node))
+        perm = [*range(rank - 2), rank - 1, rank - 2]
+        body += f" t{place} = Transpose<perm: ints = [{', '.join(map(str, perm))}]>(i{place})"
+    if attributes.get_float("alpha", 1.0) == 1.0:
+        return f"{body} o0 = MatMul(t0, t1)"
+    return f"{body} y = MatMul(t0, t1) a = Constant<value_float: float = @alpha>() b = CastLike(a, y) o0 = Mul(y, b)"
+
+
+def embed_layer_norm(node: ir.Node) -> str:
+    """The norm of a sum of words, positions and segments; the mask becomes how many tokens each row has."""
+    segments = "seg = Gather(i4, i1) s = Add(t, seg)" if has(node, 1) else "s = Identity(t)"
+    if has(node, 8):
+        places = "p = Identity(i8)"
+    else:
+        places = """l = Shape<start: int = 1, end: int = 2>(i0) n = Squeeze(l) first = Constant<value_int: int = 0>()
+            step = Constant<value_int: int = 1>() p = Range(first, n, step)"""
+    counted = total = ""
+    wanted = [output.name for output in node.outputs] + ["", ""]
+    if wanted[1]:
+        if has(node, 7) and node.attributes.get_int("mask_index_type", 1) != 1:
+            raise Unsupported("EmbedLayerNormalization that counts no mask is not converted.", node=describe(node))
+        mask = "mask = Identity(i7)" if has(node, 7) else "mask = Sub(i0, i0)"  # without one, none are counted
+        counted = f"{mask} last = Constant<value_ints: ints = [1]>() o1 = ReduceSum<keepdims: int = 0>(mask, last)"
+    if wanted[2]:
+        total = "o2 = Identity(s)"
+    return f"""word = Gather(i2, i0) {places} position = Gather(i3, p) t = Add(word, position) {segments}
+        {counted} {total}
+        o0 = LayerNormalization<axis: int = -1, epsilon: float = @epsilon>(s, i5, i6)"""

@@ -17,3 +17,21 @@ CONV = f"group: int = @group, dilations: ints = @dilations, {WINDOW}"
 
 def has(node: ir.Node, place: int) -> bool:
     return place < len(node.inputs) and node.inputs[place] is not None
+
+
+KEEP_RANK = frozenset({"Cast", "Identity", "Add", "Sub", "Mul"})
+"""Operators whose output has the axes of their first input, as those that make masks have."""
+
+
+def rank_of(value: ir.Value | None) -> int | None:
+    """How many axes a value has, where its shape or what it is made of says so: functions come before all shapes."""
+    while value is not None and value.shape is None and value.const_value is None:
+        node = value.producer()
+        if node is None:
+            return None
+        if node.op_type == "ReduceSum" and not node.attributes.get_int("keepdims", 1) and node.inputs[0] is not None:
+            rank = rank_of(node.inputs[0])
+            return None if rank is None else rank - 1
+        value = node.inputs[0] if node.op_type in KEEP_RANK else None
+    shape = None if value is None else value.shape if value.shape is not None else value.const_value.shape  # type: ignore[union-attr]
+    return None if shape is None else len(shape)

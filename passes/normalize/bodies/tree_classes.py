@@ -11,8 +11,9 @@ import numpy as np
 import onnx_ir as ir
 
 from passes.errors import Unsupported, describe
+from passes.normalize.bodies.made import TRANSFORMS, Made
 from passes.normalize.bodies.tree_tables import Trees, read
-from passes.normalize.bodies.trees import DIFFERS, TRANSFORMS, Made, check_questions, leaves_of
+from passes.normalize.bodies.trees import DIFFERS, check_questions, leaves_of
 
 TWO = 2
 

@@ -12,17 +12,16 @@ Source: ONNX operators of ai.onnx.ml; where missing values (NaN) go, as onnxrunt
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import onnx_ir as ir
 
 from passes.errors import Unsupported, describe
+from passes.normalize.bodies.made import TRANSFORMS, Made
 from passes.normalize.bodies.tree_tables import Trees, read
 
 COMPARISONS = {"LEQ": "LessOrEqual", "LT": "Less", "GTE": "GreaterOrEqual", "GT": "Greater", "EQ": "Equal"}
 AGGREGATES = {"AVERAGE": "ReduceMean", "SUM": "ReduceSum", "MIN": "ReduceMin", "MAX": "ReduceMax"}
-TRANSFORMS = {"NONE": "Identity", "LOGISTIC": "Sigmoid", "SOFTMAX": "Softmax"}
 FLOATS = (None, ir.DataType.FLOAT, ir.DataType.DOUBLE)
 MOST_LEVELS = 200
 DIFFERS = "of which onnxruntime computes something else than the standard says"
@@ -123,26 +122,3 @@ def _goes_yes(made: Made, value: ir.Value, at: Mapping[str, ir.Value], modes: Se
     for way in others:
         found = made("Or", found, way)
     return found
-
-
-class Made:
-    """The nodes of a function of one input, one after the other."""
-
-    def __init__(self) -> None:
-        self.x = ir.Value(name="x")
-        self._nodes: list[ir.Node] = []
-
-    def __call__(self, op_type: str, *inputs: ir.Value, **numbers: int) -> ir.Value:
-        return self._node(op_type, inputs, [ir.AttrInt64(name, int(number)) for name, number in numbers.items()])
-
-    def constant(self, array: np.ndarray[Any, np.dtype[Any]]) -> ir.Value:
-        return self._node("Constant", (), [ir.AttrTensor("value", ir.tensor(np.ascontiguousarray(array)))])
-
-    def function(self, *results: ir.Value) -> ir.Function:
-        graph = ir.Graph([self.x], results, nodes=self._nodes, opset_imports={"": 21}, name="trees")
-        return ir.Function("", "trees", graph=graph, attributes=[])
-
-    def _node(self, op_type: str, inputs: Sequence[ir.Value], attributes: Sequence[ir.Attr]) -> ir.Value:
-        out, name = ir.Value(name=f"v{len(self._nodes)}"), f"{op_type}_{len(self._nodes)}"
-        self._nodes.append(ir.Node("", op_type, inputs, attributes, outputs=[out], name=name))
-        return out

@@ -109,6 +109,15 @@ def _space_to_depth(node: ir.Node, site: Site) -> Shapes:
     return [(n, c * block * block, floor_divide(h, block), floor_divide(w, block))]
 
 
+@rule("Col2Im")
+def _col2im(node: ir.Node, site: Site) -> Shapes:
+    batch, columns, _ = site.shape(0)
+    block = 1
+    for size in _numbers(site.value(2)):
+        block *= size
+    return [(batch, floor_divide(columns, block), *site.value(1))]
+
+
 @rule("Resize")
 def _resize(node: ir.Node, site: Site) -> Shapes:
     x = site.shape(0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from converter.proof.cases import Case, feeds, graph_inputs, lengths_of, plan
+from converter.proof.cases import Case, IntegerRanges, feeds, graph_inputs, plan
 from passes.errors import UsageError
 from passes.shapes.infer import InferShapes
 from tests.harness import graph
@@ -122,12 +122,39 @@ def test_lengths_are_parts_of_what_they_are_compared_with() -> None:
         s = Shape<start=1, end=2>(x)  t = Squeeze(s)  r = Range(zero, t, one)
         l = Unsqueeze(lengths, last)  m = Less(r, l)  y = Where(m, x, none) }""")
     InferShapes()(model)
-    found = lengths_of(model.graph)
-    assert {name: str(size) for name, size in found.items()} == {"lengths": "n"}
+    found = IntegerRanges.of(model.graph)
+    assert {name: str(size) for name, size in found.lengths.items()} == {"lengths": "n"}
     for case in plan(graph_inputs(model)):
-        lengths = feeds(graph_inputs(model), case, lengths=found)["lengths"]
+        lengths = feeds(graph_inputs(model), case, ranges=found)["lengths"]
         assert lengths[0] == case.dims["n"]
         assert (lengths >= case.dims["n"] // 2).all()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "e = Gather<axis=0>(edges, first)  y = Gather<axis=0>(x, e)",
+        "e = Gather<axis=0>(edges, first)  u = Unsqueeze(e, one)  y = GatherND(x, u)",
+        "e = Gather<axis=0>(edges, first)  u = Unsqueeze(e, one)  g = Expand(none, s)  y = ScatterND(x, u, g)",
+    ],
+    ids=["Gather", "GatherND", "ScatterND"],
+)
+def test_indices_stay_inside_of_a_table_of_open_size(body: str) -> None:
+    """The edges of a graph name its nodes, however many there are."""
+    model = graph(f"""g (float[nodes, 3] x, int64[2, edges] edges) => (float[k, 3] y)
+        <int64 first = {{0}}, int64[1] one = {{1}}, int64[1] three = {{3}}, float none = {{0}}> {{
+        n = Shape<start=1, end=2>(edges)  s = Concat<axis=0>(n, three)  {body} }}""")
+    InferShapes()(model)
+    ranges = IntegerRanges.of(model.graph)
+    assert [str(size) for size in ranges.tables["edges"]] == ["nodes"]
+    drawn = [feeds(graph_inputs(model), Case(0, {"nodes": n, "edges": 40}), ranges=ranges)["edges"] for n in (1, 7)]
+    assert [array.max() for array in drawn] == [0, 6]
+
+
+def test_numbers_that_are_missing_in_an_example_bound_nothing() -> None:
+    inputs = graph_inputs(graph("g (float[n, 2] x) => (float[n, 2] y) { y = Relu(x) }"))
+    example = np.full((1, 2), np.nan, np.float32)
+    assert np.isfinite(feeds(inputs, Case(0, {"n": 3}), {"x": example})["x"]).all()
 
 
 def test_integers_that_a_one_hot_compares_are_what_it_knows() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import operator
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -29,14 +29,21 @@ def bags_to_lookups(program: torch.export.ExportedProgram) -> None:
     Given    embedding_bag(w, reshape(ids, [-1]), arange(0, numel(ids), 6), mode)          ids: [batch, 6]
     Result   mean(embedding(w, ids), [1])
 
-    Not where bags have offsets of their own, weights per entry, or an entry that does not count.
+    What does not count, padding_idx, is left out of the sum, the mean and the maximum; of nothing all are 0.
+    Not where bags have offsets of their own, or weights per entry.
     """
     for node in list(program.graph.nodes):
         if node.op == "call_function" and node.target == _BAG and (ids := _rows_of(node)) is not None:
             arguments: Any = node.args
             with program.graph.inserting_before(node):
-                rows = called(program.graph, node, torch.ops.aten.embedding.default, arguments[0], ids)
-                result = called(program.graph, node, _OF_BAG[arguments[4]], rows, [1])
+                call = partial(called, program.graph, node)
+                rows = call(torch.ops.aten.embedding.default, arguments[0], ids)
+                padding = [*arguments, *[None] * 9][8]
+                if padding is None:
+                    result = call(_OF_BAG[arguments[4]], rows, [1])
+                else:
+                    counts = call(torch.ops.aten.ne.Scalar, ids, padding)
+                    result = _of_those_that_count(call, rows, counts, arguments[4])
             for user in list(node.users):
                 if user.args[1] == 0:
                     user.replace_all_uses_with(result)
@@ -45,11 +52,28 @@ def bags_to_lookups(program: torch.export.ExportedProgram) -> None:
     program.graph_module.recompile()
 
 
+def _of_those_that_count(
+    call: Callable[..., torch.fx.Node], rows: torch.fx.Node, counts: torch.fx.Node, mode: int
+) -> torch.fx.Node:
+    """The sum, the mean or the maximum of rows [batch, size, width], of each bag those that count [batch, size]."""
+    aten = torch.ops.aten
+    by_row = call(aten.unsqueeze.default, counts, -1)
+    if mode == 2:
+        known = call(aten.where.ScalarOther, by_row, rows, -math.inf)
+        greatest, any_row = call(aten.amax.default, known, [1]), call(aten.any.dim, counts, 1, True)
+        return call(aten.where.ScalarOther, any_row, greatest, 0.0)
+    total = call(aten.sum.dim_IntList, call(aten.where.ScalarOther, by_row, rows, 0.0), [1])
+    if mode == 0:
+        return total
+    number = call(aten.clamp.default, call(aten.sum.dim_IntList, counts, [1], True), 1)
+    return call(aten.div.Tensor, total, number)
+
+
 def _rows_of(node: torch.fx.Node) -> Any:
     """The two axes of indices of which bags of one size are made; None where they are not."""
     arguments: Any = (*node.args, *[None] * 9)
-    _, flat, offsets, _, _, _, weights, last, padding = arguments[:9]
-    if weights is not None or last or padding is not None:
+    _, flat, offsets, _, _, _, weights, last = arguments[:8]
+    if weights is not None or last:
         return None
     if any(user.args[1] != 0 for user in node.users if user.users):  # which bag an entry is in, and the like
         return None
@@ -57,7 +81,8 @@ def _rows_of(node: torch.fx.Node) -> Any:
         return None
     ids, (start, _, size) = flat.args[0], offsets.args[:3]
     shape = ids.meta["val"].shape
-    return ids if start == 0 and len(shape) == 2 and shape[1] == size else None
+    told = size.meta["val"] if isinstance(size, torch.fx.Node) else size  # an open size is compared as it is written
+    return ids if start == 0 and len(shape) == 2 and str(shape[1]) == str(told) else None
 
 
 _PUTS = (torch.ops.aten.index_put.default, torch.ops.aten.index_put_.default)

@@ -462,3 +462,25 @@ def test_weights_for_a_file_that_has_its_own(tmp_path: Path) -> None:
         load(path, random_weights=0)
     with pytest.raises(UsageError, match="has its own weights"):
         load(path, checkpoint="x.pt")
+
+
+def test_a_dictionary_for_each_row_is_refused(tmp_path: Path) -> None:
+    """ZipMap, with which scikit-learn's classifiers are exported unless they are told not to."""
+    node = helper.make_node("ZipMap", ["x"], ["y"], domain="ai.onnx.ml", classlabels_int64s=[0, 1])
+    kind = helper.make_map_type_proto(TensorProto.INT64, helper.make_tensor_type_proto(TensorProto.FLOAT, []))
+    output = helper.make_value_info("y", helper.make_sequence_type_proto(kind))
+    graph = helper.make_graph([node], "g", [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 2])], [output])
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("ai.onnx.ml", 3)]
+    onnx.save(helper.make_model(graph, opset_imports=opsets), tmp_path / "m.onnx")
+    with pytest.raises(Unsupported, match="'y' is a dictionary") as error:
+        load(str(tmp_path / "m.onnx"))
+    assert "zipmap" in str(error.value.hint)
+
+
+def test_an_input_that_is_also_an_output_keeps_its_shape(tmp_path: Path) -> None:
+    """Outputs need not say one."""
+    x, y = (helper.make_tensor_value_info("x", TensorProto.FLOAT, shape) for shape in (["n", 2], None))
+    r = helper.make_tensor_value_info("r", TensorProto.FLOAT, None)
+    graph = helper.make_graph([helper.make_node("Relu", ["x"], ["r"])], "g", [x], [r, y])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), tmp_path / "m.onnx")
+    assert convert(str(tmp_path / "m.onnx")).verified

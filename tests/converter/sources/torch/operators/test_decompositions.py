@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -99,11 +100,24 @@ def test_what_neither_exporter_has_is_refused() -> None:
         load(Gammas(), inputs=["x=float32[batch,6]"])
 
 
+@pytest.mark.parametrize("size", ["6", "size"])
+@pytest.mark.parametrize("padding", [None, 2])
 @pytest.mark.parametrize("mode", ["mean", "sum", "max"])
-def test_bags_of_one_size(mode: str) -> None:
-    conversion = converter.convert(nn.EmbeddingBag(30, 16, mode=mode), inputs=["ids=int64[batch,6]"])
+def test_bags_of_one_size(mode: str, padding: int | None, size: str) -> None:
+    """What does not count is left out."""
+    bag = nn.EmbeddingBag(3, 16, mode=mode, padding_idx=padding)
+    conversion = converter.convert(bag, inputs=[f"ids=int64[batch,{size}]"])
     assert conversion.verified
     assert "Embedding" in {type(layer).__name__ for layer in conversion.model._flatten_layers()}
+
+
+@pytest.mark.parametrize("mode", ["mean", "sum", "max"])
+def test_a_bag_in_which_nothing_counts(mode: str) -> None:
+    """All are 0, as torch has it: what the export says there nobody else asks."""
+    ids = torch.tensor([[2, 2, 2], [0, 2, 1]])
+    bag = nn.EmbeddingBag(3, 4, mode=mode, padding_idx=2)
+    found = converter.convert(bag, example_inputs=ids, verify=False).model(ids.numpy())
+    np.testing.assert_allclose(np.asarray(found), bag(ids).detach().numpy(), rtol=1e-6)
 
 
 def test_bags_of_other_sizes_are_left_to_the_exporter() -> None:
