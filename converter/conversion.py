@@ -13,7 +13,7 @@ import onnx_ir as ir
 from converter.atomic_output import Output
 from converter.backends.emission import emit_model
 from converter.backends.onnx2tf.conversion import check_call, convert_by_onnx2tf
-from converter.destinations.kinds import Destination, refuse_noise, split_outputs
+from converter.destinations.kinds import Destination, refuse_noise, refuse_overwriting, split_outputs
 from converter.destinations.places import Place, described, placed_all
 from converter.destinations.quantise import Quantisation, quantisation
 from converter.destinations.write import write
@@ -140,6 +140,7 @@ def convert(
     """
     report = Report(source=str(source) if isinstance(source, (str, Path)) else type(source).__name__, on_stage=on_stage)
     main, destinations = split_outputs(output, formats)
+    refuse_overwriting([main, *(each.path for each in destinations)], [source, checkpoint, calibrate])
     if backend == "onnx2tf":
         check_call(onnx2tf_python, main, destinations)
     with contextlib.ExitStack() as stack:
