@@ -31,6 +31,7 @@ from converter.report.converted import Conversion
 from converter.report.training import describe_training
 from converter.sources import InputSpec, Source, load
 from converter.temporary import temporary_folder
+from converter.weights.computed import describe_computed
 from converter.weights.record import attach, tensors_without_variable
 from passes.errors import ConversionError
 from passes.normalize.explicit_axes import kept_axes
@@ -201,6 +202,7 @@ def convert(
             report.weights, report.custom_layers = emission.origins, emission.custom_layers
             describe_training(report, loaded, emission)
         unused = tensors_without_variable(loaded, emission.origins)
+        describe_computed(emission.origins, emission.model.variables, unused)
         shapes = {name: array.shape for name, array in unused.items()}
         policy = options.dtype_policy
         model = _lowered(emission, report, policy)
