@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 
 from converter.atomic_output import disk_problem
@@ -22,6 +23,8 @@ from converter.temporary import temporary_folder
 from passes.errors import BadSource, UsageError
 
 WEIGHTS = "model.weights.h5"
+
+SHOWN = 3
 
 
 def read_variables(model: Path, paths: Iterable[str], order: Sequence[str] = ()) -> dict[str, np.ndarray]:
@@ -35,7 +38,7 @@ def read_variables(model: Path, paths: Iterable[str], order: Sequence[str] = ())
         UsageError: there is no room for them where temporary files are.
     """
     with _opened(model) as (_, file):
-        return {path: dataset[...] for path, dataset in _located(file, paths, order, model).items()}
+        return {path: _read(dataset) for path, dataset in _located(file, paths, order, model).items()}
 
 
 def write_variables(
@@ -57,7 +60,7 @@ def write_variables(
         for path, dataset in _located(file, values, order, model).items():
             if dataset.shape != values[path].shape:
                 raise BadSource(f"The variable {path!r} of {model.name} has the shape {dataset.shape}.")
-            dataset[...] = values[path]
+            dataset[...] = _stored(values[path], dataset)
         file.close()
         with zipfile.ZipFile(model) as before, zipfile.ZipFile(target, "w") as after:
             for name in before.namelist():
@@ -109,7 +112,28 @@ def _located(file: Any, paths: Iterable[str], order: Sequence[str], model: Path)
         if len(matching) != 1 or len(matching[0]) < len(variables):
             raise BadSource(f"{model.name} has no variables {', '.join(variables)}: it is not the model of the record.")
         found.update({path: matching[0][str(place)] for place, path in enumerate(variables) if path in wanted})
+    whole = [path for path, dataset in found.items() if dataset.dtype.kind in "iu"]
+    if whole:
+        raise BadSource(
+            f"{model.name} has {found[whole[0]].dtype} numbers where there were floats, in {', '.join(whole[:SHOWN])}.",
+            hint="Layers that were quantised have lost them: give the model as it was before `quantize`.",
+        )
     return found
+
+
+def _read(dataset: Any) -> np.ndarray:
+    """Its numbers; those of bfloat16, which Keras stores as two bytes since HDF5 has it not, as float32."""
+    array: np.ndarray = dataset[...]
+    return array.view(ml_dtypes.bfloat16).astype(np.float32) if _is_bfloat16(dataset) else array
+
+
+def _stored(array: np.ndarray, dataset: Any) -> np.ndarray:
+    """Numbers as the dataset has them."""
+    return array.astype(ml_dtypes.bfloat16).view(dataset.dtype) if _is_bfloat16(dataset) else array
+
+
+def _is_bfloat16(dataset: Any) -> bool:
+    return bool(dataset.attrs.get("dtype") == "bfloat16" and dataset.dtype.kind == "V")
 
 
 def _groups(file: Any) -> list[tuple[tuple[str, ...], Any]]:

@@ -31,11 +31,12 @@ def read_state(path: Path, expected: Mapping[str, Any], *, trust: bool = False) 
 
 
 def _read_safetensors(path: Path) -> dict[str, np.ndarray]:
+    import ml_dtypes  # noqa: F401 (numpy knows bfloat16 by its name from then on)
     from safetensors.numpy import load_file
 
     try:
         check_header(path)
-        return dict(load_file(path))
+        return {name: readable(array) for name, array in load_file(path).items()}
     except ConversionError:
         raise
     except Exception as error:  # SafetensorError is derived from Exception alone
@@ -50,7 +51,22 @@ def _read_with_torch(path: Path, expected: Mapping[str, Any], *, trust: bool) ->
     if not found:
         raise BadSource(f"The checkpoint {path.name} holds no state_dict.")
     best = max(found, key=lambda state: len(state.keys() & expected.keys()))
-    return {name: tensor.detach().cpu().numpy() for name, tensor in best.items()}
+    return {name: _as_numpy(tensor.detach().cpu()) for name, tensor in best.items()}
+
+
+def _as_numpy(tensor: Any) -> np.ndarray:
+    """numpy has no floats of 8 bits, and no bfloat16: float32 holds them exactly."""
+    try:
+        array: np.ndarray = tensor.numpy()
+    except TypeError:
+        array = tensor.float().numpy()
+    return array
+
+
+def readable(array: np.ndarray) -> np.ndarray:
+    """The same of numpy's arrays, whose small floats are not its own, and which HDF5 does not take."""
+    is_own = array.dtype.kind in "biufc"
+    return array if is_own else array.astype(np.float32)
 
 
 def check_name(target: Path) -> None:

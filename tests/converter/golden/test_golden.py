@@ -196,3 +196,66 @@ def test_the_command_line(keraport: Keraport, small_onnx: Path, tmp_path: Path) 
     ran = keraport("golden", "check", "--store", tmp_path / "nowhere")
     assert ran.code == 1
     assert "There are no goldens" in ran.err
+
+
+def test_another_file_is_blamed_itself(kept: GoldenStore, dense: str) -> None:
+    ir.save(graph(DENSE.replace("{1,2,3,4,5,6}", "{1,2,3,4,5,7}")), dense)
+    found = check(kept, "dense")
+    assert found.outcome == "FAIL"
+    assert {finding.leg for finding in found.findings} == {"the source itself"}
+    assert "is not the file of which this was recorded" in found.findings[0].message
+
+
+def test_other_outputs_and_other_inputs_are_told(kept: GoldenStore, dense: str) -> None:
+    ir.save(graph(DENSE.replace(" y", " z")), dense)
+    assert check(kept, "dense").message == "the outputs are z; recorded were y"
+    ir.save(graph(DENSE.replace(" x", " w2").replace("(x", "(w2")), dense)
+    assert check(kept, "dense").message == "The source takes w2; recorded were x."
+
+
+def test_a_drift_comes_with_the_versions(kept: GoldenStore) -> None:
+    entry = kept.read("dense")
+    entry["environment"]["keras"] = "3.0.0"
+    for case in entry["cases"]:
+        case["arrays"][MEMORY] = kept.put([array + np.float32(0.1) for array in kept.get(case["arrays"][MEMORY])])
+    kept.write("dense", entry)
+    assert check(kept, "dense").message.startswith("recorded with keras 3.0.0 (now ")
+
+
+def test_what_differs_is_recorded_as_such(tmp_path: Path, dense: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    right = golden.observe
+
+    def wrong(*arguments: object, **told: object) -> object:
+        made = right(*arguments, **told)  # type: ignore[arg-type]
+        for case in made.cases:
+            case.answers[MEMORY] = [array + np.float32(1) for array in case.answers[MEMORY]]
+        return made
+
+    monkeypatch.setattr(golden, "observe", wrong)
+    store = GoldenStore(tmp_path / "store")
+    entry = record(store, "dense", dense, Options())
+    assert entry["status"] == "not-equivalent"
+    assert "onnxruntime ↔ Keras in memory" in entry["message"]
+    assert (check(store, "dense").outcome, check(store, "dense").message) == ("ok", "still not-equivalent")
+    monkeypatch.undo()
+    assert check(store, "dense").outcome == "FIXED"
+
+
+def test_what_is_asked_wrongly_is_no_golden(tmp_path: Path, keraport: Keraport, kept: GoldenStore) -> None:
+    ran = keraport("golden", "record", tmp_path / "none.onnx", "--store", kept.folder)
+    assert ran.code == 1 and "There is no file" in ran.err
+    ran = keraport("golden", "record", "torchvision:resnet1", "--random-weights", "0", "--store", kept.folder)
+    assert ran.code == 1 and "Error (usage)" in ran.err
+    ran = keraport("golden", "check", "danse", "--store", kept.folder)
+    assert ran.code == 1 and "There is no golden 'danse'" in ran.err
+    assert kept.names() == ["dense"]
+
+
+def test_an_update_keeps_inputs_of_the_users_own(tmp_path: Path, dense: str) -> None:
+    store, own = GoldenStore(tmp_path / "store"), np.array([[1.0, 20.0, 300.0]], np.float32)
+    record(store, "dense", dense, Options(), feeds=[{"x": own}])
+    ir.save(graph(DENSE.replace("{1,2,3,4,5,6}", "{1,2,3,4,5,7}")), dense)
+    assert update(store, "dense", agree=lambda found: True) is not None
+    entry = store.read("dense")
+    assert [store.get(case["arrays"]["inputs"])[0].tolist() for case in entry["cases"]] == [own.tolist()]
+    assert check(store, "dense").outcome == "ok"
