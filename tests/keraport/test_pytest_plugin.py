@@ -29,9 +29,33 @@ def test_unsupported(assert_converts):
 @pytest.mark.keraport(golden=True)
 def test_golden(assert_converts):
     assert_converts("dense.onnx")
+
+@pytest.mark.parametrize("turn", [1, 2])
+def test_golden_of_what_does_not_convert(assert_converts, turn):
+    assert_converts("text.onnx", golden=True)
+
+def test_golden_too_strict(assert_converts):
+    assert_converts("dense.onnx", golden="strict", tolerance=(-1.0, 0.0))
+
+def test_golden_of_nothing(assert_converts):
+    assert_converts("none.onnx", golden=True)
+
+def test_golden_of_an_object(assert_converts):
+    assert_converts(object(), golden=True)
 """
 DENSE = "g (float[batch,3] x) => (float[batch,2] y) <float[3,2] w = {1,2,3,4,5,6}> { y = MatMul(x, w) }"
 TEXT = "g (string[3] x) => (string[3] y) { y = StringNormalizer(x) }"
+
+
+FAILING = {
+    "test_too_strict",
+    "test_unsupported",
+    "test_golden_of_what_does_not_convert[1]",
+    "test_golden_of_what_does_not_convert[2]",
+    "test_golden_too_strict",
+    "test_golden_of_nothing",
+    "test_golden_of_an_object",
+}
 
 
 @pytest.fixture(scope="module")
@@ -60,9 +84,14 @@ def run(project: Path, *arguments: str) -> tuple[str, ElementTree.Element]:
 def test_a_project(project: Path, arguments: tuple[str, ...]) -> None:
     said, junit = run(project, *arguments)
     failed = {case.get("name"): case[0].get("message") for case in junit if len(case)}
-    assert failed.keys() == {"test_too_strict", "test_unsupported"}, said
+    assert failed.keys() == FAILING, said
     assert "dense.onnx does not convert (not-equivalent)" in str(failed["test_too_strict"])
     assert "text.onnx does not convert (unsupported)" in str(failed["test_unsupported"])
+    for turn in (1, 2):  # the second time it is a golden that is checked
+        assert "text.onnx does not convert" in str(failed[f"test_golden_of_what_does_not_convert[{turn}]"])
+    assert "FAIL: the golden 'strict'" in str(failed["test_golden_too_strict"])
+    assert "none.onnx does not convert (bad-source): There is no file" in str(failed["test_golden_of_nothing"])
+    assert "its source is told as text" in str(failed["test_golden_of_an_object"])
     assert not any("Traceback" in str(message) for message in failed.values())
     assert (project / "goldens" / "models" / "dense.onnx.json").is_file()
 

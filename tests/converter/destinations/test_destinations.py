@@ -384,3 +384,32 @@ def test_another_model_is_told_from_the_source(tmp_path: Path) -> None:
     other.fc.weight.data += 0.01
     ir.save(converter.sources.load(other, example_inputs=EXAMPLES).model, tmp_path / "other.onnx")
     assert main(["verify", str(tmp_path / "other.onnx"), str(tmp_path / "m.onnx")]) == 3
+
+
+def test_what_is_converted_from_is_not_written_over(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`--format onnx` beside `model.keras` is `model.onnx`; `-o net.py` is where `net:build` is."""
+    monkeypatch.chdir(tmp_path)
+    ir.save(graph("g (float[b,4] x) => (float[b,4] y) { y = Relu(x) }"), "model.onnx")
+    Path("net.py").write_text("import torch\n\n\ndef build():\n    return torch.nn.Linear(3, 2)\n")
+    Path("link.onnx").symlink_to("model.onnx")
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    spec = ["--input", "x=float32[b,3]", "--random-weights", "0"]
+    for told in (
+        ["model.onnx", "-o", "model.keras", "--format", "onnx"],
+        ["model.onnx", "-o", "link.onnx"],
+        ["net:build", "-o", "net.py", *spec],
+        ["net:build", "-o", "net.keras", "--format", "code", *spec],
+    ):
+        assert main(["convert", *told]) == 1
+        assert "it would be written over" in capsys.readouterr().err
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_weights_that_belong_to_another_file_are_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ir.save(graph("g (float[b,4] x) => (float[b,4] y) { y = Relu(x) }"), tmp_path / "model.onnx")
+    (tmp_path / "k.bin").write_text("mine")
+    assert main(["convert", str(tmp_path / "model.onnx"), "-o", str(tmp_path / "k.xml")]) == 1
+    assert "OpenVINO's weights would be written over it" in capsys.readouterr().err
+    assert (tmp_path / "k.bin").read_text() == "mine"

@@ -96,3 +96,11 @@ def test_from_the_command_line(tmp_path: Path, keraport: Keraport) -> None:
     ran = keraport("verify", path, *told, "--gradients", "--report", report)
     assert ran.code == 0, ran.err
     assert '"gradients": {' in report.read_text()
+
+
+def test_an_open_size_at_which_the_module_does_not_run(tmp_path: Path, keraport: Keraport) -> None:
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Conv1d(1, 4, 40, 20), nn.ReLU(), nn.AdaptiveAvgPool1d(1), nn.Flatten()).eval()
+    told = ["x=float32[batch,1,time]"]
+    conversion = converter.convert(module, inputs=told, verify=False)
+    assert conversion.gradients_equal(module, inputs=told)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 import torch
 
 import converter
 from converter.report import Report
+from converter.report.page import _worst as worst
 from converter.report.plot import LEAST, plot
 from converter.report.tree import module_tree
 from converter.terminal.screen import written
@@ -141,3 +143,29 @@ def test_other_files_have_their_size_error_and_latency() -> None:
         ("Written", "m.tflite, 12.3 ms a call (onnxruntime 20.0)"),
         ("Written", "m.py"),
     ]
+
+
+def destination(kind: str, **told: object) -> dict[str, object]:
+    values = {"format": kind, "quantised": None, "output": f"m.{kind}", "output_bytes": 1 << 20, "error": None}
+    return {**values, "verification": {"passed": True, "max_abs": 1e-6}, **told}
+
+
+def test_a_file_that_was_not_written_is_told_beside_the_others(report: Report) -> None:
+    """The page failed where there was no size, and called the `.keras` file not converted."""
+    error = {"kind": "unsupported", "message": "LiteRT has no such thing.", "node": None, "hint": None}
+    lost = destination("tflite", output_bytes=None, verification=None, error=error)
+    outputs = [{"name": "a", "snr_db": 71.25}, {"name": "b", "snr_db": None}]
+    small = destination("small", quantised="float16", verification={"passed": True, "outputs": outputs})
+    found = replace(report, output="m.keras", destinations=[destination("onnx"), lost, small], error=error)
+    page = found.to_html()
+    assert "Converted and verified, but for tflite" in page
+    assert "not written: LiteRT has no such thing." in page
+    assert "71.2 dB of signal" in page
+    assert "Not converted" in replace(found, output=None).to_html()
+
+
+def test_what_is_right_by_its_layers_is_no_greatest_error(report: Report) -> None:
+    told = {"max_abs": 2e-8, "by": "inner values", "tolerance": {"allowed": 1e-38}}
+    usual = {"max_abs": 1e-6, "by": "tolerance", "tolerance": {"allowed": 1e-4}}
+    assert worst({"cases": [{"outputs": [told, usual]}]}) == "1.00e-06 of 1.00e-04"
+    assert worst({"cases": [{"outputs": [told]}]}) == "2.00e-08 of 1.00e-38"

@@ -102,3 +102,25 @@ def test_two_backends_in_one_run(keraport: Keraport, small_onnx: Path, tmp_path:
     verification = json.loads(report.read_text())["verification"]
     assert [verification["backend"], *(other["backend"] for other in verification["others"])] == ["tensorflow", "jax"]
     assert keraport("convert", small_onnx, "--verify-on", "theano").code == 1
+
+
+LONG = f"""
+g (float[batch,1,time] x) => (float[batch,2,frames] y) <
+    float[2,1,40] w = {{{numbers(80)}}}, float[2,2,1] v = {{1, 2, 3, 4}}>
+{{ a = Conv<strides=[20]>(x, w)  b = Relu(a)  c = Conv(b, v)  y = Relu(c) }}
+"""
+
+
+def test_an_open_size_at_which_the_source_does_not_run(keraport: Keraport, tmp_path: Path) -> None:
+    """Eight samples are fewer than a kernel has: larger sizes are tried, as in a verification. Two layers are wrong."""
+    ir.save(graph(LONG), tmp_path / "m.onnx")
+    assert keraport("convert", tmp_path / "m.onnx", "-o", tmp_path / "m.keras", "--no-verify").code == 0
+    model = keras.saving.load_model(tmp_path / "m.keras")
+    for variable in model.variables:
+        variable.assign(keras.ops.convert_to_numpy(variable) * 1.5)
+    model.save(tmp_path / "wrong.keras")
+    assert keraport("diff", tmp_path / "m.keras", tmp_path / "m.onnx").code == 0
+    ran = keraport("diff", tmp_path / "wrong.keras", tmp_path / "m.onnx")
+    assert ran.code == 3 and "Guilty " in ran.out and "Guilty too" in ran.out, ran.out + ran.err
+    found = json.loads(keraport("diff", tmp_path / "wrong.keras", tmp_path / "m.onnx", "--json").out)
+    assert len(found["others"]) == 1 and found["others"][0]["node"] != found["guilty"]["node"]
