@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 
+from converter.temporary import beside, sweep_beside
 from passes.errors import UsageError
 
 WEIGHTS = ".weights.h5"
@@ -44,14 +44,14 @@ class Output:
         if not folder.is_dir():
             raise UsageError(f"The directory {str(folder)!r} does not exist.", hint=f"Make it: mkdir -p '{folder}'")
         # The ending stays last: Keras goes by it.
-        ending = WEIGHTS if self.target.name.endswith(WEIGHTS) else self.target.suffix
-        name = f".{self.target.name.removesuffix(ending)}.{secrets.token_hex(4)}{ending}"
-        self.temporary = folder / name
+        self._ending = WEIGHTS if self.target.name.endswith(WEIGHTS) else self.target.suffix
+        self.temporary = beside(self.target, self._ending)
 
     def __enter__(self) -> Output:
         """Claim the place at once, so that a folder that cannot be written is known before hours of work."""
         with self._explained():
             self.temporary.touch(exist_ok=False)
+            sweep_beside(self.target, self._ending)
         return self
 
     def __exit__(

@@ -18,6 +18,7 @@ from converter.commands.inspect import inspect, passes
 from converter.commands.verify import verify
 from converter.golden.cli import app as golden
 from converter.terminal.screen import Screen
+from converter.terminal.signals import interrupted_politely
 from converter.weights.cli import app as weights
 from converter.zoo.cli import app as zoo
 
@@ -87,7 +88,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 def run() -> None:
     """The `keraport` command."""
     gc.set_threshold(*COLLECT_AFTER)
-    sys.exit(main())
+    with interrupted_politely() as ended:
+        code = main()
+    sys.exit(ended[0] if ended else code)
 
 
 def _explain(screen: Screen, error: Exception) -> int:

@@ -13,7 +13,7 @@ import onnx_ir as ir
 from converter.atomic_output import Output
 from converter.backends.emission import emit_model
 from converter.backends.onnx2tf.conversion import check_call, convert_by_onnx2tf
-from converter.destinations.kinds import Destination, refuse_noise, split_outputs
+from converter.destinations.kinds import Destination, refuse_noise, refuse_overwriting, split_outputs
 from converter.destinations.places import Place, described, placed_all
 from converter.destinations.quantise import Quantisation, quantisation
 from converter.destinations.write import write
@@ -31,6 +31,7 @@ from converter.report.converted import Conversion
 from converter.report.training import describe_training
 from converter.sources import InputSpec, Source, load
 from converter.temporary import temporary_folder
+from converter.weights.computed import describe_computed
 from converter.weights.record import attach, tensors_without_variable
 from passes.errors import ConversionError
 from passes.normalize.explicit_axes import kept_axes
@@ -140,6 +141,7 @@ def convert(
     """
     report = Report(source=str(source) if isinstance(source, (str, Path)) else type(source).__name__, on_stage=on_stage)
     main, destinations = split_outputs(output, formats)
+    refuse_overwriting([main, *(each.path for each in destinations)], [source, checkpoint, calibrate])
     if backend == "onnx2tf":
         check_call(onnx2tf_python, main, destinations)
     with contextlib.ExitStack() as stack:
@@ -200,6 +202,7 @@ def convert(
             report.weights, report.custom_layers = emission.origins, emission.custom_layers
             describe_training(report, loaded, emission)
         unused = tensors_without_variable(loaded, emission.origins)
+        describe_computed(emission.origins, emission.model.variables, unused)
         shapes = {name: array.shape for name, array in unused.items()}
         policy = options.dtype_policy
         model = _lowered(emission, report, policy)

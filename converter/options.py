@@ -139,6 +139,11 @@ class Options:
         return self.fold_batchnorm or self.optimise == "latency"
 
     @property
+    def has_examples(self) -> bool:
+        """Whether there are inputs of the user's own."""
+        return self.example_inputs is not None or self.example_files is not None
+
+    @property
     def has_weights(self) -> bool:
         """Whether weights were asked for that the source has not."""
         return self.checkpoint is not None or self.random_weights is not None

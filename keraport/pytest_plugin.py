@@ -64,32 +64,57 @@ def assert_converts(request: pytest.FixtureRequest) -> Assert:
 def _convert(source: Any, options: dict[str, Any]) -> Any:
     __tracebackhide__ = True
     import keraport
+
+    tolerance = _tolerance(options)
+    try:
+        return keraport.convert(source, tolerance=tolerance, **options)
+    except keraport.ConversionError as error:
+        told = _told(source, error)
+    return pytest.fail(told, pytrace=False)
+
+
+def _tolerance(options: dict[str, Any]) -> Any:
+    """Taken out of the options."""
     from converter.proof.compare import Tolerance
 
-    tolerance = options.pop("tolerance", None)
-    try:
-        return keraport.convert(source, tolerance=None if tolerance is None else Tolerance(*tolerance), **options)
-    except keraport.ConversionError as error:
-        lines = [f"{source} does not convert ({error.kind}): {error.message}"]
-        lines += [f"  at: {error.node}"] * bool(error.node) + [f"  {error.hint}"] * bool(error.hint)
-    return pytest.fail("\n".join(lines), pytrace=False)
+    given = options.pop("tolerance", None)
+    return None if given is None else Tolerance(*given)
 
 
-def _check_golden(request: pytest.FixtureRequest, source: str, name: str | None, options: dict[str, Any]) -> Checked:
+def _told(source: Any, error: Any) -> str:
+    """A ConversionError, in lines."""
+    lines = [f"{source} does not convert ({error.kind}): {error.message}"]
+    lines += [f"  at: {error.node}"] * bool(error.node) + [f"  {error.hint}"] * bool(error.hint)
+    return "\n".join(lines)
+
+
+def _check_golden(request: pytest.FixtureRequest, source: Any, name: str | None, options: dict[str, Any]) -> Checked:
     __tracebackhide__ = True
+    import keraport
     from converter.golden.golden import check, name_of, record
     from converter.golden.store import GoldenStore
     from converter.options import Options
 
+    if not isinstance(source, str):
+        pytest.fail(
+            f"A golden is checked by itself later, so its source is told as text, a file or package.module:factory. "
+            f"Received: {type(source).__name__}.",
+            pytrace=False,
+        )
     config = request.config
     place = config.getoption("--keraport-goldens") or config.rootpath / config.getini("keraport_goldens")
     store, name = GoldenStore(Path(place)), name or name_of(source)
-    trust = options.get("trust", False)
-    if config.getoption("--keraport-update-goldens") or not store.has(name):
-        entry = record(store, name, source, Options(**options))
-        if entry["status"] != "verified":
-            pytest.fail(f"{source} does not convert ({entry['status']}): {entry['message']}", pytrace=False)
-    found = check(store, name, trust=trust)
+    trust, tolerance = options.get("trust", False), _tolerance(options)
+    try:
+        if config.getoption("--keraport-update-goldens") or not store.has(name):
+            entry = record(store, name, source, Options(**options))
+            if entry["status"] != "verified":
+                pytest.fail(f"{source} does not convert ({entry['status']}): {entry['message']}", pytrace=False)
+        found = check(store, name, trust=trust, tolerance=tolerance)
+    except keraport.ConversionError as error:
+        pytest.fail(_told(source, error), pytrace=False)
+    if found.outcome == "ok" and found.message:  # it was kept as one that does not convert
+        pytest.fail(f"{source} does not convert: {found.message}.", pytrace=False)
     if found.outcome != "ok":
         lines = [f"{found.outcome}: the golden {name!r} in {store.folder}. {found.message}".strip()]
         lines += [f"  {finding.level}: {finding.leg}: {finding.message}" for finding in found.findings]

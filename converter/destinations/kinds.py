@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from passes.errors import Unsupported, UsageError
 
@@ -62,6 +62,34 @@ def split_outputs(
         raise UsageError(f"Two outputs are to be of the format {twice}.")
     main = next((each.path for each in found if each.format == "keras"), None)
     return main, [each for each in found if each.format != "keras"]
+
+
+def refuse_overwriting(outputs: Iterable[Path | None], read: Iterable[Any]) -> None:
+    """What is converted from is not written over: `model.onnx` with `-o model.keras --format onnx`.
+
+    Args:
+        read: what the call names as its source and the like; what is no file is passed over.
+
+    Raises:
+        UsageError: an output is one of them.
+    """
+    files = [file for each in read if (file := _file_of(each)) is not None]
+    for output in outputs:
+        if output is None or not output.exists():
+            continue
+        if any(output.samefile(file) for file in files):
+            raise UsageError(
+                f"{str(output)!r} is what is converted from: it would be written over.", hint="Give another name."
+            )
+
+
+def _file_of(told: Any) -> Path | None:
+    """The file that a source is read from: of `package.module:factory` that of the module, where it lies nearby."""
+    if not isinstance(told, str | Path):
+        return None
+    module, colon, _ = str(told).partition(":")
+    near = Path(*module.split(".")).with_suffix(".py") if colon and module.strip(".") else Path(told)
+    return next((file for file in (Path(told), near) if file.exists()), None)
 
 
 def refuse_noise(loaded: Source, backend: str, destinations: Sequence[Destination]) -> None:

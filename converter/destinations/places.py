@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -12,6 +11,7 @@ from typing import Any
 
 from converter.atomic_output import Output
 from converter.destinations.kinds import Destination
+from converter.temporary import beside, sweep_beside
 from passes.errors import ConversionError, NotEquivalent, UsageError
 
 SEVERAL = ("code", "openvino")
@@ -123,7 +123,12 @@ def _placed_folder(destination: Destination) -> Iterator[Place]:
 @contextmanager
 def _placed_files(destination: Destination) -> Iterator[Place]:
     """A file and those that it reads, which lie beside it: last the file."""
-    target = destination.path
+    target, weights = destination.path, destination.path.with_suffix(".bin")
+    if destination.format == "openvino" and weights.exists() and not target.exists():
+        raise UsageError(
+            f"{str(weights)!r} is there already, without {target.name}: OpenVINO's weights would be written over it.",
+            hint="Remove it, or give another name.",
+        )
     with _beside(target, is_taken=target.is_dir()) as temporary:
         temporary.mkdir()
         place = Place(destination, temporary / target.name)
@@ -140,7 +145,8 @@ def _beside(target: Path, *, is_taken: bool) -> Iterator[Path]:
         raise UsageError(f"{str(target)!r} is there already.", hint="Remove it, or give another name.")
     if not target.parent.is_dir():
         raise UsageError(f"The directory {str(target.parent)!r} does not exist.")
-    temporary = target.parent / f".{target.name}.{secrets.token_hex(4)}"
+    sweep_beside(target)
+    temporary = beside(target)
     try:
         yield temporary
     finally:

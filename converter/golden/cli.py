@@ -53,6 +53,7 @@ def record(
     from converter.golden.golden import record as record_one
     from converter.model_args import parse_model_args
     from converter.options import Options, backend_names
+    from converter.sources import refuse_missing
     from converter.terminal.quiet_tensorflow import import_backend
     from passes.errors import UsageError
 
@@ -69,6 +70,8 @@ def record(
         trust=trust,
     )
     screen, kept = Screen(), _store(store)
+    for source in sources:
+        refuse_missing(source)  # a name that was mistyped is no golden
     import_backend()
     for source in sources:
         entry = record_one(
@@ -76,6 +79,7 @@ def record(
         )
         size = _size(kept, entry)
         screen.lines([f"{entry['name']}: {entry['status']}, {len(entry['cases'])} cases, {size / MEGABYTE:.2f} MB"])
+        screen.lines([f"  {entry['message']}"] if entry["message"] else [])
     return 0
 
 
@@ -93,7 +97,7 @@ def check(
     from converter.terminal.quiet_tensorflow import import_backend
 
     screen, kept = Screen(), _store(store)
-    chosen, found = names or _names(kept), []
+    chosen, found = _names(kept, names), []
     import_backend()
     for name in chosen:
         found.append(check_one(kept, name, backends=backend_names(on), trust=trust))
@@ -123,7 +127,7 @@ def update(
         screen.lines(told_of(checked))
         return yes or typer.confirm(f"Record {checked.name} anew?")
 
-    chosen = names or _names(kept)
+    chosen = _names(kept, names)
     import_backend()
     for name in chosen:
         if update_one(kept, name, agree=agree, backends=backend_names(on), trust=trust) is not None:
@@ -137,7 +141,8 @@ def _store(folder: Path) -> GoldenStore:
     return GoldenStore(folder)
 
 
-def _names(store: GoldenStore) -> list[str]:
+def _names(store: GoldenStore, asked: list[str] | None) -> list[str]:
+    """Those that are asked for, or all."""
     from passes.errors import UsageError
 
     names = store.names()
@@ -145,7 +150,10 @@ def _names(store: GoldenStore) -> list[str]:
         raise UsageError(
             f"There are no goldens in {str(store.folder)!r}.", hint="keraport golden record SOURCE... --store DIR"
         )
-    return names
+    unknown = [name for name in asked or () if not store.has(name)]
+    if unknown:
+        raise UsageError(f"There is no golden {unknown[0]!r}.", hint=f"There are: {', '.join(names)}.")
+    return asked or names
 
 
 def _size(store: GoldenStore, entry: dict[str, Any]) -> int:

@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from converter.golden.legs import Finding, errors, findings
-from converter.golden.observe import Observed, observe
+from converter.golden.entry import INPUTS, VERIFIED, changed_files, described, hash_of, kept_options, outcome, since
+from converter.golden.legs import SOURCE, Answers, Finding, findings
+from converter.golden.observe import Array, Feeds, Observed, observe
 from converter.golden.store import GoldenStore, digests_of
 from converter.options import Options
+from converter.proof.compare import Tolerance
+from converter.sources import refuse_missing
 from converter.versions import versions
 from passes.errors import BadSource, ConversionError, LimitExceeded, UsageError
-
-INPUTS = "inputs"
-KEPT = (
-    "inputs", "checkpoint", "random_weights", "model_args", "constants", "layout", "structure", "outputs",
-    "fold_batchnorm", "optimise", "dropout", "dequantise", "state",
-)  # fmt: skip
-"""Options that a golden keeps. `--trust` is not: who checks has to give it again."""
-
-VERIFIED = "verified"
 
 
 @dataclass
@@ -55,25 +48,33 @@ def record(
     *,
     backends: Sequence[str] = (),
     limit: int | None = None,
+    feeds: Sequence[Feeds] | None = None,
 ) -> dict[str, Any]:
     """Convert a model and keep what everybody says about it. A model that cannot be converted is kept as such.
 
     Args:
         limit: bytes on the disk that one model may take.
+        feeds: what goes in, of the user's own; drawn and from the examples of the options without.
 
     Raises:
+        BadSource: there is no such file.
         LimitExceeded: it takes more; nothing of it is kept.
-        UsageError: the name is that of a golden of another source.
+        UsageError: the call is wrong, or the name is that of a golden of another source.
     """
+    refuse_missing(text)  # a name that was mistyped is no golden
     _refuse_other(store, name, text)
-    made = observed(text, options, backends=backends)
+    made = observed(text, options, backends=backends, feeds=feeds)
+    if isinstance(made, UsageError):
+        raise made
     entry = {
         "name": name,
         "source": text,
-        "options": _kept(options),
+        "options": kept_options(options),
         "environment": versions(),
-        "sha256": _hash(text),
-        **_described(store, made),
+        "sha256": hash_of(text),
+        "checkpoint_sha256": hash_of(options.checkpoint),
+        "own_inputs": feeds is not None or options.has_examples,
+        **described(store, made),
     }
     size = store.sizes(list(digests_of(entry)))
     if limit is not None and size > limit:
@@ -85,26 +86,60 @@ def record(
     return entry
 
 
-def check(store: GoldenStore, name: str, *, backends: Sequence[str] = (), trust: bool = False) -> Checked:
-    """Convert a model again, for the inputs that were recorded, and compare leg by leg."""
+def check(
+    store: GoldenStore,
+    name: str,
+    *,
+    backends: Sequence[str] = (),
+    trust: bool = False,
+    tolerance: Tolerance | None = None,
+) -> Checked:
+    """Convert a model again, for the inputs that were recorded, and compare leg by leg.
+
+    Args:
+        tolerance: of floating-point outputs, instead of what goes with their dtype.
+    """
     try:
         entry = store.read(name)
         cases = [{who: store.get(digest) for who, digest in case["arrays"].items()} for case in entry["cases"]]
     except BadSource as error:
         return Checked(name, "DAMAGED", message=error.message)
-    names = entry["inputs"]
-    feeds = [dict(zip(names, case[INPUTS], strict=True)) for case in cases]
-    made = observed(entry["source"], Options(**entry["options"], trust=trust), feeds=feeds or None, backends=backends)
-    if isinstance(made, ConversionError):
-        if entry["status"] == VERIFIED:
-            return Checked(name, "FAIL", message=made.message)
-        return Checked(name, "ok", message=f"still {made.kind}")
-    if entry["status"] != VERIFIED:
-        return Checked(name, "FIXED", message=f"recorded as {entry['status']}, converted now")
+    feeds = _feeds(entry, [case[INPUTS] for case in cases])
+    made = observed(entry["source"], Options(**entry["options"], trust=trust), feeds=feeds, backends=backends)
+    if tolerance is not None and not isinstance(made, ConversionError):
+        made.tolerate(tolerance)
+    changed = [
+        Finding("warn", SOURCE, f"{file} is not the file of which this was recorded") for file in changed_files(entry)
+    ]
+    found = _compared(entry, cases, made, is_changed=bool(changed))
+    found.findings = [*changed, *found.findings]
+    if found.outcome == "FAIL":
+        found.message = "; ".join(filter(None, (found.message, since(entry))))
+    return found
+
+
+def _compared(
+    entry: dict[str, Any], cases: Sequence[Answers], made: Observed | ConversionError, *, is_changed: bool
+) -> Checked:
+    """What was found beside what was recorded.
+
+    Args:
+        cases: of the record: everybody's outputs.
+        is_changed: whether the source is another one than the one that was recorded.
+    """
+    name, status = entry["name"], entry["status"]
+    kind, message = outcome(made)
+    if isinstance(made, ConversionError) or status != VERIFIED:
+        if kind == VERIFIED:
+            return Checked(name, "FIXED", message=f"recorded as {status}, converted now")
+        return Checked(name, *(("FAIL", [], message) if status == VERIFIED else ("ok", [], f"still {kind}")))
+    if made.outputs != entry["outputs"]:
+        then, now = (", ".join(each) for each in (entry["outputs"], made.outputs))
+        return Checked(name, "FAIL", message=f"the outputs are {now}; recorded were {then}")
     found = [
         finding
         for kept, recorded, now in zip(entry["cases"], cases, made.cases, strict=True)
-        for finding in findings(made.outputs, now.answers, recorded, kept, made.tolerances)
+        for finding in findings(made.outputs, now.answers, recorded, kept, made.tolerances, is_changed=is_changed)
     ]
     failed = any(finding.level == "fail" for finding in found)
     return Checked(name, "FAIL" if failed else "ok", list(dict.fromkeys(found)))
@@ -123,8 +158,20 @@ def update(
     if (found.outcome == "ok" and not found.findings) or not agree(found):
         return None
     entry = store.read(name)
-    record(store, name, entry["source"], Options(**entry["options"], trust=trust), backends=backends)
+    # Made-up inputs are made up anew; somebody's own are nowhere else.
+    own = (
+        _feeds(entry, [store.get(case["arrays"][INPUTS]) for case in entry["cases"]])
+        if entry.get("own_inputs")
+        else None
+    )
+    options = Options(**entry["options"], trust=trust)
+    record(store, name, entry["source"], options, backends=backends, feeds=own)
     return found
+
+
+def _feeds(entry: dict[str, Any], inputs: Sequence[Sequence[Array]]) -> list[Feeds] | None:
+    """What went into each case."""
+    return [dict(zip(entry["inputs"], arrays, strict=True)) for arrays in inputs] or None
 
 
 def observed(text: str, options: Options, **told: Any) -> Observed | ConversionError:
@@ -142,34 +189,3 @@ def _refuse_other(store: GoldenStore, name: str, text: str) -> None:
         return
     if other != text:
         raise UsageError(f"The golden {name!r} is of {other!r}.", hint="Give another --name.")
-
-
-def _described(store: GoldenStore, made: Observed | ConversionError) -> dict[str, Any]:
-    if isinstance(made, ConversionError):
-        return {"status": made.kind, "message": made.message, "inputs": [], "outputs": [], "cases": []}
-    inputs = list(made.cases[0].feeds)
-    cases = [
-        {
-            "note": case.note,
-            "arrays": {
-                INPUTS: store.put([case.feeds[name] for name in inputs]),
-                **{who: store.put(arrays) for who, arrays in case.answers.items()},
-            },
-            "errors": errors(case.answers, made.outputs),
-            "uncertainty": case.uncertainty,
-        }
-        for case in made.cases
-    ]
-    return {"status": VERIFIED, "message": "", "inputs": inputs, "outputs": made.outputs, "cases": cases}
-
-
-def _kept(options: Options) -> dict[str, Any]:
-    kept = {name: getattr(options, name) for name in KEPT}
-    kept["inputs"] = [str(spec) for spec in options.specs]
-    kept["checkpoint"] = None if options.checkpoint is None else str(options.checkpoint)
-    return kept
-
-
-def _hash(text: str) -> str | None:
-    path = Path(text)
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None

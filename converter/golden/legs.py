@@ -21,6 +21,7 @@ LEGS = {
     MEMORY: "onnxruntime ↔ Keras in memory",
     "reloaded": "Keras in memory ↔ reloaded file",
 }
+SOURCE = "the source itself"
 GREW = 3.0
 """An error that is this many times its record is told, where it is more than a few roundings."""
 
@@ -65,6 +66,8 @@ def findings(
     recorded: Answers,
     kept: Mapping[str, Any],
     tolerances: Mapping[str, Tolerance],
+    *,
+    is_changed: bool = False,
 ) -> Iterator[Finding]:
     """What is wrong or has grown, leg by leg.
 
@@ -75,11 +78,14 @@ def findings(
         now, recorded: outputs by who gave them.
         kept: of the case: "errors" by leg, and the "uncertainty" of onnxruntime, for each output.
         tolerances: of outputs whose dtype does not tell, see precision.py.
+        is_changed: whether the source is another one than the one that was recorded.
     """
     noise = kept["uncertainty"]
     moved = _moved(outputs, now, recorded, noise, tolerances)
     if moved is not None:
-        yield moved
+        who, message = moved
+        is_source = who == MODULE or (who == ORACLE and is_changed)  # nobody before it could have moved
+        yield Finding("fail", SOURCE if is_source else leg_of(who), message)
     for before, after in _legs(now):
         for place, name in enumerate(outputs):
             a, b = now[before][place], now[after][place]
@@ -101,15 +107,15 @@ def _moved(
     recorded: Answers,
     uncertainty: Sequence[float],
     tolerances: Mapping[str, Tolerance],
-) -> Finding | None:
+) -> tuple[str, str] | None:
+    """Who is the first to answer otherwise than recorded, and how."""
     for who in chain(now):
         if who not in recorded:
             continue
         for name, then, here, noise in zip(outputs, recorded[who], now[who], uncertainty, strict=True):
             found = compare(then, here, tolerances.get(name), name=name)
             if not found.passed and not found.max_abs <= TIMES * noise:
-                leg = "the source itself" if who == MODULE else leg_of(who)
-                return Finding("fail", leg, f"output {name!r} of {who} is not what was recorded: {found.reason}")
+                return who, f"output {name!r} of {who} is not what was recorded: {found.reason}"
     return None
 
 

@@ -26,7 +26,7 @@ from converter.proof.trials import Trials, example_arrays, make_trials
 from converter.proof.verify import default_backend
 from converter.sources import Source, load
 from converter.temporary import temporary_folder
-from passes.errors import NotEquivalent
+from passes.errors import BadSource, NotEquivalent
 
 if TYPE_CHECKING:
     from converter.backends.keras.emit import Emission
@@ -67,6 +67,11 @@ class Observed:
     cases: list[Observation]
     tolerances: dict[str, Tolerance] = field(default_factory=dict)
 
+    def tolerate(self, tolerance: Tolerance) -> None:
+        """Have floating-point outputs judged by this one."""
+        floats = [array.dtype.kind not in "iub" for array in self.cases[0].answers[ORACLE]]
+        self.tolerances |= {name: tolerance for name, is_float in zip(self.outputs, floats, strict=True) if is_float}
+
 
 @exclusive()
 def observe(
@@ -96,6 +101,7 @@ def observe(
         # What a step takes from the one before it is in its inputs.
         cases = [Observation(trial.case.note or f"seed {trial.case.seed}", trial.feeds) for trial in trials]
     else:
+        _refuse_other_inputs([port.name for port in inputs], feeds)
         cases = [Observation("", given) for given in feeds]
     steps = Steps(prepared.normalised)
     for case in cases:
@@ -110,6 +116,11 @@ def observe(
         for backend in backends or [default_backend()]:
             _ask_file(saved, backend, cases, inputs, outputs, emission)
     return Observed(loaded, [port.name for port in outputs], cases, tolerances_of(prepared.normalised.graph))
+
+
+def _refuse_other_inputs(names: Sequence[str], feeds: Sequence[Feeds]) -> None:
+    if feeds and set(names) != set(feeds[0]):
+        raise BadSource(f"The source takes {', '.join(names)}; recorded were {', '.join(feeds[0])}.")
 
 
 def _ask_module(loaded: Source, cases: Sequence[Observation]) -> None:

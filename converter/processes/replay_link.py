@@ -5,12 +5,15 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from typing import IO, Protocol
+
+from converter.temporary import keep_folder
 
 SCRIPT = Path(__file__).with_name("replay_child.py")
 
@@ -42,12 +45,13 @@ class Started:
 
     def __init__(self, backend: str) -> None:
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
+        self._folder = keep_folder("child")  # TensorFlow writes code to files that a killed process does not remove
         self.process = subprocess.Popen(
             [sys.executable, "-P", str(SCRIPT)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
-            env=environment(backend),
+            env=environment(backend) | {"TMPDIR": str(self._folder)},
             start_new_session=True,  # Ctrl-C is the parent's to handle; it ends the child itself
         )
         if self.process.stdin is None or self.process.stdout is None:
@@ -77,6 +81,7 @@ class Started:
         for stream in (self._requests, self._answers, self._errors):
             with contextlib.suppress(BrokenPipeError):
                 stream.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
 
 
 class Forked:

@@ -6,6 +6,7 @@ several variables hold has the sum of their gradients.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -147,7 +148,8 @@ def _compared(record: Record, by_module: Mapping[str, Array], by_variable: Mappi
         )
         for name in found
     ]
-    computed = set(record.computed.values())
+    sums = [names for names, _ in record.sums.values()]
+    computed = set(itertools.chain(*record.computed.values(), *sums))
     skipped = {
         name: "a variable is computed from it" if name in computed else "no variable holds it"
         for name in by_module

@@ -47,9 +47,12 @@ def pages() -> Environment:
 
 def _verdict(report: Mapping[str, Any]) -> tuple[str, str]:
     """A class for the colour, and the words."""
+    verification = report["verification"]
+    lost = [each for each in report["destinations"] if each["error"] is not None]
+    if lost and report["output"] and (verification or {}).get("passed"):  # the error is that of the other files
+        return "open", f"Converted and verified, but for {', '.join(each['format'] for each in lost)}"
     if report.get("error"):
         return "bad", "Not equivalent" if report["error"]["kind"] == "not-equivalent" else "Not converted"
-    verification = report["verification"]
     if verification is None:
         return "open", "Converted, not verified"
     return ("good", "Converted and verified") if verification["passed"] else ("bad", "Not equivalent")
@@ -59,8 +62,8 @@ def _number(value: float | None) -> str:
     return "–" if value is None else f"{value:.2e}" if value else "0"
 
 
-def _size(nbytes: int) -> str:
-    return f"{nbytes / 2**20:,.0f} MiB"
+def _size(nbytes: int | None) -> str:
+    return "–" if nbytes is None else f"{nbytes / 2**20:,.0f} MiB"
 
 
 def _milliseconds(value: float | None) -> str:

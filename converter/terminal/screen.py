@@ -49,7 +49,7 @@ class Screen:
         self.progress.print("  `keraport --help` shows the commands, `keraport COMMAND --help` the options.")
 
     def interrupted(self) -> None:
-        self.progress.print("[bold red]Interrupted[/]: nothing was written.")
+        self.progress.print("[bold red]Interrupted[/]: what was not finished was not written.")
 
     def bug(self, error: BaseException) -> None:
         first = (str(error).strip().splitlines() or ["no message"])[0]

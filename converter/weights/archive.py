@@ -11,7 +11,7 @@ import shutil
 import zipfile
 import zlib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,25 +24,37 @@ from passes.errors import BadSource, UsageError
 WEIGHTS = "model.weights.h5"
 
 
-def read_variables(model: Path, paths: Iterable[str]) -> dict[str, np.ndarray]:
+def read_variables(model: Path, paths: Iterable[str], order: Sequence[str] = ()) -> dict[str, np.ndarray]:
     """The numbers of the variables with these paths.
+
+    Args:
+        order: the paths of all variables, as they are in their layers; these, where they are all.
 
     Raises:
         BadSource: the file is no Keras model, or does not hold them.
         UsageError: there is no room for them where temporary files are.
     """
     with _opened(model) as (_, file):
-        return {path: dataset[...] for path, dataset in _located(file, paths, model).items()}
+        return {path: dataset[...] for path, dataset in _located(file, paths, order, model).items()}
 
 
-def write_variables(model: Path, values: Mapping[str, np.ndarray], target: Path, members: Mapping[str, bytes]) -> None:
+def write_variables(
+    model: Path,
+    values: Mapping[str, np.ndarray],
+    target: Path,
+    members: Mapping[str, bytes],
+    order: Sequence[str] = (),
+) -> None:
     """A copy of the model with these numbers, and with other members in the place of its own of these names.
+
+    Args:
+        order: as for reading.
 
     Raises:
         BadSource: as for reading, or a variable has another shape.
     """
     with _opened(model, writable=True) as (weights, file):
-        for path, dataset in _located(file, values, model).items():
+        for path, dataset in _located(file, values, order, model).items():
             if dataset.shape != values[path].shape:
                 raise BadSource(f"The variable {path!r} of {model.name} has the shape {dataset.shape}.")
             dataset[...] = values[path]
@@ -79,21 +91,24 @@ def _opened(model: Path, *, writable: bool = False) -> Iterator[tuple[Path, Any]
             yield weights, file
 
 
-def _located(file: Any, paths: Iterable[str], model: Path) -> dict[str, Any]:
+def _located(file: Any, paths: Iterable[str], order: Sequence[str], model: Path) -> dict[str, Any]:
     """The dataset of each variable."""
+    wanted = set(paths)
     groups: dict[tuple[str, ...], list[Any]] = defaultdict(list)  # by the last name: a model may have thousands
     for chain, group in _groups(file):
         groups[chain[-1:]].append((chain, group))
     layers: dict[str, list[str]] = defaultdict(list)
-    for path in paths:
+    for path in order or paths:
         layers[path.rpartition("/")[0]].append(path)
     found: dict[str, Any] = {}
     for layer, variables in layers.items():
+        if wanted.isdisjoint(variables):
+            continue
         names = tuple(layer.split("/"))
         matching = [group for chain, group in groups[names[-1:]] if chain[-len(names) :] == names]
         if len(matching) != 1 or len(matching[0]) < len(variables):
             raise BadSource(f"{model.name} has no variables {', '.join(variables)}: it is not the model of the record.")
-        found.update({path: matching[0][str(place)] for place, path in enumerate(variables)})
+        found.update({path: matching[0][str(place)] for place, path in enumerate(variables) if path in wanted})
     return found
 
 

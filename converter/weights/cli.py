@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from converter.terminal.arguments import Checkpoint, Inputs, MaxBytes, ModelArgs, RandomWeights, SourceArgument, Trust
 from converter.terminal.screen import Screen
+
+if TYPE_CHECKING:
+    from converter.weights.record import Record
 
 app = typer.Typer(help="Checkpoints into a converted model, and back to torch.", no_args_is_help=True)
 
@@ -46,9 +49,10 @@ def load(
     values = into_variables(record, state, f"The checkpoint {checkpoint.name}")
     kept = {**record.kept, **{name: state[name] for name in record.others if name in state}}
     with Output(output, suffix=".keras") as place:
-        write_variables(model, values, place.temporary, members_like(kept_in, kept))
+        write_variables(model, values, place.temporary, members_like(kept_in, kept), record.order)
         place.commit()
-    screen.lines([f"{len(values)} variables have the numbers of {checkpoint}.", f"Written  {output}"])
+    told = [f"{len(values)} variables have the numbers of {checkpoint}."]
+    screen.lines([*told, *_nameless(record, "keep theirs"), f"Written  {output}"])
     return 0
 
 
@@ -64,16 +68,22 @@ def export(
     from converter.weights.exchange import into_state
     from converter.weights.files import check_name, write_state
     from converter.weights.record import read_record
+    from passes.errors import BadSource
 
     screen = Screen()
     check_name(output)
     record = read_record(_existing(record_file or model))
-    state, lost = into_state(record, read_variables(_existing(model), record.places))
+    state, lost = into_state(record, read_variables(_existing(model), record.told, record.order))
+    if not state:
+        raise BadSource(
+            f"No variable of {model.name} is a tensor of {record.source}: nothing can be written back.",
+            hint=" ".join(_nameless(record, "are left out")) or None,
+        )
     write_state(state, output)
-    told = [f"{len(state)} tensors, as in the state_dict of {record.source}.", f"Written  {output}"]
+    told = [f"{len(state)} tensors, as in the state_dict of {record.source}."]
     if lost:
-        told.insert(1, f"{len(lost)} cannot be told from the model: {listed(lost)}.")
-    screen.lines(told)
+        told.append(f"{len(lost)} cannot be told from the model: {listed(lost)}.")
+    screen.lines([*told, *_nameless(record, "are left out"), f"Written  {output}"])
     return 0
 
 
@@ -127,6 +137,14 @@ def port(
     model = load_target(into, given, trust=trust)
     port_into(Screen(), loaded, model, options, output, map_file)
     return 0
+
+
+def _nameless(record: Record, what: str) -> list[str]:
+    """A line for the variables that no tensor of the source is the partner of, and what becomes of their numbers."""
+    from converter.sources.checkpoints.fit import listed
+
+    count = len(record.nameless)
+    return [f"{count} variables without a tensor in the source {what}: {listed([*record.nameless])}."] if count else []
 
 
 def _existing(path: Path) -> Path:

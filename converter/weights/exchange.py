@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from converter.sources.checkpoints.fit import check_fit, listed, without_counters
+from converter.weights.computed import digest_of, parted, summed
 from converter.weights.record import Record, WeightPlace
 from passes.errors import BadSource
 from passes.graph.view_steps import apply_view, shape_after
@@ -24,12 +26,13 @@ def into_variables(record: Record, state: Mapping[str, np.ndarray], what: str) -
     if record.computed:
         raise BadSource(
             f"Variables of the model were computed from tensors of the source: {listed(sorted(record.computed))}.",
-            hint="Convert the source with the new checkpoint: keraport convert SOURCE --checkpoint FILE.",
+            hint="Convert the source with the new weights: with --checkpoint FILE, or an ONNX file that has them.",
         )
     expected = {name: SimpleNamespace(shape=shape) for name, shape in record.shapes.items()}
     given = {name: array for name, array in state.items() if name in expected or name not in record.others}
     check_fit(without_counters(expected), without_counters(given), what, record.source)
-    return {path: apply_view(state[place.source], place.view) for path, place in record.places.items()}
+    added = {path: summed(names, state) for path, (names, _) in record.sums.items()}
+    return {path: apply_view(state[place.source], place.view) for path, place in record.places.items()} | added
 
 
 def into_state(record: Record, values: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray], list[str]]:
@@ -39,15 +42,25 @@ def into_state(record: Record, values: Mapping[str, np.ndarray]) -> tuple[dict[s
         BadSource: the model lacks a variable of the record, one has another shape, or two of one tensor differ.
     """
     state: dict[str, np.ndarray] = dict(record.kept)
+    for path, names in record.computed.items():
+        if path not in values or digest_of(values[path]) != record.digests[path]:
+            for name in names:  # what the file keeps of it is older than the variable
+                state.pop(name, None)
+    for path, (names, _) in record.sums.items():
+        state |= parted(_known(values, path), names, record.kept)
     for path, place in record.places.items():
-        if path not in values:
-            raise BadSource(f"The model has no variable {path!r}: it is not the one that the record is of.")
-        array = undone(values[path], place, path)
+        array = undone(_known(values, path), place, path)
         if place.source in state and not np.array_equal(state[place.source], array, equal_nan=True):
             raise BadSource(f"Variables that are one tensor of the source, {place.source!r}, differ: {path!r} is one.")
         state[place.source] = array
-    lost = {*record.computed.values(), *record.others} - state.keys()
+    lost = {*itertools.chain(*record.computed.values()), *record.others} - state.keys()
     return state, sorted(lost)
+
+
+def _known(values: Mapping[str, np.ndarray], path: str) -> np.ndarray:
+    if path not in values:
+        raise BadSource(f"The model has no variable {path!r}: it is not the one that the record is of.")
+    return values[path]
 
 
 def undone(array: np.ndarray, place: WeightPlace, path: str) -> np.ndarray:

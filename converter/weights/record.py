@@ -31,6 +31,9 @@ MOST_BYTES = 1 << 24
 MOST_KEPT = 1 << 22
 """Bytes of tensors without a variable (counters, position indices, heads for training) that are kept in the file."""
 
+SEED = "/seed_generator_state"
+"""What Dropout draws with: no weight."""
+
 STEPS = ("transpose", "reshape")
 
 
@@ -49,20 +52,34 @@ class Record:
     source: what was converted, in words.
     places: by the path of a variable.
     computed: variables that were computed from tensors of the source, by their paths: those tensors' names.
+    sums: variables that are the sum of two tensors, by their paths: the tensors' names and their shape.
+    digests: of the numbers of computed variables, by their paths.
+    order: the paths of all variables, as they are in their layers.
     others: tensors of the source's state_dict that no variable holds, with their shapes.
     kept: those of the others whose numbers are in the file.
+    nameless: variables for which the source has no tensor, by their paths: why.
     """
 
     source: str
     places: Mapping[str, WeightPlace]
-    computed: Mapping[str, str]
+    computed: Mapping[str, Sequence[str]]
     others: Mapping[str, tuple[int, ...]]
     kept: Mapping[str, np.ndarray] = field(default_factory=dict)
+    nameless: Mapping[str, str] = field(default_factory=dict)
+    sums: Mapping[str, tuple[Sequence[str], tuple[int, ...]]] = field(default_factory=dict)
+    digests: Mapping[str, str] = field(default_factory=dict)
+    order: Sequence[str] = ()
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Of each tensor of the source that a variable holds."""
-        return {place.source: place.shape for place in self.places.values()}
+        """Of each tensor of the source that a variable holds, by itself or in a sum."""
+        parts = {name: shape for names, shape in self.sums.values() for name in names}
+        return {**{place.source: place.shape for place in self.places.values()}, **parts}
+
+    @property
+    def told(self) -> list[str]:
+        """The paths of the variables whose numbers say something of the source's tensors."""
+        return [*self.places, *self.sums, *self.computed]
 
 
 def attach(
@@ -158,16 +175,23 @@ def _member(archive: zipfile.ZipFile, name: str, path: Path) -> bytes:
 
 def _checked(told: Any, kept: Mapping[str, np.ndarray], path: Path) -> Record:
     try:
-        places, computed = {}, {}
+        places, computed, nameless, sums, digests = {}, {}, {}, {}, {}
         for variable, entry in told["weights"].items():
-            if entry["source"] is None:
+            if variable.endswith(SEED):
                 continue
-            if entry["view"] == "derived":
-                computed[str(variable)] = str(entry["source"])
+            if entry["source"] is None:
+                nameless[str(variable)] = str(entry.get("reason"))
+            elif "sum" in entry:
+                first, second = entry["sum"]
+                sums[str(variable)] = (str(first), str(second)), _sizes(entry["shape"])
+            elif entry["view"] == "derived":
+                computed[str(variable)] = [str(name) for name in entry.get("computed_from", [entry["source"]])]
+                digests[str(variable)] = str(entry.get("digest"))
             else:
                 places[str(variable)] = _place(entry)
         others = {str(name): _sizes(shape) for name, shape in told.get("others", {}).items()}
-        return Record(str(told["source"]), places, computed, others, kept)
+        order = [str(variable) for variable in told["weights"]]
+        return Record(str(told["source"]), places, computed, others, kept, nameless, sums, digests, order)
     except (AttributeError, KeyError, TypeError, ValueError, IndexError) as error:
         raise BadSource(
             f"The record of {path.name} was changed, and cannot be followed any more: {_told(error)}.",

@@ -89,7 +89,8 @@ def _start(path: Path, command: Callable[[str], list[str]]) -> subprocess.Popen[
         return subprocess.Popen(
             [sys.executable, *command(str(listener.fileno()))],
             stdin=subprocess.PIPE,
-            env=replay_link.environment(default_backend()) | ONE_THREAD,
+            # Beside the socket: what killed children of it leave there goes away with it.
+            env=replay_link.environment(default_backend()) | ONE_THREAD | {"TMPDIR": str(path.parent)},
             pass_fds=[listener.fileno()],
             start_new_session=True,
         )

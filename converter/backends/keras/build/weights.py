@@ -310,5 +310,7 @@ def _record(variables: Variables, variable: Any, source: Any) -> None:
     if isinstance(source, tuple):
         view = "derived" if callable(source[1]) or view == "derived" else (*view, *_steps(source[1]))
     variables.origins[variable.path] = {"source": weight.origin[0], "view": view}
-    if view != "derived":
+    if view == "derived":
+        variables.origins[variable.path]["computed_from"] = list(weight.sources)
+    else:
         variables.origins[variable.path]["shape"] = [int(size) for size in seen_tensor(weight.tensor).shape.numpy()]
