@@ -9,16 +9,20 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from converter.ports import Port, to_keras
-from converter.proof.cases import IntegerRanges, feeds, plan
+from converter.proof.cases import ATTEMPTS, IntegerRanges, feeds, plan
+from converter.proof.trials import GIVE_SIZES
 from converter.sources import Source
 from converter.weights.exchange import undone
 from converter.weights.record import Record
-from passes.errors import Unsupported, UsageError
+from passes.errors import BadSource, Unsupported, UsageError
+
+if TYPE_CHECKING:
+    from converter.sources.torch.reference import Reference
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -103,10 +107,7 @@ def compare_gradients(
     from converter.backends.keras.differentiate import gradients_of
     from converter.sources.torch.reference import Reference
 
-    values = source.asked
-    case = plan(values)[1]
-    given = feeds(values, case, {}, IntegerRanges.of(source.model.graph))
-    by_module, shapes = Reference(source).gradients(given, _random)
+    given, (by_module, shapes) = _at_a_size(source, Reference(source))
     factors = to_keras(outputs, [_random(shape) for shape in shapes])
     arrays = to_keras(inputs, [given[port.name] for port in inputs])
     found = _compared(record, by_module, gradients_of(model, arrays, factors))
@@ -117,6 +118,23 @@ def compare_gradients(
         return found
     by_module, _ = Reference(source, double=True).gradients(given, _random)
     return replace(_compared(record, by_module, gradients_of(precise, arrays, factors)), precision="float64")
+
+
+def _at_a_size(source: Source, reference: Reference) -> tuple[dict[str, Array], tuple[dict[str, Array], list[Any]]]:
+    """Inputs of a batch of two at which the module runs, and its gradients.
+
+    Raises:
+        BadSource: it runs at no size that a proof tries.
+    """
+    refusal: Exception | None = None
+    for sizes in ATTEMPTS:
+        case = plan(source.asked, sizes=sizes)[1]
+        given = feeds(source.asked, case, {}, IntegerRanges.of(source.model.graph))
+        try:
+            return given, reference.gradients(given, _random)
+        except Exception as error:  # noqa: BLE001 - whatever somebody's module raises at a size that it does not take
+            refusal = refusal or error
+    raise BadSource(f"The module runs at no size that was tried: {refusal}", hint=GIVE_SIZES) from refusal
 
 
 def _in_float64(model: Any) -> Any | None:

@@ -46,6 +46,9 @@ SEED_OF_SCALES = 200
 """What floats are multiplied by when a case is drawn again, and the seeds: detectors want pixels of 0 to 255."""
 
 
+GIVE_SIZES = "Give example inputs, --example FILE, or fix the dynamic sizes with --input."
+
+
 @dataclass(frozen=True)
 class Trial:
     """One case with its inputs, axes as in the source, and the outputs that are expected, by which graph."""
@@ -184,8 +187,27 @@ def make_trials(
         return [*trials, *_steps(making, trials[0].case)] if source.states else trials
     raise BadSource(
         f"onnxruntime runs the source at no size that was tried. {refusals[0] if refusals else ''}".strip(),
-        hint="Pass example inputs from Python, or fix the dynamic sizes with --input.",
+        hint=GIVE_SIZES,
     )
+
+
+def running_trials(making: Trials, examples: Mapping[str, Array], count: int = 1) -> list[Trial]:
+    """The first cases that the source itself runs, at sizes at which its outputs move, if there are such.
+
+    Raises:
+        BadSource: onnxruntime runs the source in no case at all.
+    """
+    given = _fitting(making.source, examples, [])
+    known = given or _of_export(making.source)
+    still: list[Trial] = []
+    for sizes in ATTEMPTS:
+        trials = list(islice(making.running(making.planned(known, bool(given), sizes), given), count))
+        if trials and _moves(trials, making.source):
+            return trials
+        still = still or trials
+    if still:
+        return still
+    raise BadSource("onnxruntime runs the source at no size that was tried.", hint=GIVE_SIZES)
 
 
 def _other_choices(

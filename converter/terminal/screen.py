@@ -91,6 +91,10 @@ class Screen:
             rows.append(("", guilty.isolated.reason + (f", worst at {guilty.worst}" if guilty.worst else "")))
             if guilty.line:
                 rows.append(("Source line", guilty.line))
+        rows.extend(
+            ("Guilty too", f"layer {other.layer}, {other.node}: {other.isolated.reason}")
+            for other in found.others[:SHOWN]
+        )
         rows.extend(("Victim", f"layer {v.layer}, {v.node}: {_reason(v)}") for v in found.victims[:SHOWN])
         if len(found.victims) > SHOWN:
             rows.append(("", f"and {len(found.victims) - SHOWN} more"))

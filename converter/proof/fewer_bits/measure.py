@@ -12,9 +12,9 @@ import numpy as np
 from converter.destinations.quantise import KINDS
 from converter.options import DTYPE_POLICIES
 from converter.ports import Port, to_source
-from converter.proof.cases import IntegerRanges, feeds, plan
+from converter.proof.cases import IntegerRanges, plan
 from converter.proof.oracle import Oracle
-from converter.proof.trials import Trial
+from converter.proof.trials import Trial, Trials, running_trials
 from converter.sources import Source
 from passes.errors import NotEquivalent, UsageError
 
@@ -76,10 +76,10 @@ def told_of_signals(backend: str, found: Sequence[Signal]) -> dict[str, Any]:
 
 def sampled(source: Source, oracle: Oracle, given: Sequence[Mapping[str, Array]]) -> list[Trial]:
     """What to measure with: inputs of the kind that a file was calibrated with; without any they are drawn."""
-    cases = plan(source.asked)[:CASES]
-    drawn = [feeds(source.asked, case, {}, IntegerRanges.of(source.model.graph)) for case in cases]
-    chosen = [dict(each) for each in given[:MOST_CASES]] or drawn
-    return [Trial(cases[0], each, oracle.run(each)) for each in chosen]
+    if not given:
+        return running_trials(Trials(source, oracle, IntegerRanges.of(source.model.graph)), {}, CASES)
+    first = plan(source.asked)[0]
+    return [Trial(first, dict(each), oracle.run(each)) for each in given[:MOST_CASES]]
 
 
 def fewer_bits(policies: Sequence[str], least: float | None) -> FewerBits | None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import onnx_ir as ir
 
-from converter.proof.cases import plan
+from converter.proof.cases import ATTEMPTS, plan
 from converter.proof.random_numbers.given import feeds_of
 from converter.temporary import temporary_folder
 from passes.errors import BadSource, ConversionError, LimitExceeded
@@ -88,7 +88,8 @@ def _refusal(source: Source) -> str | None:
             ir.save(source.model, path)
         trials = Path(folder) / "trials.npz"
         try:
-            cases = enumerate(plan(source.asked))
+            larger = (plan(source.asked, sizes=sizes)[0] for sizes in ATTEMPTS[1:])
+            cases = enumerate([*plan(source.asked), *larger])
             given = {f"{place}/{n}": a for place, case in cases for n, a in feeds_of(source, case).items()}
             np.savez(trials, **given)  # type: ignore[arg-type]
         except ConversionError as error:

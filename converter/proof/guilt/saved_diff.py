@@ -8,20 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx_ir as ir
 
 from converter.backends.emission import emit_model
 from converter.options import Options
-from converter.prepare import prepare_source
+from converter.prepare import Prepared, prepare_source
 from converter.processes.exclusive import exclusive
-from converter.proof.cases import IntegerRanges, plan, settled_dimensions
 from converter.proof.guilt.diff import ValueDifference, Values
 from converter.proof.guilt.repro import write_repro
-from converter.proof.random_numbers.given import feeds_of
+from converter.proof.oracle_for import oracle_for
 from converter.proof.saved_model import refuse_unsafe_keras
+from converter.proof.trials import Trials, running_trials
 from converter.sources import Source
 from passes.errors import ConversionError, NotEquivalent
-from passes.shapes.fitting import demanded_sizes
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -49,6 +47,12 @@ class Diff:
         return next((value for value in self.values if not value.isolated.passed), None)
 
     @property
+    def others(self) -> list[ValueDifference]:
+        """What else is wrong by itself: one value of each node."""
+        wrong = [value for value in self.values if not value.isolated.passed]
+        return list({value.node: value for value in reversed(wrong) if value.node != wrong[0].node}.values())[::-1]
+
+    @property
     def victims(self) -> list[ValueDifference]:
         """What is wrong as errors flow, right by itself."""
         return [v for v in self.values if v.isolated.passed and v.cumulative is not None and not v.cumulative.passed]
@@ -56,6 +60,7 @@ class Diff:
     def to_dict(self) -> dict[str, Any]:
         return {
             "guilty": None if self.guilty is None else self.guilty.to_dict(),
+            "others": [value.to_dict() for value in self.others],
             "victims": [value.to_dict() for value in self.victims],
             "values": [value.to_dict() for value in self.values],
             "missing": list(self.missing),
@@ -99,7 +104,7 @@ def diff_saved(
             "The model has no layer of the names that a conversion of this source gives.",
             hint="Give the options that it was converted with, or compare outputs only, with `keraport verify`.",
         )
-    values = Values(prepared.final, _inputs(source, prepared.normalised, examples or {}))
+    values = Values(prepared.final, _inputs(source, prepared, examples or {}))
     flowing = loaded.trace(list(values.inputs.values())) if not missing else ()
     diff = Diff(values.differences(loaded.isolated(values.known), flowing), [str(name) for name in names])
     if repro is None or diff.guilty is None:
@@ -126,8 +131,7 @@ def guilty_layer(
     return None
 
 
-def _inputs(source: Source, normalised: ir.Model, examples: Mapping[str, Array]) -> dict[str, Array]:
-    """The inputs of the first case of a verification."""
-    settled, demanded = settled_dimensions(source.asked, normalised.graph), demanded_sizes(normalised)
-    case = plan(source.asked, examples, use_examples=bool(examples), settled=settled, demanded=demanded)[0]
-    return feeds_of(source, case, examples, IntegerRanges.of(normalised.graph))
+def _inputs(source: Source, prepared: Prepared, examples: Mapping[str, Array]) -> dict[str, Array]:
+    """Those of one case of a verification."""
+    making = Trials.knowing(source, oracle_for(source, prepared), prepared.normalised)
+    return running_trials(making, examples)[0].feeds
