@@ -67,8 +67,12 @@ for command in (convert, verify, diff, inspect, passes):
     app.command()(command)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code. Nothing is raised, unless KERAPORT_DEBUG asks for tracebacks."""
+def main(argv: Sequence[str] | None = None, ended: Sequence[int] = ()) -> int:
+    """Run one command and return its exit code. Nothing is raised, unless KERAPORT_DEBUG asks for tracebacks.
+
+    Args:
+        ended: not empty once a signal has ended it: within an import that comes out as an error of the import.
+    """
     screen = Screen()
     try:
         code = app(args=None if argv is None else list(argv), prog_name="keraport", standalone_mode=False)
@@ -79,7 +83,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except typer.Abort:
         code = INTERRUPTED
     except Exception as error:  # noqa: BLE001 - the last door: whatever comes here becomes a message
-        return _explain(screen, error)
+        if not ended:
+            return _explain(screen, error)
+        code = INTERRUPTED
     if code == INTERRUPTED:
         screen.interrupted()
     return code if isinstance(code, int) else 0
@@ -89,7 +95,7 @@ def run() -> None:
     """The `keraport` command."""
     gc.set_threshold(*COLLECT_AFTER)
     with interrupted_politely() as ended:
-        code = main()
+        code = main(ended=ended)
     sys.exit(ended[0] if ended else code)
 
 

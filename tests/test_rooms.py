@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FLOORS = {
     "passes": """errors opset facts registry / dims / graph / padding / lower / fold.values / fold / shapes.rules /
         shapes / simplify normalize fuse / layout.walk / layout.rules / layout / order""",
-    "converter": """temporary / errors ports versions atomic_output input_spec model_args processes.exclusive
+    "converter": """errors ports versions temporary / atomic_output input_spec model_args processes.exclusive
         processes.quiet_stderr example_files /
         options sources.memory_budget sources.quiet sources.source sources.torchvision_kernels /
         sources.torchvision_import / proof.oracle / sources.checkpoints sources.onnx / sources.fingerprints

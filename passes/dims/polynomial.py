@@ -7,7 +7,8 @@ their texts are, and the text is one that `onnx_ir.SymbolicDim` can parse and ev
 1. sums and products are multiplied out, like terms are collected;
 2. floor(p / d): whatever d divides comes out, and each coefficient left is in [0, d): ⌊(3h - 1) / 2⌋ becomes
    h - 1 + ⌊(h + 1) / 2⌋;
-3. ⌊(⌊p / a⌋ + q) / b⌋ = ⌊(p + a q) / (a b)⌋, so that two strided layers in a row stay one floor.
+3. ⌊(⌊p / a⌋ + q) / b⌋ = ⌊(p + a q) / (a b)⌋, so that two strided layers in a row stay one floor;
+4. -⌊p / d⌋ = ⌊(d - 1 - p) / d⌋ where that makes it shorter: h + h mod 2, which is 2h - 2⌊h / 2⌋, is 2⌊(h + 1) / 2⌋.
 
 An expression that grows beyond all use (a file may square a size thirty times) is refused as TooComplex.
 
@@ -17,7 +18,7 @@ slow for a walk over thousands of nodes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from math import gcd
@@ -283,7 +284,41 @@ def from_terms(terms: Mapping[Monomial, int]) -> Dim:
         raise TooComplex(f"{len(kept)} terms")
     if kept.keys() == {()}:
         return kept[()]
-    return Expr(kept)
+    shorter = _rounded_up(kept)
+    return Expr(kept) if shorter is None else shorter
+
+
+def _rounded_up(terms: Mapping[Monomial, int]) -> Dim | None:
+    """What is rounded up rather than taken away rounded down, where that has fewer terms."""
+    if len(terms) < 2:
+        return None
+    for monomial, factor in terms.items():
+        quotient = next((atom for atom in monomial if atom.function == "floor"), None)
+        if factor > 0 or quotient is None:
+            continue
+        others = list(monomial)
+        others.remove(quotient)
+        rest = from_terms({m: f for m, f in terms.items() if m != monomial})
+        for p, d in _readings(quotient, terms):
+            if not any(tuple(sorted((*others, *m), key=_atom_order)) in terms for m in terms_of(p) if m):
+                continue  # nothing that it could be taken together with
+            found = rest + from_terms({tuple(others): -factor}) * floor_divide(d - 1 - p, d)
+            if len(terms_of(found)) < len(terms):
+                return found
+    return None
+
+
+def _readings(quotient: Atom, terms: Mapping[Monomial, int]) -> Iterator[tuple[Dim, int]]:
+    """p and d of ⌊p / d⌋, also as a quotient of another one that is there: ⌊h / 8⌋ as ⌊⌊h / 4⌋ / 2⌋."""
+    p, d = quotient.arguments
+    if not isinstance(d, int):
+        return
+    yield p, d
+    atoms = dict.fromkeys(atom for monomial in terms for atom in monomial)
+    for inner in (atom for atom in atoms if atom.function == "floor" and atom != quotient):
+        n, a = inner.arguments
+        if isinstance(a, int) and not d % a and (q := exact_divide(p - n, a)) is not None:
+            yield Expr({(inner,): 1}) + q, d // a
 
 
 def _atom_order(atom: Atom) -> tuple[bool, str]:

@@ -6,6 +6,9 @@
 torch's exporters write `x[1:] = updates` so, after they have made the assignment a function; n may be a symbol. Writes
 into several axes at once, `x[0:2, 3] = updates`, have a constant table of places. What covers everything is what is
 written, and nothing of x is left.
+
+`x[:-7] = updates` and `x[-7:-3] = updates`, the regions of shifted windows, are joined from x[:-7], what is written and
+x[-3:]: two bounds of one sign cut every axis into the same three parts, however short it is.
 """
 
 from __future__ import annotations
@@ -16,9 +19,11 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
+from passes.dims.least import known_lower_bound
 from passes.dims.polynomial import Dim
 from passes.graph.builder import Builder, FreshNames, sizes_of
 from passes.graph.match import maker, number
+from passes.shapes.rules.slicing import slice_length
 
 MOST_PIECES = 16
 """More pieces than this to be joined are no shorter than a scatter."""
@@ -30,10 +35,14 @@ MOST_INDEX = 2**31 - 1
 
 @dataclass(frozen=True)
 class Run:
-    """The places start, start + 1, … along an axis, and how many lie behind them."""
+    """The places from start up to end along an axis, as Slice has them; `LAST` is the axis' own end."""
 
     start: int
-    behind: int
+    end: int
+
+    @property
+    def is_whole(self) -> bool:
+        return self.start == 0 and self.end == LAST
 
 
 class JoinBlockWrites(ir.passes.InPlacePass):
@@ -74,25 +83,22 @@ def _joined(
     run = runs[axis]
     middle = x
     inner = list(sizes)
-    if any(r.start or r.behind for r in runs[axis + 1 :]):
+    if not all(r.is_whole for r in runs[axis + 1 :]):
         inner[axis] = sizes_of(updates)[axis]
-        middle = _cut(at, x, axis, run.start, -run.behind or LAST, inner)
-    written = _joined(at, middle, inner, updates, runs, axis + 1)
-    pieces = [written]
+        middle = _cut(at, x, axis, run.start, run.end, inner)
+    pieces = [_joined(at, middle, inner, updates, runs, axis + 1)]
     if run.start:
-        pieces.insert(0, _cut(at, x, axis, 0, run.start, _with(sizes, axis, run.start)))
-    if run.behind:
-        pieces.append(_cut(at, x, axis, -run.behind, LAST, _with(sizes, axis, run.behind)))
+        pieces.insert(0, _cut(at, x, axis, 0, run.start, sizes))
+    if run.end != LAST:
+        pieces.append(_cut(at, x, axis, run.end, LAST, sizes))
     return pieces[0] if len(pieces) == 1 else at.node("Concat", pieces, sizes, {"axis": axis}, name=at.anchor.name)
-
-
-def _with(sizes: Sequence[Dim | None], axis: int, size: int) -> list[Dim | None]:
-    return [size if a == axis else known for a, known in enumerate(sizes)]
 
 
 def _cut(at: Builder, x: ir.Value, axis: int, start: int, end: int, sizes: Sequence[Dim | None]) -> ir.Value:
     places = (at.constant([value], label) for value, label in ((start, "start"), (end, "end"), (axis, "axis")))
-    return at.node("Slice", [x, *places, at.constant([1], "step")], sizes)
+    size = sizes[axis]
+    length = None if size is None else slice_length(size, start, end, 1)
+    return at.node("Slice", [x, *places, at.constant([1], "step")], [*sizes[:axis], length, *sizes[axis + 1 :]])
 
 
 def _runs(node: ir.Node) -> list[Run] | None:
@@ -124,9 +130,12 @@ def _constant_runs(indices: ir.Value, sizes: Sequence[Dim | None]) -> list[Run] 
         line = np.arange(first, first + places.shape[axis]).reshape([-1 if a == axis else 1 for a in range(depth)])
         if first < 0 or not isinstance(size, int) or not (places[..., axis] == line).all():
             return None
-        runs.append(Run(first, size - first - places.shape[axis]))
-    pieces = 1 + 2 * sum(bool(run.start or run.behind) for run in runs)
-    return runs if pieces <= MOST_PIECES and all(run.behind >= 0 for run in runs) else None
+        end = first + places.shape[axis]
+        if end > size:
+            return None
+        runs.append(Run(first, LAST if end == size else end))
+    pieces = 1 + 2 * sum(not run.is_whole for run in runs)
+    return runs if pieces <= MOST_PIECES else None
 
 
 def _counted_run(places: ir.Value | None, size: Dim | None) -> Run | None:
@@ -135,24 +144,36 @@ def _counted_run(places: ir.Value | None, size: Dim | None) -> Run | None:
     counted = maker(places if cut is None else cut.inputs[0], "Range")
     if places is None or counted is None or number(counted.inputs[2]) != 1:
         return None
-    first, start = _whole(counted.inputs[0]), 0 if cut is None else _start(cut)
+    first, bounds = _integer(counted.inputs[0]), Run(0, LAST) if cut is None else _bounds(cut)
     count, whole = sizes_of(places)[0], sizes_of(counted.outputs[0])[0]
-    if first is None or start is None or count is None or whole is None or size is None:
+    if first is None or first < 0 or bounds is None or count is None or whole is None or size is None:
         return None
-    start += first
-    if whole + first == size and (cut is None or (_whole(cut.inputs[2]) or 0) >= MOST_INDEX):
-        return Run(start, 0)  # also where fewer than `start` are there: then nothing is written
-    behind = size - count - start
-    return Run(start, behind) if isinstance(behind, int) and behind >= 0 else None
+    if bounds.start < 0 and first:
+        return None
+    run = Run(first + bounds.start, bounds.end + first if 0 <= bounds.end < LAST else bounds.end)
+    if whole + first == size and _parts(run, known_lower_bound(size)):
+        return run  # also where fewer than `start` are there: then nothing is written
+    behind = size - count - run.start
+    return Run(run.start, -behind or LAST) if run.start >= 0 and isinstance(behind, int) and behind >= 0 else None
 
 
-def _start(cut: ir.Node) -> int | None:
-    """The start of a Slice that goes by ones from the front."""
-    step = number(cut.inputs[4]) if len(cut.inputs) > 4 else 1
-    return _whole(cut.inputs[1]) if step == 1 else None
+def _parts(run: Run, least: int | None) -> bool:
+    """Whether what lies before it, it and what lies behind it are the whole axis, however long that is."""
+    if run.start == 0 or run.end == LAST:
+        return True
+    if run.start > 0 > run.end:
+        return least is not None and least >= run.start - run.end
+    return run.start <= run.end and (run.start < 0) == (run.end < 0)
 
 
-def _whole(value: ir.Value | None) -> int | None:
-    """A constant that is not negative."""
-    found = number(value)
-    return None if found is None or found < 0 else int(found)
+def _bounds(cut: ir.Node) -> Run | None:
+    """Where a Slice by ones begins and ends."""
+    start, end = _integer(cut.inputs[1]), _integer(cut.inputs[2])
+    if start is None or end is None or (len(cut.inputs) > 4 and number(cut.inputs[4]) != 1):
+        return None
+    return Run(0 if start <= -MOST_INDEX else start, LAST if end >= MOST_INDEX else end)
+
+
+def _integer(value: ir.Value | None) -> int | None:
+    constant = value.const_value if value is not None else None
+    return None if constant is None or constant.size != 1 else int(constant.numpy().reshape(()))

@@ -68,23 +68,42 @@ def _changed(source: Sequence[Product], target: Sequence[Product]) -> tuple[int,
 def _gathered(writer: Writer, value: ir.Value, target: Sequence[Product]) -> ir.Value | None:
     """[b, h·w, c] to [b, h, w, c]: row by row, to places that tensors tell which are h and w long.
 
+    [b, h, 7, w, c] to [b, 7·h, w, c], too: an axis that stays goes with those that change, since w is open as well.
     None where no tensor is, or a row would be a single number.
     """
     source = dims_of(value)
     before, old, new = _changed(source, target)
-    behind = source[before + len(old) :]
-    if len(new) < 2 or multiply(behind).is_one:
+    start, end = (before, before + len(old)) if len(old) == 1 else _widened(source, before, before + len(old))
+    new = [*source[start:before], *new, *source[before + len(old) : end]]
+    if len(new) < 2 or multiply(source[end:]).is_one:
         return None
-    merged = [*source[:before], multiply(new), *behind]
-    sizes = None if len(old) == 1 else told_sizes(source, merged)
-    if sizes is None and len(old) != 1:
+    merged = _merged(source, start, end)
+    sizes = None if end == start + 1 else told_sizes(source, merged)
+    if sizes is None and end != start + 1:
         return None
     where = places(writer, new)
     if where is None:
         return None
     if sizes is not None:
         value = writer.emit("Reshape", [value, writer.constant(sizes)], merged, {"allowzero": 0}, like=value)
-    return writer.emit("Gather", [value, where], target, {"axis": before}, like=value)
+    return writer.emit("Gather", [value, where], target, {"axis": start}, like=value)
+
+
+def _widened(sizes: Sequence[Product], start: int, end: int) -> tuple[int, int]:
+    """The axes from start up to end, and as many beside them as a Reshape could not tell of; rows stay behind."""
+    while told_sizes(sizes, _merged(sizes, start, end)) is None:
+        if any(not size.is_static for size in sizes[end:-1]):
+            end += 1
+        elif any(not size.is_static for size in sizes[1:start]):
+            start -= 1
+        else:
+            break
+    return start, end
+
+
+def _merged(sizes: Sequence[Product], start: int, end: int) -> list[Product]:
+    """With these axes as one."""
+    return [*sizes[:start], multiply(sizes[start:end]), *sizes[end:]]
 
 
 def _around(writer: Writer, value: ir.Value, target: Sequence[Product]) -> ir.Value | None:

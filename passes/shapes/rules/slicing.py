@@ -9,6 +9,7 @@ import onnx_ir as ir
 from passes.dims.least import known_lower_bound, known_maximum, known_minimum
 from passes.dims.parse import parse
 from passes.dims.polynomial import Dim, Expr, ceil_divide
+from passes.graph.match import maker
 from passes.shapes.rules.elementwise import broadcast
 from passes.shapes.rules.registry import NoRule, Shapes, Site, rule
 
@@ -52,7 +53,16 @@ def _range(node: ir.Node, site: Site) -> Shapes:
     start, limit, delta = (_whole(*site.factors(index)) for index in range(3))
     if not isinstance(delta, int) or delta == 0:
         raise NoRule
+    if start == 0 and delta == 1 and _is_size(node.inputs[1]):
+        return [(limit,)]  # which is that tensor's: its arithmetic need not tell that it is not negative
     return [(_positive(ceil_divide(limit - start, delta) if delta > 0 else ceil_divide(start - limit, -delta)),)]
+
+
+def _is_size(value: ir.Value | None) -> bool:
+    """Whether the number is read off a tensor's shape."""
+    while (node := maker(value, "Gather", "Squeeze", "Unsqueeze", "Reshape", "Cast", "Slice")) is not None:
+        value = node.inputs[0]
+    return maker(value, "Shape") is not None
 
 
 def _whole(number: Any) -> Dim:

@@ -119,8 +119,11 @@ def test_a_model_that_takes_too_much_is_not_kept(tmp_path: Path, dense: str) -> 
 
 
 def test_a_name_stays_with_its_source(kept: GoldenStore, tmp_path: Path) -> None:
+    (other := tmp_path / "other.onnx").touch()
     with pytest.raises(UsageError, match="is of"):
-        record(kept, "dense", "other.onnx", Options())
+        record(kept, "dense", str(other), Options())
+    with pytest.raises(BadSource, match="There is no file"):
+        record(kept, "dense", str(tmp_path / "mistyped.onnx"), Options())
 
 
 def test_every_bit_that_flips_is_told(kept: GoldenStore) -> None:

@@ -96,25 +96,25 @@ def test_a_sound_net_is_proven() -> None:
 
 @pytest.mark.parametrize("factor", [1.0005, 1.01])
 def test_a_scale_that_is_a_little_off_is_caught(factor: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    right = quantisation._along
+    right = quantisation._Places.along
 
-    def wrong(value: Any, x: Any, axis: int, name: str, dtype: Any = None) -> Any:
-        found = right(value, x, axis, name, dtype)
-        return found * factor if dtype is None and not str(x.dtype).startswith(("int", "uint")) else found
+    def wrong(places: Any, value: Any, dtype: Any = None) -> Any:
+        found = right(places, value, dtype)
+        return found * factor if dtype is None and not str(places.x.dtype).startswith(("int", "uint")) else found
 
-    monkeypatch.setattr(quantisation, "_along", wrong)
+    monkeypatch.setattr(quantisation._Places, "along", wrong)
     with pytest.raises(converter.NotEquivalent):
         converter.convert(net())
 
 
 def test_a_zero_point_that_is_one_off_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    right = quantisation._along
+    right = quantisation._Places.along
 
-    def wrong(value: Any, x: Any, axis: int, name: str, dtype: Any = None) -> Any:
-        found = right(value, x, axis, name, dtype)
+    def wrong(places: Any, value: Any, dtype: Any = None) -> Any:
+        found = right(places, value, dtype)
         return found + 1 if dtype is not None and float(np.max(found)) == 128 else found
 
-    monkeypatch.setattr(quantisation, "_along", wrong)
+    monkeypatch.setattr(quantisation._Places, "along", wrong)
     with pytest.raises(converter.NotEquivalent):
         converter.convert(net())
 

@@ -235,3 +235,23 @@ def test_a_size_that_is_one_atom(text: str, function: str) -> None:
 @pytest.mark.parametrize("text", ["7", "2*n", "n + 1", "m*n", "m + n", "Min(8, n) - 1"])
 def test_a_size_that_is_more_than_one_atom(text: str) -> None:
     assert only_atom(parse(text)) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "shorter", "number"),
+    [
+        ("h - floor(h/2)", "floor(h/2 + 1/2)", lambda h: h - h // 2),
+        ("2*h - 2*floor(h/2)", "2*floor(h/2 + 1/2)", lambda h: 2 * h - 2 * (h // 2)),
+        ("b*h - b*floor(h/2)", "b*floor(h/2 + 1/2)", lambda h: 3 * (h - h // 2)),
+        ("floor(h/4) - floor(h/8)", "floor(h/8 + 1/2)", lambda h: h // 4 - h // 8),
+        ("h - floor(h/4) - 5", "floor(3*h/4 + 3/4) - 5", lambda h: h - h // 4 - 5),
+        ("7*floor(h/4) - 7*floor(6*floor(h/4)/7)", "7*floor(h/28 + 6/7)", lambda h: 7 * (h // 4 - 6 * (h // 4) // 7)),
+        ("w - floor(h/2)", "w - floor(h/2)", lambda h: 5 - h // 2),
+        ("-h - floor(h/2)", "-h - floor(h/2)", lambda h: -h - h // 2),
+    ],
+)
+def test_what_is_rounded_up(text: str, shorter: str, number: Callable[[int], int]) -> None:
+    found = parse(text)
+    assert str(found) == shorter
+    for h in range(1, 120):
+        assert substitute(found, {"h": h, "w": 5, "b": 3}) == number(h)

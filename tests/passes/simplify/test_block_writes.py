@@ -10,6 +10,8 @@ from passes.simplify.block_writes import JoinBlockWrites
 from tests.harness import check_pass, graph, operators
 
 SIZES = {"n": (3, 5), "b": (1, 2)}
+SHORT_AND_LONG = {"n": (4, 9, 16), "m": (3, 4)}
+LAST = 2**63 - 1
 
 
 def run_of_rows(start: int, delta: int = 1, reduction: str = "none", *, first: int = 0) -> ir.Model:
@@ -33,6 +35,38 @@ def test_a_run_to_the_end(start: int, first: int) -> None:
     model = check_pass(JoinBlockWrites(), run_of_rows(start, first=first), sizes=SIZES, modified=True)
     assert "ScatterND" not in operators(model)
     assert ("Concat" in operators(model)) is bool(start or first)
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "pieces"), [(0, -7, 2), (-7, -3, 3), (-3, LAST, 2), (2, 5, 3), (0, 5, 2), (4, LAST, 2)]
+)
+def test_regions_of_shifted_windows(start: int, end: int, pieces: int) -> None:
+    """Also of an axis that is shorter than where they begin or end."""
+    model = check_pass(JoinBlockWrites(), region(start, end), sizes=SHORT_AND_LONG, modified=True)
+    assert "ScatterND" not in operators(model)
+    assert next(len(node.inputs) for node in model.graph if node.op_type == "Concat") == pieces
+
+
+@pytest.mark.parametrize(("start", "end"), [(2, -3), (-7, 5), (5, 2), (-3, -7)])
+def test_a_region_of_bounds_that_may_cross_stays(start: int, end: int) -> None:
+    check_pass(JoinBlockWrites(), region(start, end), sizes=SHORT_AND_LONG, modified=False)
+
+
+def region(start: int, end: int) -> ir.Model:
+    """x[start:end] = 2.5 on all rows of an x but three."""
+    model = graph(
+        f"""g (float[n, m] x) => (float[a, m] y)
+        <int64 zero = {{0}}, int64 one = {{1}}, int64[1] start = {{{start}}}, int64[1] end = {{{end}}},
+         int64[1] first = {{0}}, int64[1] step = {{1}}, int64[1] last = {{-1}}, float fill = {{2.5}},
+         int64[1] three = {{3}}, int64[1] far = {{{LAST}}}> {{
+            t = Slice(x, three, far, first, step)
+            s = Shape(t)  n = Gather(s, zero)  r = Range(zero, n, one)  c = Slice(r, start, end, first, step)
+            i = Unsqueeze(c, last)  u = Slice(t, start, end, first, step)  us = Shape(u)  w = Expand(fill, us)
+            v = ScatterND(t, i, w)  y = Abs(v)
+        }}"""
+    )
+    InferShapes()(model)
+    return model
 
 
 @pytest.mark.parametrize("reduction", ["add", "max"])

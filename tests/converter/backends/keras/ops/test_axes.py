@@ -18,7 +18,7 @@ CASES = {
         case("Reshape", x(B, "h", "w", 3, 2, 4), c([0, 0, 0, 24]), _sizes=OPEN), case("Reshape", x(B, "h", "w", 24), c([0, 0, 0, 3, 2, 4]), _sizes=OPEN),
     ],
     "keraport::ReshapeTo": [
-        case("Reshape", x(B, "h", "w", 4), c([0, 0, -1, 2]), _sizes=OPEN),
+        case("Reshape", x(B, "h", "w", 4), c([0, 0, -1]), _sizes=OPEN), case("Reshape", x(B, "h", "w", 4), c([0, 0, -1, 2]), _sizes=OPEN),
         case("Reshape", x("h", "w", 2, 6), c([0, -1, 3]), _sizes=OPEN | {"batch": (1,)}), case("Reshape", x(B, "h", "w", 4, dtype="int64"), c([0, 0, -1, 2]), _sizes=OPEN),
     ],
     "Reshape": [
