@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -92,7 +94,6 @@ def check(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> int:
     """Convert again, and compare leg by leg. Exit code 3 where anything fails, is fixed, or is damaged."""
-    from converter.golden.golden import check as check_one
     from converter.options import backend_names
     from converter.terminal.quiet_tensorflow import import_backend
 
@@ -100,7 +101,7 @@ def check(
     chosen, found = _names(kept, names), []
     import_backend()
     for name in chosen:
-        found.append(check_one(kept, name, backends=backend_names(on), trust=trust))
+        found.append(_checked(kept, name, backends=backend_names(on), trust=trust))
         if not as_json:
             screen.lines(told_of(found[-1]))
     if as_json:
@@ -133,6 +134,22 @@ def update(
         if update_one(kept, name, agree=agree, backends=backend_names(on), trust=trust) is not None:
             screen.lines([f"{name}: recorded anew"])
     return 0
+
+
+def _checked(store: GoldenStore, name: str, *, backends: Sequence[str], trust: bool) -> Checked:
+    """Whatever goes wrong with one model, the others are checked."""
+    from converter.golden.golden import Checked, check
+    from converter.terminal.causes import explained
+
+    try:
+        return check(store, name, backends=backends, trust=trust)
+    except Exception as error:
+        if os.environ.get("KERAPORT_DEBUG"):
+            raise
+        told = explained(error)
+        first = (str(error).strip().splitlines() or ["no message"])[0]
+        message = f"bug in keraport: {type(error).__name__}: {first}" if told is None else told.message
+        return Checked(name, "FAIL", message=message)
 
 
 def _store(folder: Path) -> GoldenStore:

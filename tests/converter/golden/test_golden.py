@@ -262,3 +262,21 @@ def test_an_update_keeps_inputs_of_the_users_own(tmp_path: Path, dense: str) -> 
     entry = store.read("dense")
     assert [store.get(case["arrays"]["inputs"])[0].tolist() for case in entry["cases"]] == [own.tolist()]
     assert check(store, "dense").outcome == "ok"
+
+
+def test_a_bug_hides_no_other_model(
+    kept: GoldenStore, dense: str, keraport: Keraport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record(kept, "last", dense, Options(layout="source"))
+    right = golden.observe
+
+    def breaking(text: str, options: Options, **told: object) -> object:
+        if options.layout != "source":
+            raise ZeroDivisionError("by nothing")
+        return right(text, options, **told)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(golden, "observe", breaking)
+    ran = keraport("golden", "check", "--store", kept.folder)
+    assert ran.code == 3
+    assert "FAIL     dense: bug in keraport: ZeroDivisionError: by nothing" in ran.out
+    assert "ok       last" in ran.out
