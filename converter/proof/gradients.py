@@ -152,12 +152,25 @@ def _random(shape: Sequence[int]) -> Array:
     return np.random.default_rng(SEED).standard_normal(tuple(shape)).astype(np.float32)
 
 
+def _by_recorded_paths(recorded: Sequence[str], by_variable: Mapping[str, Array]) -> dict[str, Array]:
+    """Keras leaves the name of a Bidirectional out of its variables' paths when it loads one."""
+    found = {path: by_variable[path] for path in recorded if path in by_variable}
+    for path in by_variable.keys() - found.keys():
+        longer = [other for other in recorded if other.endswith(f"/{path}")]
+        if len(longer) == 1:
+            found[longer[0]] = by_variable[path]
+    return found
+
+
 def _compared(record: Record, by_module: Mapping[str, Array], by_variable: Mapping[str, Array]) -> Gradients:
     found: dict[str, Array] = {}
+    known = _by_recorded_paths(record.order, by_variable)
     for path, place in record.places.items():
-        if place.source in by_module and path in by_variable:
-            gradient = undone(by_variable[path].astype(np.float64), place, path)
+        if place.source in by_module and path in known:
+            gradient = undone(known[path].astype(np.float64), place, path)
             found[place.source] = found.get(place.source, 0.0) + gradient
+    for path, (names, _) in record.sums.items():
+        found |= {name: known[path].astype(np.float64) for name in names if name in by_module and path in known}
     norms = {name: float(np.linalg.norm(gradient)) for name, gradient in by_module.items()}
     whole = float(np.linalg.norm(list(norms.values())))
     compared = [
@@ -166,8 +179,7 @@ def _compared(record: Record, by_module: Mapping[str, Array], by_variable: Mappi
         )
         for name in found
     ]
-    sums = [names for names, _ in record.sums.values()]
-    computed = set(itertools.chain(*record.computed.values(), *sums))
+    computed = set(itertools.chain(*record.computed.values()))
     skipped = {
         name: "a variable is computed from it" if name in computed else "no variable holds it"
         for name in by_module

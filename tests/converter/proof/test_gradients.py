@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import keras
 import pytest
 import torch
 from torch import nn
@@ -13,6 +14,7 @@ from converter.errors import UsageError
 from converter.proof import gradients
 from converter.proof.gradients import compare_gradients
 from converter.sources import load
+from converter.weights.record import read_record
 from tests.conftest import Keraport
 from tests.harness import graph
 
@@ -104,3 +106,24 @@ def test_an_open_size_at_which_the_module_does_not_run(tmp_path: Path, keraport:
     told = ["x=float32[batch,1,time]"]
     conversion = converter.convert(module, inputs=told, verify=False)
     assert conversion.gradients_equal(module, inputs=told)
+
+
+class Recurrent(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.rnn = nn.LSTM(6, 4, 2, batch_first=True, bidirectional=True)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.rnn(x)[0]
+
+
+def test_every_tensor_of_an_lstm_that_was_loaded_is_compared(tmp_path: Path) -> None:
+    """Keras calls its variables otherwise then, and each is one of two directions, its bias the sum of two."""
+    torch.manual_seed(0)
+    module, told = Recurrent().eval(), ["x=float32[batch,5,6]"]
+    conversion = converter.convert(module, tmp_path / "m.keras", inputs=told, verify=False)
+    source, record = load(module, inputs=told), read_record(tmp_path / "m.keras")
+    model = keras.models.load_model(tmp_path / "m.keras")
+    found = compare_gradients(model, record, source, conversion.inputs, conversion.outputs)
+    assert found.passed, found.reason
+    assert (len(found.compared), found.skipped) == (16, {})
