@@ -64,8 +64,8 @@ def record(
         LimitExceeded: it takes more; nothing of it is kept.
         UsageError: the call is wrong, or the name is that of a golden of another source.
     """
-    _refuse_other(store, name, text)
     refuse_missing(text)  # a name that was mistyped is no golden
+    _refuse_other(store, name, text)
     made = observed(text, options, backends=backends, feeds=feeds)
     if isinstance(made, UsageError):
         raise made

@@ -33,7 +33,8 @@ def describe_training(report: Report, source: Source, emission: Emission) -> Non
     if unused:
         report.notes.append(f"Evaluation does not use these parameters of the source: {_listed(sorted(unused))}.")
     trained = {variable.path for variable in emission.model.trainable_variables}
-    computed = [o["source"] for path, o in emission.origins.items() if path in trained and o["view"] == "derived"]
+    derived = [o for path, o in emission.origins.items() if path in trained and o["view"] == "derived"]
+    computed = [name for o in derived for name in o.get("computed_from", [o["source"]])]
     if computed:
         report.notes.append(
             "These are trained as they were computed from the parameters, not through the computation: "
