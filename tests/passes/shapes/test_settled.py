@@ -94,5 +94,5 @@ def test_diff_draws_what_the_proof_draws() -> None:
     from converter.sources import load
 
     source = load(graph(gru("rows")))
-    drawn = _inputs(source, prepare(source.model).normalised, {})
+    drawn = _inputs(source, prepare(source.model), {})
     assert drawn["x"].shape[0] == drawn["h0"].shape[1]
