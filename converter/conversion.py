@@ -21,6 +21,8 @@ from converter.options import Options
 from converter.ports import named, ports_of, to_keras
 from converter.prepare import prepare_source
 from converter.processes.exclusive import exclusive
+from converter.processes.replay_link import default_backend
+from converter.processes.replay_twin import replay_ahead
 from converter.proof.cases import graph_inputs
 from converter.proof.compare import Tolerance
 from converter.proof.guilt.broken_files import broken_files_told
@@ -180,8 +182,8 @@ def convert(
                 timed=timed,
                 tolerance=tolerance,
             )
-            if verify and backend != "onnx2tf":
-                _start_replay()
+            proven = bool(verify) and backend != "onnx2tf"
+            keras_is_here = replay_ahead(default_backend(), source) if proven else (lambda: None)
             loaded = load(source, options)
             refuse_noise(loaded, options.backend, destinations)
             smaller = quantisation(options, loaded.asked, destinations)
@@ -195,6 +197,7 @@ def convert(
             _describe(report, prepared.final, loaded)
             report.notes += _notes_on_sizes(prepared.final)
         with report.stage("emit"), broken_files_told(loaded):
+            keras_is_here()
             emission = emit_model(prepared.final, options, loaded)
             report.inputs = named(report.inputs, emission.input_names)
             report.outputs = named(report.outputs, emission.output_names, loaded.nameless)
@@ -285,14 +288,6 @@ def _place(stack: contextlib.ExitStack, output: str | Path | None, verify: bool)
         folder = stack.enter_context(temporary_folder("model"))
         output = Path(folder) / "model.keras"
     return stack.enter_context(Output(output, suffix=".keras"))
-
-
-def _start_replay() -> None:
-    """The process that will reload the model takes seconds to be ready: they pass while the source is read."""
-    from converter.processes.replay import Replay
-    from converter.proof.verify import default_backend
-
-    Replay.warm(default_backend())
 
 
 def _describe(report: Report, final: ir.Model, loaded: Source) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from converter.commands.files import check_outputs, example_files, write_reports
+from converter.processes.fork_server import ONE_THREAD
 from converter.sources import refuse_missing
 from converter.terminal.arguments import (
     Checkpoint,
@@ -124,6 +126,8 @@ def convert(
         if stage.name == "emit" and stage.ok is None:
             import_backend()
 
+    if source.endswith(".onnx"):
+        os.environ.update(ONE_THREAD | os.environ)  # before numpy is here, so that the replay can be forked
     from converter.conversion import convert as run_conversion
     from converter.model_args import parse_model_args
     from converter.options import backend_names

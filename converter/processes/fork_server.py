@@ -34,6 +34,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
+ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1"}
+"""numpy's OpenBLAS starts its threads when it is imported, and a process with threads must not fork."""
+
 TAIL = 16 << 10
 """Bytes of output that are kept."""
 

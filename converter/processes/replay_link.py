@@ -40,23 +40,33 @@ class Link(Protocol):
         """End the process. Safe to call twice."""
 
 
-class Started:
-    """A process of `replay_child.py`."""
+class Process(Protocol):
+    """What is asked of a child of this process."""
 
-    def __init__(self, backend: str) -> None:
-        self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
-        self._folder = keep_folder("child")  # TensorFlow writes code to files that a killed process does not remove
-        self.process = subprocess.Popen(
-            [sys.executable, "-P", str(SCRIPT)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._errors,
-            env=environment(backend) | {"TMPDIR": str(self._folder)},
-            start_new_session=True,  # Ctrl-C is the parent's to handle; it ends the child itself
-        )
-        if self.process.stdin is None or self.process.stdout is None:
-            raise RuntimeError("The replay process was started without a pipe.")
-        self._requests, self._answers = self.process.stdin, self.process.stdout
+    @property
+    def pid(self) -> int: ...
+
+    def poll(self) -> int | None: ...
+
+    def wait(self) -> int: ...
+
+    def kill(self) -> None: ...
+
+
+class Owned:
+    """A child of this process, asked and answering through pipes.
+
+    Args:
+        errors: where it prints.
+        folder: for its temporary files: TensorFlow writes code to some that a killed process does not remove.
+    """
+
+    def __init__(
+        self, process: Process, requests: IO[bytes], answers: IO[bytes], errors: IO[bytes], folder: Path
+    ) -> None:
+        self.process = process
+        self._requests, self._answers, self._errors = requests, answers, errors
+        self._folder = folder
 
     @property
     def is_alive(self) -> bool:
@@ -82,6 +92,25 @@ class Started:
             with contextlib.suppress(BrokenPipeError):
                 stream.close()
         shutil.rmtree(self._folder, ignore_errors=True)
+
+
+class Started(Owned):
+    """A process of `replay_child.py`."""
+
+    def __init__(self, backend: str) -> None:
+        errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
+        folder = keep_folder("child")
+        process = subprocess.Popen(
+            [sys.executable, "-P", str(SCRIPT)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            env=environment(backend) | {"TMPDIR": str(folder)},
+            start_new_session=True,  # Ctrl-C is the parent's to handle; it ends the child itself
+        )
+        if process.stdin is None or process.stdout is None:
+            raise RuntimeError("The replay process was started without a pipe.")
+        super().__init__(process, process.stdin, process.stdout, errors, folder)
 
 
 class Forked:
@@ -117,6 +146,11 @@ class Forked:
     def close(self) -> None:
         self.is_alive = False
         self._socket.close()
+
+
+def default_backend() -> str:
+    """The Keras backend that the user has chosen, TensorFlow where none was."""
+    return os.environ.get("KERAS_BACKEND", "tensorflow")
 
 
 def environment(backend: str) -> dict[str, str]:

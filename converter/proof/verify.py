@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
@@ -15,6 +14,7 @@ import onnx_ir as ir
 
 from converter.ports import Port, to_keras
 from converter.processes.replay import Carry, Replay
+from converter.processes.replay_link import default_backend
 from converter.proof.compare import Comparison, Tolerance, compare, tolerance_for
 from converter.proof.judge import Judge, accepted, look_inside
 from converter.proof.oracle import Oracle
@@ -27,14 +27,9 @@ from converter.proof.verdict import ENOUGH, CaseResult, Inner, Verification
 from converter.sources import Source
 from passes.errors import NotEquivalent
 
-__all__ = ["Comparison", "Tolerance", "compare", "default_backend", "example_arrays", "tolerance_for", "verify"]
+__all__ = ["Comparison", "Tolerance", "compare", "example_arrays", "tolerance_for", "verify"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
-
-
-def default_backend() -> str:
-    """The Keras backend that the user has chosen, TensorFlow where none was."""
-    return os.environ.get("KERAS_BACKEND", "tensorflow")
 
 
 def verify_on_all(backends: Sequence[str], saved: Path, **told: Any) -> Verification:

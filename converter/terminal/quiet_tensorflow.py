@@ -12,6 +12,6 @@ def import_backend() -> None:
     """Import Keras, with whatever computes behind it, without its announcements."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     with quiet_stderr():
-        from converter.backends.keras import emit  # noqa: F401 - for what it imports
+        import keras  # noqa: F401, TID251 - and no layer of ours, which it must not know when `replay_twin` forks
     # That a function is traced again for every size is no news: each call of a conversion has another one.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)

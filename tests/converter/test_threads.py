@@ -15,7 +15,7 @@ import pytest
 
 import converter
 from converter.processes.replay import Replay
-from converter.proof.verify import default_backend
+from converter.processes.replay_link import default_backend
 from passes.errors import ConversionError
 from passes.order import run_pipeline
 from tests.harness import graph

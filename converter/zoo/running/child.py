@@ -101,8 +101,7 @@ def _find_modules(folder: str) -> None:
 def _replay_through(path: str, memory: int | None) -> None:
     """Let the model be replayed by a fork of the warm replay server, under the same limit as this process."""
     from converter.processes.replay import Replay
-    from converter.processes.replay_link import Forked
-    from converter.proof.verify import default_backend
+    from converter.processes.replay_link import Forked, default_backend
 
     Replay.keep(Replay(default_backend(), link=Forked(path, memory=memory)))
 

@@ -14,13 +14,11 @@ from pathlib import Path
 from typing import ClassVar
 
 from converter.processes import replay_link
-from converter.proof.verify import default_backend
+from converter.processes.fork_server import ONE_THREAD
+from converter.processes.replay_link import default_backend
 from converter.temporary import keep_folder
 
 REPLAY_SERVER = Path(replay_link.__file__).with_name("replay_server.py")
-
-ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1"}
-"""numpy's OpenBLAS starts its threads when it is imported, and a process with threads must not fork."""
 
 
 class Servers:
