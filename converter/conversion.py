@@ -23,10 +23,10 @@ from converter.prepare import prepare_source
 from converter.processes.exclusive import exclusive
 from converter.processes.replay_link import default_backend
 from converter.processes.replay_twin import replay_ahead
-from converter.proof.cases import graph_inputs
 from converter.proof.compare import Tolerance
 from converter.proof.guilt.broken_files import broken_files_told
-from converter.proof.index_bounds import length_limits
+from converter.proof.inputs.cases import graph_inputs
+from converter.proof.inputs.index_bounds import length_limits
 from converter.prove import Proof, written
 from converter.report import OnStage, Report
 from converter.report.converted import Conversion

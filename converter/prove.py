@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from converter.backends.keras.emit import Emission
     from converter.destinations.quantise import Quantisation
     from converter.proof.fewer_bits.measure import Signal
-    from converter.proof.trials import Trial
+    from converter.proof.inputs.trials import Trial
     from converter.proof.verdict import Verification
 
 RUNTIMES = {"savedmodel": "TensorFlow", "tflite": "LiteRT", "onnx": "onnxruntime", "openvino": "OpenVINO"}

@@ -21,8 +21,8 @@ import onnx_ir as ir
 from onnx_ir.passes import InPlacePass
 
 from converter.ports import ports_of, to_keras, to_source
-from converter.proof import cases
 from converter.proof.compare import Comparison, Tolerance, compare
+from converter.proof.inputs import cases
 from converter.proof.oracle import Oracle
 
 Array = np.ndarray[Any, np.dtype[Any]]

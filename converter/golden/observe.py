@@ -16,14 +16,14 @@ from converter.prepare import prepare_source
 from converter.processes.exclusive import exclusive
 from converter.processes.replay import Replay
 from converter.processes.replay_link import default_backend
-from converter.proof.cases import graph_inputs
 from converter.proof.compare import Tolerance
+from converter.proof.inputs.cases import graph_inputs
+from converter.proof.inputs.trials import Trials, example_arrays, make_trials
 from converter.proof.noise import uncertainty
 from converter.proof.oracle.steps import Steps
 from converter.proof.oracle_for import oracle_for
 from converter.proof.precision import tolerances_of
 from converter.proof.random_numbers.drawn import noise_ports
-from converter.proof.trials import Trials, example_arrays, make_trials
 from converter.sources import Source, load
 from converter.temporary import temporary_folder
 from passes.errors import BadSource, NotEquivalent

@@ -10,11 +10,11 @@ import numpy as np
 
 from converter.ports import Port, to_source
 from converter.proof.compare import FLOAT32, Comparison, Tolerance, by_spread, compare, compare_all, tolerance_for
+from converter.proof.inputs.trials import Trial
 from converter.proof.noise import MOST, MOST_BY_STEPS, PROVING, noise_of, uncertainty, weighed
 from converter.proof.oracle import Oracle
 from converter.proof.oracle.steps import Steps
 from converter.proof.precision import QUANTISED
-from converter.proof.trials import Trial
 from converter.proof.verdict import CaseResult, Inner
 
 Array = np.ndarray[Any, np.dtype[Any]]

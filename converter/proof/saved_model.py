@@ -18,10 +18,10 @@ from converter.prepare import prepare
 from converter.processes.exclusive import exclusive
 from converter.processes.replay import Named, Replay
 from converter.processes.replay_link import default_backend
-from converter.proof.cases import graph_inputs
 from converter.proof.compare import Tolerance
 from converter.proof.fewer_bits.measure import fewer_bits
 from converter.proof.fewer_bits.saved import verify_signal_on_all
+from converter.proof.inputs.cases import graph_inputs
 from converter.proof.oracle_for import oracle_for
 from converter.proof.random_numbers.drawn import noise_ports
 from converter.proof.verdict import Verification

@@ -10,9 +10,9 @@ import numpy as np
 
 from converter.ports import to_source
 from converter.proof.compare import rmse
+from converter.proof.inputs.trials import Trial
 from converter.proof.judge import Judge
 from converter.proof.noise import TIMES, uncertainty
-from converter.proof.trials import Trial
 from converter.proof.verdict import Precision, Verification
 from converter.sources import Source, memory_budget
 

@@ -13,7 +13,7 @@ from converter.proof.fewer_bits.measure import FewerBits, Signal, told_of_policy
 from converter.proof.random_numbers.drawn import Draw
 
 if TYPE_CHECKING:
-    from converter.proof.trials import Trial
+    from converter.proof.inputs.trials import Trial
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

@@ -16,13 +16,13 @@ from converter.ports import Port, to_keras
 from converter.processes.replay import Carry, Replay
 from converter.processes.replay_link import default_backend
 from converter.proof.compare import Comparison, Tolerance, compare, tolerance_for
+from converter.proof.inputs.trials import Trial, Trials, example_arrays, make_trials
 from converter.proof.judge import Judge, accepted, look_inside
 from converter.proof.oracle import Oracle
 from converter.proof.oracle.steps import Steps
 from converter.proof.precision import tolerances_of
 from converter.proof.random_numbers.drawn import Draw, draws_of
 from converter.proof.torch_reference import ask_module
-from converter.proof.trials import Trial, Trials, example_arrays, make_trials
 from converter.proof.verdict import ENOUGH, CaseResult, Inner, Verification
 from converter.sources import Source
 from passes.errors import NotEquivalent

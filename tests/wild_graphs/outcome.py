@@ -11,8 +11,8 @@ from onnx import helper
 
 import converter
 from converter.errors import BadSource, ConversionError
-from converter.proof import cases
 from converter.proof.compare import Tolerance, compare
+from converter.proof.inputs import cases
 from converter.proof.noise import nudged, weighed
 from converter.proof.oracle import Oracle
 from converter.proof.oracle.faults import known_fault

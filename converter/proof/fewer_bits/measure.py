@@ -12,9 +12,9 @@ import numpy as np
 from converter.destinations.quantise import KINDS
 from converter.options import DTYPE_POLICIES
 from converter.ports import Port, to_source
-from converter.proof.cases import IntegerRanges, plan
+from converter.proof.inputs.cases import IntegerRanges, plan
+from converter.proof.inputs.trials import Trial, Trials, running_trials
 from converter.proof.oracle import Oracle
-from converter.proof.trials import Trial, Trials, running_trials
 from converter.sources import Source
 from passes.errors import NotEquivalent, UsageError
 

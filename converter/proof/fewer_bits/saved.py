@@ -13,12 +13,12 @@ import onnx_ir as ir
 from converter.ports import Port, to_source
 from converter.proof.compare import Comparison, compare_all
 from converter.proof.fewer_bits.measure import FewerBits, Signal, signals
+from converter.proof.inputs.trials import Trial, Trials, make_trials
 from converter.proof.judge import Judge
 from converter.proof.oracle import Oracle
 from converter.proof.oracle.steps import Steps
 from converter.proof.precision import tolerances_of
 from converter.proof.torch_reference import ask_module
-from converter.proof.trials import Trial, Trials, make_trials
 from converter.proof.verdict import ENOUGH, CaseResult, Verification
 from converter.proof.verify import oracles, replaying
 from converter.sources import Source

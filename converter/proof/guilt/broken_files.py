@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import onnx_ir as ir
 
-from converter.proof.cases import ATTEMPTS, plan
+from converter.proof.inputs.cases import ATTEMPTS, plan
 from converter.proof.random_numbers.given import feeds_of
 from converter.temporary import temporary_folder
 from passes.errors import BadSource, ConversionError, LimitExceeded

@@ -15,9 +15,9 @@ from converter.prepare import Prepared, prepare_source
 from converter.processes.exclusive import exclusive
 from converter.proof.guilt.diff import ValueDifference, Values
 from converter.proof.guilt.repro import write_repro
+from converter.proof.inputs.trials import Trials, running_trials
 from converter.proof.oracle_for import oracle_for
 from converter.proof.saved_model import refuse_unsafe_keras
-from converter.proof.trials import Trials, running_trials
 from converter.sources import Source
 from passes.errors import ConversionError, NotEquivalent
 

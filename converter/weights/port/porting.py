@@ -10,9 +10,9 @@ from converter.backends.emission import emit_model
 from converter.options import Options
 from converter.ports import Port, named, ports_of
 from converter.prepare import prepare_source
-from converter.proof.cases import graph_inputs
+from converter.proof.inputs.cases import graph_inputs
+from converter.proof.inputs.trials import Trial, Trials, make_trials
 from converter.proof.oracle_for import oracle_for
-from converter.proof.trials import Trial, Trials, make_trials
 from converter.proof.verdict import Verification
 from converter.proof.verify import verify
 from converter.sources import Source

@@ -21,7 +21,7 @@ from converter.zoo.running.child import serve
 
 CONVERSION = (
     ".conversion",
-    ".proof.cases",
+    ".proof.inputs.cases",
     ".proof.compare",
     ".report.page",
     "onnxscript",

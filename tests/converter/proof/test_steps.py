@@ -11,13 +11,13 @@ import pytest
 import converter
 from converter.backends.keras.ops import quantisation
 from converter.ports import Port
-from converter.proof.cases import Case
+from converter.proof.inputs.cases import Case
+from converter.proof.inputs.trials import Trial
 from converter.proof.judge import Judge
 from converter.proof.noise import uncertainty
 from converter.proof.oracle import Oracle
 from converter.proof.oracle.steps import Steps
 from converter.proof.precision import QUANTISED
-from converter.proof.trials import Trial
 from passes.shapes.infer import InferShapes
 from tests.harness import graph
 

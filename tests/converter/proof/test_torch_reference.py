@@ -11,11 +11,11 @@ import torch
 
 from converter.ports import Port
 from converter.proof import torch_reference
-from converter.proof.cases import Case
+from converter.proof.inputs.cases import Case
+from converter.proof.inputs.trials import Trial
 from converter.proof.judge import Judge
 from converter.proof.oracle import Oracle
 from converter.proof.torch_reference import ask_module
-from converter.proof.trials import Trial
 from converter.proof.verdict import Verification
 from converter.sources import InputSpec, Source
 from converter.sources.torch.reference import Reference, parameter_bytes

@@ -6,7 +6,7 @@ import numpy as np
 import onnx_ir as ir
 import pytest
 
-from converter.proof.cases import Case
+from converter.proof.inputs.cases import Case
 from converter.proof.oracle import Oracle
 from converter.proof.random_numbers.given import feeds_of
 from converter.sources import Source, load

@@ -9,8 +9,14 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
-from converter.proof.index_bounds import compared_sizes, counts_frames, equal_numbers, index_bounds, open_index_bounds
-from converter.proof.quantised_inputs import kept_range
+from converter.proof.inputs.index_bounds import (
+    compared_sizes,
+    counts_frames,
+    equal_numbers,
+    index_bounds,
+    open_index_bounds,
+)
+from converter.proof.inputs.quantised_inputs import kept_range
 from passes.dims.bounds import substitute
 from passes.dims.parse import parse
 from passes.dims.polynomial import Dim, symbols

@@ -12,7 +12,7 @@ import numpy as np
 import onnx_ir as ir
 
 from converter.example_files import ExampleFiles
-from converter.proof.cases import (
+from converter.proof.inputs.cases import (
     ATTEMPTS,
     Case,
     IntegerRanges,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from converter.proof.cases import Case, IntegerRanges, feeds, graph_inputs, plan
+from converter.proof.inputs.cases import Case, IntegerRanges, feeds, graph_inputs, plan
 from passes.errors import UsageError
 from passes.shapes.infer import InferShapes
 from tests.harness import graph

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
+from converter.proof.inputs.trials import Trials, example_arrays, make_trials
 from converter.proof.oracle import Oracle
-from converter.proof.trials import Trials, example_arrays, make_trials
 from converter.sources import Source
 from passes.errors import BadSource, UsageError
 from tests.harness import graph

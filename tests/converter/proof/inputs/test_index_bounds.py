@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 import converter
-from converter.proof.cases import feeds, graph_inputs, plan
-from converter.proof.index_bounds import index_bounds
+from converter.proof.inputs.cases import feeds, graph_inputs, plan
+from converter.proof.inputs.index_bounds import index_bounds
 from tests.harness import graph
 
 TABLE = "float[50, 3] table = {" + ", ".join(["0"] * 150) + "}"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import onnx_ir as ir
 
-from converter.proof.index_bounds import KEEPS_VALUES, MOST_STEPS
+from converter.proof.inputs.index_bounds import KEEPS_VALUES, MOST_STEPS
 
 
 def kept_range(value: ir.Value) -> tuple[float, float] | None:
