@@ -22,7 +22,7 @@ from onnx_ir.passes import InPlacePass
 
 from converter.ports import ports_of, to_keras, to_source
 from converter.proof.compare import Comparison, Tolerance, compare
-from converter.proof.inputs import cases
+from converter.proof.inputs import arrays, cases
 from converter.proof.oracle import Oracle
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -152,7 +152,7 @@ def _trials(model: ir.Model, sizes: Mapping[str, Sequence[int]] | None, seeds: I
     if sizes is None:
         choices |= {n: (1, 3) for n, role in cases.dynamic_axes(inputs).items() if role == "batch"}
     return [
-        cases.feeds(inputs, cases.Case(seed, dict(zip(choices, numbers, strict=True))))
+        arrays.feeds(inputs, cases.Case(seed, dict(zip(choices, numbers, strict=True))))
         for numbers in product(*choices.values())
         for seed in seeds
     ]

@@ -18,7 +18,8 @@ from converter.processes.replay import Replay
 from converter.processes.replay_link import default_backend
 from converter.proof.compare import Tolerance
 from converter.proof.inputs.cases import graph_inputs
-from converter.proof.inputs.trials import Trials, example_arrays, make_trials
+from converter.proof.inputs.examples import example_arrays
+from converter.proof.inputs.trials import Trials, make_trials
 from converter.proof.noise import uncertainty
 from converter.proof.oracle.steps import Steps
 from converter.proof.oracle_for import oracle_for

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from converter.ports import Port, to_keras
-from converter.proof.inputs.cases import ATTEMPTS, IntegerRanges, feeds, plan
+from converter.proof.inputs.arrays import IntegerRanges, feeds
+from converter.proof.inputs.cases import ATTEMPTS, plan
 from converter.proof.inputs.trials import GIVE_SIZES
 from converter.sources import Source
 from converter.weights.exchange import undone

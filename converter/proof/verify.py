@@ -16,7 +16,8 @@ from converter.ports import Port, to_keras
 from converter.processes.replay import Carry, Replay
 from converter.processes.replay_link import default_backend
 from converter.proof.compare import Comparison, Tolerance, compare, tolerance_for
-from converter.proof.inputs.trials import Trial, Trials, example_arrays, make_trials
+from converter.proof.inputs.examples import example_arrays
+from converter.proof.inputs.trials import Trial, Trials, make_trials
 from converter.proof.judge import Judge, accepted, look_inside
 from converter.proof.oracle import Oracle
 from converter.proof.oracle.steps import Steps

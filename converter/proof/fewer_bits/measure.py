@@ -12,7 +12,8 @@ import numpy as np
 from converter.destinations.quantise import KINDS
 from converter.options import DTYPE_POLICIES
 from converter.ports import Port, to_source
-from converter.proof.inputs.cases import IntegerRanges, plan
+from converter.proof.inputs.arrays import IntegerRanges
+from converter.proof.inputs.cases import plan
 from converter.proof.inputs.trials import Trial, Trials, running_trials
 from converter.proof.oracle import Oracle
 from converter.sources import Source

@@ -11,24 +11,15 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
-from converter.example_files import ExampleFiles
-from converter.proof.inputs.cases import (
-    ATTEMPTS,
-    Case,
-    IntegerRanges,
-    TriedSizes,
-    base_sizes,
-    choices_of,
-    dynamic_axes,
-    plan,
-    settled_dimensions,
-)
+from converter.proof.inputs.arrays import IntegerRanges, choices_of
+from converter.proof.inputs.cases import ATTEMPTS, Case, TriedSizes, dynamic_axes, plan, settled_dimensions
+from converter.proof.inputs.examples import fitting, of_export, states_of
 from converter.proof.noise import spread
 from converter.proof.oracle import Oracle
 from converter.proof.random_numbers.given import feeds_of
 from converter.sources import Source
 from passes.dims.polynomial import Dim
-from passes.errors import BadSource, UsageError
+from passes.errors import BadSource
 from passes.normalize.explicit_axes import kept_axes
 from passes.shapes.fitting import demanded_sizes
 
@@ -166,8 +157,8 @@ def make_trials(
         BadSource: onnxruntime runs the source in no case at all.
     """
     source = making.source
-    given = _fitting(source, examples, notes)
-    known = given or _of_export(source)
+    given = fitting(source, examples, notes)
+    known = given or of_export(source)
     refusals: list[str] = []
     first: tuple[list[Trial], list[str]] | None = None
     for sizes in ATTEMPTS:
@@ -197,8 +188,8 @@ def running_trials(making: Trials, examples: Mapping[str, Array], count: int = 1
     Raises:
         BadSource: onnxruntime runs the source in no case at all.
     """
-    given = _fitting(making.source, examples, [])
-    known = given or _of_export(making.source)
+    given = fitting(making.source, examples, [])
+    known = given or of_export(making.source)
     still: list[Trial] = []
     for sizes in ATTEMPTS:
         trials = list(islice(making.running(making.planned(known, bool(given), sizes), given), count))
@@ -227,35 +218,6 @@ def _other_choices(
             if running is None:
                 notes.append(f"Not compared with {told}: the source runs so at no size that was tried.")
     return found
-
-
-def example_arrays(source: Source, example_inputs: Any) -> dict[str, Array]:
-    """The user's example inputs by the name of the graph's input, as numpy arrays.
-
-    Raises:
-        UsageError: there are more or fewer than inputs, or a name is unknown.
-    """
-    if example_inputs is None:
-        return {}
-    names = [value.name or "" for value in source.asked]
-    if isinstance(example_inputs, ExampleFiles):
-        example_inputs = example_inputs.arrays(source.asked)
-    if isinstance(example_inputs, Mapping):
-        unknown = sorted({name for name, _ in _named_tensors(example_inputs)} - set(names))
-        if unknown:
-            raise UsageError(
-                f"There is no input {', '.join(map(repr, unknown))}.", hint=f"The inputs are {', '.join(names)}."
-            )
-        return _states(source) | {name: _as_array(value) for name, value in _named_tensors(example_inputs)}
-    tensors = [value for _, value in _named_tensors({"": example_inputs})]
-    states = _states(source)
-    if len(tensors) == len(names) - len(states):
-        tensors += states.values()
-    if len(tensors) != len(names):
-        raise UsageError(
-            f"{len(tensors)} example inputs for {len(names)} inputs.", hint=f"The inputs are {', '.join(names)}."
-        )
-    return {name: _as_array(value) for name, value in zip(names, tensors, strict=True)}
 
 
 def _moves(trials: Sequence[Trial], source: Source) -> bool:
@@ -301,7 +263,7 @@ def _steps(making: Trials, first: Case) -> list[Trial]:
     """Calls in a row: each is given the state that the one before has left."""
     source = making.source
     outputs = [value.name or "" for value in source.model.graph.outputs]
-    state = _states(source)
+    state = states_of(source)
     trials: list[Trial] = []
     for step in range(STEPS):
         case = Case(SEED_OF_STEPS + step, first.dims, f"step {step + 1}", state, continues=step > 0)
@@ -309,53 +271,3 @@ def _steps(making: Trials, first: Case) -> list[Trial]:
         found = dict(zip(outputs, trials[-1].expected, strict=True))
         state = {name: found[output] for name, output in source.states.items()}
     return trials
-
-
-def _fitting(source: Source, examples: Mapping[str, Array], notes: list[str]) -> Mapping[str, Array]:
-    """The examples, unless the export fixed a size that they do not have: then they cannot be tried."""
-    try:
-        base_sizes(source.asked, examples)
-    except UsageError as error:
-        if source.torch_module is None:
-            raise
-        notes.append(f"The example inputs were not tried: {error.message}")
-        return {}
-    return examples
-
-
-def _of_export(source: Source) -> dict[str, Array]:
-    """The inputs that the module was exported with: their values mean nothing, their sizes are known to work."""
-    try:
-        known = example_arrays(source, source.example_inputs)
-        base_sizes(source.asked, known)
-    except UsageError:
-        return {}
-    return known
-
-
-def _states(source: Source) -> dict[str, Array]:
-    """What the buffers of the module held, by the inputs that were made of them: the last of those of the export."""
-    values = (source.example_inputs or ())[-len(source.states) :] if source.states else ()
-    return {name: _as_array(value) for name, value in zip(source.states, values, strict=True)}
-
-
-def _named_tensors(examples: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """The tensors in lists, tuples and dictionaries: those of `images` are `images.0`, `images.1`, …"""
-    for name, value in examples.items():
-        if hasattr(value, "shape"):
-            yield name, value
-        elif isinstance(value, Mapping):
-            yield from _named_tensors({f"{name}.{key}": part for key, part in value.items()})
-        elif isinstance(value, (tuple, list)):
-            fields = getattr(value, "_fields", range(len(value)))
-            yield from _named_tensors({f"{name}.{key}": part for key, part in zip(fields, value, strict=True)})
-
-
-def _as_array(value: Any) -> Array:
-    if hasattr(value, "detach"):
-        value = value.detach().cpu()
-        if str(value.dtype) == "torch.bfloat16":
-            import ml_dtypes
-
-            return np.asarray(value.float().numpy()).astype(ml_dtypes.bfloat16)
-    return np.asarray(value)

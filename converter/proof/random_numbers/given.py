@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
-from converter.proof.inputs.cases import Case, IntegerRanges, feeds
+from converter.proof.inputs.arrays import IntegerRanges, feeds
+from converter.proof.inputs.cases import Case
 from converter.sources.source import Source
 from passes.dims.bounds import substitute
 from passes.dims.parse import parse

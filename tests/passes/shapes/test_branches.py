@@ -91,7 +91,8 @@ def test_the_search_has_an_end() -> None:
 
 
 def test_numbers_that_a_mode_may_be() -> None:
-    from converter.proof.inputs.cases import choices_of, feeds, plan
+    from converter.proof.inputs.arrays import choices_of, feeds
+    from converter.proof.inputs.cases import plan
 
     model = graph("g (int64 rate, float[n] x) => (float[n] y) { high = Constant<value = int64 {16000}>() "
                   "c = Equal(rate, high)  f = Cast<to=1>(c)  y = Mul(x, f) }")  # fmt: skip

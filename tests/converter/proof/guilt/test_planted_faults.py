@@ -18,7 +18,8 @@ from converter.options import Options
 from converter.prepare import prepare
 from converter.proof.guilt.diff import ValueDifference, Values
 from converter.proof.guilt.repro import write_repro
-from converter.proof.inputs.cases import feeds, graph_inputs, plan
+from converter.proof.inputs.arrays import feeds
+from converter.proof.inputs.cases import graph_inputs, plan
 from converter.proof.noise import MOST, TIMES, uncertainty
 from converter.proof.oracle import Oracle
 from converter.sources import load

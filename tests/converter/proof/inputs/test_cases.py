@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from converter.proof.inputs.cases import Case, IntegerRanges, feeds, graph_inputs, plan
+from converter.proof.inputs.arrays import IntegerRanges, feeds
+from converter.proof.inputs.cases import Case, graph_inputs, plan
 from passes.errors import UsageError
 from passes.shapes.infer import InferShapes
 from tests.harness import graph

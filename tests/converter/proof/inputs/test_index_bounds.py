@@ -8,7 +8,8 @@ import torch
 from torch import nn
 
 import converter
-from converter.proof.inputs.cases import feeds, graph_inputs, plan
+from converter.proof.inputs.arrays import feeds
+from converter.proof.inputs.cases import graph_inputs, plan
 from converter.proof.inputs.index_bounds import index_bounds
 from tests.harness import graph
 

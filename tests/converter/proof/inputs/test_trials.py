@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from converter.proof.inputs.trials import Trials, example_arrays, make_trials
+from converter.proof.inputs.examples import example_arrays
+from converter.proof.inputs.trials import Trials, make_trials
 from converter.proof.oracle import Oracle
 from converter.sources import Source
 from passes.errors import BadSource, UsageError
