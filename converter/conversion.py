@@ -42,7 +42,7 @@ from passes.shapes.settled import settled_sizes
 if TYPE_CHECKING:
     import keras
 
-    from converter.backends.keras.emit import Emission
+    from converter.backends.keras.emitted import Emission
     from converter.example_files import ExampleFiles
 
 

@@ -19,7 +19,7 @@ from converter.sources import Source
 from passes.errors import ConversionError, NotEquivalent
 
 if TYPE_CHECKING:
-    from converter.backends.keras.emit import Emission
+    from converter.backends.keras.emitted import Emission
     from converter.destinations.quantise import Quantisation
     from converter.proof.fewer_bits.measure import Signal
     from converter.proof.inputs.trials import Trial
@@ -160,7 +160,7 @@ class Proof:
         Raises:
             NotEquivalent: it has others.
         """
-        from converter.backends.keras.emit import same_weights
+        from converter.backends.keras.save import same_weights
 
         if not same_weights(self.emission.model, file):
             raise NotEquivalent("The .weights.h5 file does not give the model its weights back.")

@@ -94,6 +94,11 @@ def joined(problems: Sequence[ConversionError]) -> Unsupported:
     return Unsupported("\n".join(lines), node=problems[0].node, hint=hint)
 
 
+def first_line(error: BaseException, width: int | None = None) -> str:
+    """What a library says first, or the kind of its error where it says nothing."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:width]
+
+
 def _listed(nodes: Sequence[str]) -> str:
     more = len(nodes) - SHOWN
     return ", ".join(nodes[:SHOWN]) + (f" and {more} more" if more > 0 else "")

@@ -11,7 +11,7 @@ from converter.sources import Source
 from passes.errors import Unsupported, joined
 
 if TYPE_CHECKING:
-    from converter.backends.keras.emit import Emission
+    from converter.backends.keras.emitted import Emission
 
 
 def emit_model(final: ir.Model, options: Options, loaded: Source) -> Emission:

@@ -132,7 +132,7 @@ def _compare_gradients(model: Path, loaded: Source, report: Report) -> None:
 
     record = read_record(model)
     import_backend()
-    from converter.backends.keras.emit import load
+    from converter.backends.keras.save import load
     from converter.proof.gradients import compare_gradients
     from passes.errors import NotEquivalent
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from converter.destinations.kinds import Destination
 from converter.destinations.lite_file import write_lite
 from converter.temporary import temporary_folder
-from passes.errors import ConversionError, Unsupported, UsageError
+from passes.errors import ConversionError, Unsupported, UsageError, first_line
 
 if TYPE_CHECKING:
     import keras
@@ -79,7 +79,7 @@ def write(
     except (ConversionError, ImportError, OSError, MemoryError):
         raise
     except Exception as error:  # what writes these files is not ours, and raises what it likes
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        reason = first_line(error)
         raise Unsupported(f"TensorFlow cannot write the model as {destination.format}: {reason}") from error
 
 

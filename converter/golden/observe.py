@@ -30,7 +30,7 @@ from converter.temporary import temporary_folder
 from passes.errors import BadSource, NotEquivalent
 
 if TYPE_CHECKING:
-    from converter.backends.keras.emit import Emission
+    from converter.backends.keras.emitted import Emission
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Feeds = Mapping[str, Array]

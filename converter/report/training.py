@@ -9,7 +9,7 @@ from converter.report import Report
 from converter.sources import Source
 
 if TYPE_CHECKING:
-    from converter.backends.keras.emit import Emission
+    from converter.backends.keras.emitted import Emission
 
 MOST_NAMED = 5
 

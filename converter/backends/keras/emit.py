@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import traceback
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from collections.abc import Collection, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -23,104 +20,21 @@ from converter.backends.keras.build.noise import noise_tensors
 from converter.backends.keras.build.outputs import name_outputs
 from converter.backends.keras.build.registry import OPERATORS, attributes_of
 from converter.backends.keras.build.weights import ConstantInput, Variables, collecting
+from converter.backends.keras.emitted import Emission
 from converter.backends.keras.nesting.calls import fixed_sizes
 from converter.backends.keras.nesting.groups import Again, Group
-from converter.backends.keras.nesting.isolated import isolated, part, rebound
 from converter.backends.keras.nesting.levels import (
     Level,
     as_list,
-    count_transposes,
-    given_noise,
     one_or_all,
-    operations,
-    trace,
 )
 from converter.backends.keras.nesting.structure import group_by_module, one_group
 from converter.sources.source import DrawnNoise
-from passes.errors import ConversionError, NotEquivalent, Unsupported, describe, operator
+from passes.errors import ConversionError, Unsupported, describe, first_line, operator
 from passes.graph.unsupported import refusal
 
 REFUSING = frozenset({"keras", "tensorflow", "jax", "jaxlib", "torch"})
 """Packages whose errors say that an operation cannot be done."""
-
-
-@dataclass
-class Emission:
-    """A Keras model and what is known of it: where its weights come from, and which value each layer computes.
-
-    `sources` and `mixed` are those of `Variables`; names are in ONNX order. `custom_layers` are those of
-    `keraport.layers`: layer, name, node, module and the reason for each. `noise` are the layers that draw what the last
-    inputs of the graph hold.
-    """
-
-    model: keras.Model
-    origins: dict[str, dict[str, Any]]
-    top: Level
-    input_names: list[str]
-    output_names: list[str]
-    mixed: list[str] = field(default_factory=list)
-    sources: set[str] = field(default_factory=set)
-    custom_layers: list[dict[str, str | None]] = field(default_factory=list)
-    noise: list[str] = field(default_factory=list)
-
-    @property
-    def trainable_parameters(self) -> int:
-        """How many numbers the trainable variables hold."""
-        return sum(math.prod(variable.shape) for variable in self.model.trainable_variables)
-
-    @property
-    def operations(self) -> dict[str, keras.Operation]:
-        """Every layer and operation by its name."""
-        return operations(self.model)
-
-    @property
-    def transposes(self) -> int:
-        """How many operations of the model move axes, nested models included."""
-        return count_transposes(self.model)
-
-    def compute(self, inputs: list[np.ndarray]) -> list[np.ndarray]:
-        """The outputs in the graph's order; inputs in the graph's order."""
-        values = dict(zip(self.top.inputs, inputs, strict=True))
-        with given_noise(self.top, values) as taken:
-            results = self.model(one_or_all([values[value] for value in taken]), training=False)
-        named = [results[name] for name in self.output_names] if isinstance(results, dict) else as_list(results)
-        return [keras.ops.convert_to_numpy(result) for result in named]
-
-    def trace(self, inputs: list[np.ndarray]) -> Iterator[tuple[str, str, str, str, np.ndarray]]:
-        """Run the model level by level: (value, layer, module, node, numbers) for each node of the graph."""
-        yield from trace(self.top, dict(zip(self.top.inputs, inputs, strict=True)))
-
-    def isolated(self, known: Mapping[str, np.ndarray]) -> Iterator[tuple[str, str, str, str, np.ndarray]]:
-        """The same, each layer given what is known instead of what the layers before it make."""
-        yield from isolated(self.top, known)
-
-    def with_layers_of(self, model: keras.Model) -> tuple[Emission, list[ir.Value]]:
-        """The same levels in a model that was loaded from a file, and the values that it has no layers for."""
-        missing: list[ir.Value] = []
-        return replace(self, model=model, top=rebound(self.top, model, missing)), missing
-
-    def part(self, node: ir.Node) -> tuple[keras.Model, list[ir.Value]] | None:
-        """The layer of a node as a model of its own, and the values that it takes."""
-        return part(self.top, node)
-
-
-def load(path: Path) -> keras.Model:
-    """A saved model, without anything that could run code.
-
-    Raises:
-        NotEquivalent: Keras does not load it.
-    """
-    try:
-        return keras.saving.load_model(path, compile=False, safe_mode=True)
-    except Exception as error:  # Keras raises what it likes
-        raise NotEquivalent(f"Keras does not load {str(path)!r}: {_first_line(error)}") from error
-
-
-def same_weights(model: keras.Model, file: Path) -> bool:
-    """Whether a copy of the model that reads a `.weights.h5` file holds the same numbers, bit by bit."""
-    copy = keras.models.model_from_json(model.to_json())
-    copy.load_weights(file)
-    return all(np.array_equal(a, b) for a, b in zip(model.get_weights(), copy.get_weights(), strict=True))
 
 
 def unsupported(graph: ir.Graph) -> list[Unsupported]:
@@ -265,7 +179,7 @@ def _emit_node(node: ir.Node, tensors: dict[ir.Value, Any], known: set[int], var
     except (TypeError, ValueError, RuntimeError) as error:  # NotImplementedError is a RuntimeError
         if not _is_refusal(error):
             raise  # a mistake of ours, and told as one
-        raise Unsupported(f"Keras refuses it: {_first_line(error)}", node=describe(node)) from error
+        raise Unsupported(f"Keras refuses it: {first_line(error)}", node=describe(node)) from error
     results = [_as_tensor(result, live) for result in as_list(results)]
     check_integers(node, results)
     module = module_path(node) or None
@@ -320,7 +234,3 @@ def _is_refusal(error: Exception) -> bool:
     """Whether Keras, or what is behind it, has raised it. Raised anywhere else it is a mistake of ours."""
     *_, (frame, _) = traceback.walk_tb(error.__traceback__)
     return str(frame.f_globals.get("__name__", "")).partition(".")[0] in REFUSING
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 
 from converter.backends.keras.nesting.levels import one_or_all
-from passes.errors import Unsupported
+from passes.errors import Unsupported, first_line
 
 FLOATS = ("float16", "bfloat16", "float32", "float64")
 
@@ -28,7 +28,7 @@ def lowered(model: keras.Model, policy: str) -> keras.Model:
     try:
         return _copied(model, policy, [tensor.dtype for tensor in model.inputs])
     except (TypeError, ValueError, RuntimeError) as error:
-        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        first = first_line(error)
         raise Unsupported(f"Keras does not compute the model as {policy}: {first}") from error
 
 

@@ -1,4 +1,4 @@
-"""A `.keras` file written without a second copy of its weights in memory."""
+"""A `.keras` file, written without a second copy of its weights in memory, and read without running code."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from unittest.mock import patch
 import keras
 import numpy as np
 from keras.src.saving import saving_lib
+
+from passes.errors import NotEquivalent, first_line
 
 LARGE = 512 << 20
 """Bytes of weights from which on a copy of them matters."""
@@ -31,3 +33,22 @@ def _beside() -> AbstractContextManager[object]:
 
 def _nbytes(model: keras.Model) -> int:
     return sum(math.prod(each.shape) * np.dtype(each.dtype).itemsize for each in model.variables)
+
+
+def load(path: Path) -> keras.Model:
+    """A saved model, without anything that could run code.
+
+    Raises:
+        NotEquivalent: Keras does not load it.
+    """
+    try:
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:  # Keras raises what it likes
+        raise NotEquivalent(f"Keras does not load {str(path)!r}: {first_line(error)}") from error
+
+
+def same_weights(model: keras.Model, file: Path) -> bool:
+    """Whether a copy of the model that reads a `.weights.h5` file holds the same numbers, bit by bit."""
+    copy = keras.models.model_from_json(model.to_json())
+    copy.load_weights(file)
+    return all(np.array_equal(a, b) for a, b in zip(model.get_weights(), copy.get_weights(), strict=True))

@@ -21,7 +21,7 @@ from converter.proof.oracle import Oracle
 from passes.errors import BadSource, operator
 
 if TYPE_CHECKING:
-    from converter.backends.keras.emit import Emission
+    from converter.backends.keras.emitted import Emission
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

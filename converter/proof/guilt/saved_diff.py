@@ -93,7 +93,7 @@ def diff_saved(
     """
     if not trust:
         refuse_unsafe_keras()
-    from converter.backends.keras.emit import load
+    from converter.backends.keras.save import load
 
     prepared = prepare_source(source, options)
     made = emit_model(prepared.final, options, source)

@@ -15,9 +15,9 @@ import onnxruntime as ort
 from converter.proof.oracle.faults import known_fault
 from converter.proof.oracle.float32 import BFLOAT16, DOUBLE, has, in_float32
 from converter.proof.oracle.older_opset import with_kernels
-from converter.proof.oracle.running import first_line, has_loops, run
+from converter.proof.oracle.running import has_loops, run
 from converter.temporary import temporary_folder
-from passes.errors import BadSource
+from passes.errors import BadSource, first_line
 from passes.facts.onnxruntime import BY_THREADS, has_small_mask, is_rough_spectrum
 from passes.lower import to_standard
 from passes.lower.private_operators import is_private

@@ -11,7 +11,7 @@ import numpy as np
 import onnx_ir as ir
 import onnxruntime as ort
 
-from passes.errors import BadSource
+from passes.errors import BadSource, first_line
 
 MOST_SECONDS = 60.0
 """For a graph with loops: what they depend on may never come."""
@@ -64,7 +64,3 @@ def _ending(seconds: float | None) -> Iterator[ort.RunOptions | None]:
         yield options
     finally:
         timer.cancel()
-
-
-def first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

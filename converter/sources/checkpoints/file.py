@@ -21,7 +21,7 @@ from converter.sources.checkpoints.header import check_header, foreign
 from converter.sources.checkpoints.program import read_program
 from converter.sources.checkpoints.shards import is_sharded, read_shards
 from converter.sources.torchvision_import import with_torchvision
-from passes.errors import BadSource, ConversionError
+from passes.errors import BadSource, ConversionError, first_line
 
 _TRUST = "Save module.state_dict() instead; or give --trust if you trust whoever made the file: it can run any code."
 _GLOBAL = re.compile(r"GLOBAL ([\w.]+)")
@@ -51,7 +51,7 @@ def read_checkpoint(path: Path, *, trust: bool = False, max_bytes: int | None = 
         raise _not_only_weights(path, error) from error
     except Exception as error:  # a damaged archive surfaces as whatever it breaks first
         raise BadSource(
-            f"The checkpoint {path.name} cannot be read: {type(error).__name__}: {_first_line(error)}",
+            f"The checkpoint {path.name} cannot be read: {type(error).__name__}: {first_line(error, 300)}",
             hint=foreign(path) or "The file is damaged, or its download was interrupted.",
         ) from error
 
@@ -111,7 +111,3 @@ def _not_only_weights(path: Path, error: pickle.UnpicklingError) -> BadSource:
         f"The checkpoint {path.name} cannot be read as weights: {reason[0][:300]}",
         hint=foreign(path) or f"It is damaged, or a pickle of another kind. {_TRUST}",
     )
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or ["no message"])[0][:300]

@@ -6,7 +6,7 @@ import onnx
 import onnx.shape_inference
 from onnx import version_converter
 
-from passes.errors import Unsupported
+from passes.errors import Unsupported, first_line
 from passes.normalize.convert_opset import OLDEST
 
 
@@ -30,7 +30,7 @@ def modernised(model: onnx.ModelProto, name: str) -> onnx.ModelProto:
             _spread_slopes(newer)
         return newer
     except Exception as error:  # RuntimeError and its own kinds, by version of onnx
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        reason = first_line(error)
         raise Unsupported(
             f"{name} is of opset {versions[0]}, and onnx's version converter cannot bring it to {OLDEST}: {reason}",
             hint="Export it again with a newer opset.",

@@ -13,7 +13,8 @@ import onnx_ir as ir
 import pytest
 import torch
 
-from converter.backends.keras.emit import Emission, emit
+from converter.backends.keras.emit import emit
+from converter.backends.keras.emitted import Emission
 from converter.options import Options
 from converter.prepare import prepare
 from converter.proof.guilt.diff import ValueDifference, Values
