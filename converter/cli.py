@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import os
 import sys
+import threading
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from typer.exceptions import TyperException
@@ -27,6 +29,9 @@ COLLECT_AFTER = 200_000, 30, 30
 large and stays. With Python's own 700, 10, 10 an export and its imports take a sixth longer (mypy does the same)."""
 
 INTERRUPTED = 130
+BROKEN_PIPE = 120
+"""What Python exits with where its last words cannot be written."""
+
 USAGE = 1
 
 app = typer.Typer(
@@ -96,7 +101,21 @@ def run() -> None:
     gc.set_threshold(*COLLECT_AFTER)
     with interrupted_politely() as ended:
         code = main(ended=ended)
-    sys.exit(ended[0] if ended else code)
+    _end(ended[0] if ended else code)
+
+
+def _end(code: int) -> NoReturn:
+    """End without taking down what was imported: of TensorFlow that takes longer than a second, and the memory is the
+    system's again anyway (mypy ends so, too). What is registered for the exit is done, threads are waited for."""
+    if any(thread is not threading.main_thread() and not thread.daemon for thread in threading.enumerate()):
+        sys.exit(code)
+    atexit._run_exitfuncs()
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except OSError:  # nobody reads it any more
+        os._exit(code or BROKEN_PIPE)
+    os._exit(code)
 
 
 def _explain(screen: Screen, error: Exception) -> int:

@@ -141,3 +141,36 @@ def test_a_dump_that_has_no_place(keraport: Keraport, small_onnx: Path) -> None:
     ran = keraport("passes", small_onnx, "--dump", small_onnx / "below")
     assert ran.code == 1
     assert "cannot be made" in ran.err
+
+
+ENDING = """
+import atexit, sys, threading, time
+from converter import cli
+
+class Slow:
+    def __del__(self):
+        print("taken down", flush=True)
+
+kept = Slow()
+atexit.register(print, "registered")
+if "thread" in sys.argv[1]:
+    threading.Thread(target=lambda: (time.sleep(0.3), print("waited for"))).start()
+sys.argv = ["keraport", *sys.argv[2:]]
+cli.run()
+"""
+
+
+@pytest.mark.parametrize(
+    ("thread", "arguments", "code", "said"),
+    [
+        ("none", ["--version"], 0, ["registered"]),
+        ("none", ["transmogrify"], 1, ["registered"]),
+        ("thread", ["--version"], 0, ["waited for", "registered", "taken down"]),
+    ],
+)
+def test_a_command_ends_at_once(thread: str, arguments: list[str], code: int, said: list[str]) -> None:
+    """What is registered for the exit is done; what was imported is not taken down, unless a thread is at work."""
+    command = [sys.executable, "-c", ENDING, thread, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == code
+    assert done.stdout.splitlines()[-len(said) :] == said
