@@ -43,26 +43,24 @@ class Proof:
     report: Report
 
     def __post_init__(self) -> None:
+        from converter.proof.claim import Claim
+        from converter.proof.inputs.examples import example_arrays
         from converter.proof.oracle_for import oracle_for
         from converter.proof.random_numbers.drawn import noise_ports
-        from converter.proof.verify import example_arrays
 
         self._oracle = oracle_for(self.loaded, self.prepared)
         self._equal: Sequence[Trial] = ()
-        self._ports: dict[str, Any] = {
-            "source": self.loaded,
-            "inputs": [*self.report.inputs, *noise_ports(self.prepared.final, self.loaded.noise)],
-            "outputs": self.report.outputs,
-        }
-        self._told: dict[str, Any] = {
-            **self._ports,
-            "oracle": self._oracle,
-            "examples": example_arrays(self.loaded, self.options.example_files or self.options.example_inputs),
-            "tolerance": self.options.tolerance,
-            "normalised": self.prepared.normalised,
-            "quick": self.options.verify == "quick",
-            "find_guilty": partial(_find_guilty, self.prepared.final, self.emission),
-        }
+        self._claim = Claim(
+            self.loaded,
+            self._oracle,
+            self.prepared.normalised,
+            [*self.report.inputs, *noise_ports(self.prepared.final, self.loaded.noise)],
+            self.report.outputs,
+            example_arrays(self.loaded, self.options.example_files or self.options.example_inputs),
+            self.options.tolerance,
+            self.options.verify == "quick",
+            partial(_find_guilty, self.prepared.final, self.emission),
+        )
 
     def of_keras(self, place: Output, *, kept: bool) -> None:
         """The `.keras` file; a wrong one is kept beside its place, with a word on where it goes wrong first.
@@ -75,7 +73,7 @@ class Proof:
         from converter.proof.random_numbers.drawn import told_of
         from converter.proof.verify import verify_on_all
 
-        verification = verify_on_all(self.options.verify_on, place.temporary, **self._told)
+        verification = verify_on_all(self.options.verify_on, place.temporary, self._claim)
         if not verification.passed:
             tracing = Tracing(self.emission.trace, self.emission.isolated)
             verification.first_difference = locate(verification, self.loaded, self._oracle, tracing, self.options)
@@ -106,8 +104,8 @@ class Proof:
         Raises:
             NotEquivalent: less than it was to keep.
         """
+        from converter.processes.replay_link import default_backend
         from converter.proof.fewer_bits.measure import HINT, FewerBits, refuse_faint, told_of_policy, told_of_signals
-        from converter.proof.verify import default_backend
 
         least = DTYPE_POLICIES[policy] if self.options.least_signal is None else self.options.least_signal
         told = self.report.dtype_policy = told_of_policy(FewerBits(policy, least), is_proven_without=True)
@@ -137,9 +135,9 @@ class Proof:
             return self._of_weights(file)
         if smaller is not None and destination.format == "tflite":
             return self._of_quantised(file, smaller)
-        alone = replace(self.loaded, torch_module=None)
+        claim = replace(self._claim, source=replace(self.loaded, torch_module=None))
         backend = None if destination.format == "code" else WRITER
-        found = verify(file, backend=backend, **{**self._told, "source": alone})
+        found = verify(file, claim, backend=backend)
         if not found.passed:
             reason = found.reason.replace("Keras stops", f"{RUNTIMES.get(destination.format, 'Keras')} stops")
             is_fourier = "IsPowerOfTwo" in reason  # LiteRT's own word for it
@@ -199,7 +197,7 @@ class Proof:
         from converter.proof.fewer_bits.measure import signals
         from converter.proof.verify import replaying
 
-        with replaying(file, **self._ports, backend=backend) as answer:
+        with replaying(file, self._claim, backend) as answer:
             return signals(trials, answer(trials), self.report.outputs)
 
 

@@ -58,7 +58,7 @@ def diff(
     screen = Screen()
     from converter.options import Options
     from converter.proof.guilt.saved_diff import diff_saved
-    from converter.proof.verify import example_arrays
+    from converter.proof.inputs.examples import example_arrays
     from converter.terminal.quiet_tensorflow import import_backend
 
     check_model(model)

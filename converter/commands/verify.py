@@ -64,8 +64,8 @@ def verify(
     from converter.options import backend_names
     from converter.proof.fewer_bits.measure import HINT
     from converter.proof.guilt.saved_diff import guilty_layer
+    from converter.proof.inputs.examples import example_arrays
     from converter.proof.saved_model import verify_saved
-    from converter.proof.verify import example_arrays
     from converter.report import Report
     from converter.terminal.quiet_tensorflow import import_backend
     from passes.errors import NotEquivalent, UsageError

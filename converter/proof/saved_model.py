@@ -18,6 +18,7 @@ from converter.prepare import prepare
 from converter.processes.exclusive import exclusive
 from converter.processes.replay import Named, Replay
 from converter.processes.replay_link import default_backend
+from converter.proof.claim import Claim
 from converter.proof.compare import Tolerance
 from converter.proof.fewer_bits.measure import fewer_bits
 from converter.proof.fewer_bits.saved import verify_signal_on_all
@@ -91,18 +92,12 @@ def verify_saved(
         )
     tried: list[tuple[Verification, Ports]] = []
     for ports in possible:
-        told: dict[str, Any] = {
-            "source": source,
-            "oracle": oracle,
-            "inputs": [*ports[0], *noise_ports(prepared.final, source.noise)],
-            "outputs": ports[1],
-            "examples": examples,
-            "normalised": prepared.normalised,
-        }
+        inputs = [*ports[0], *noise_ports(prepared.final, source.noise)]
+        claim = Claim(source, oracle, prepared.normalised, inputs, ports[1], examples or {}, tolerance)
         if fewer is None:
-            found = verify_on_all(backends, saved, **told, tolerance=tolerance)
+            found = verify_on_all(backends, saved, claim)
         else:
-            found = verify_signal_on_all(backends, saved, fewer, **told)
+            found = verify_signal_on_all(backends, saved, fewer, claim)
         tried.append((found, ports))
         if found.passed or ports == possible[-1]:
             break

@@ -10,92 +10,59 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx_ir as ir
 
 from converter.ports import Port, to_keras
 from converter.processes.replay import Carry, Replay
 from converter.processes.replay_link import default_backend
-from converter.proof.compare import Comparison, Tolerance, compare, tolerance_for
-from converter.proof.inputs.examples import example_arrays
-from converter.proof.inputs.trials import Trial, Trials, make_trials
-from converter.proof.judge import Judge, accepted, look_inside
-from converter.proof.oracle import Oracle
-from converter.proof.oracle.steps import Steps
-from converter.proof.precision import tolerances_of
+from converter.proof.claim import Claim, FindGuilty
+from converter.proof.inputs.trials import Trial, make_trials
+from converter.proof.judge import accepted, look_inside
 from converter.proof.random_numbers.drawn import Draw, draws_of
 from converter.proof.torch_reference import ask_module
 from converter.proof.verdict import ENOUGH, CaseResult, Inner, Verification
-from converter.sources import Source
 from passes.errors import NotEquivalent
-
-__all__ = ["Comparison", "Tolerance", "compare", "example_arrays", "tolerance_for", "verify"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
-def verify_on_all(backends: Sequence[str], saved: Path, **told: Any) -> Verification:
+def verify_on_all(backends: Sequence[str], saved: Path, claim: Claim) -> Verification:
     """`verify` on each of these Keras backends, by default on one; the first one's verification has the others.
 
     Where one quick case says nothing, because rounding alone decides it, all are tried.
     """
     first, *rest = backends or [default_backend()]
-    result = verify(saved, backend=first, **told)
+    result = verify(saved, claim, backend=first)
     if result.is_quick and not result.is_conditioned:
-        return verify_on_all(backends, saved, **told | {"quick": False})
-    result.others = [verify(saved, backend=backend, **told) for backend in rest]
+        return verify_on_all(backends, saved, replace(claim, quick=False))
+    result.others = [verify(saved, claim, backend=backend) for backend in rest]
     return result
 
 
 Answer = Callable[[Sequence[Trial]], list[list[Array] | str]]
 """Trials → the outputs of each, axes as the model has them, or the message with which it stops."""
 
-FindGuilty = Callable[[Mapping[str, Array]], dict[str, Any] | None]
-"""Inputs → the layer that computes otherwise when it is given what it should be given; None where there is none."""
-
 
 def verify(
-    saved: Path | None,
-    *,
-    source: Source,
-    oracle: Oracle,
-    inputs: Sequence[Port],
-    outputs: Sequence[Port],
-    examples: Mapping[str, Array] | None = None,
-    backend: str | None = None,
-    tolerance: Tolerance | None = None,
-    normalised: ir.Model | None = None,
-    find_guilty: FindGuilty | None = None,
-    quick: bool = False,
-    answer: Answer | None = None,
+    saved: Path | None, claim: Claim, *, backend: str | None = None, answer: Answer | None = None
 ) -> Verification:
     """Replay a saved model in plain Keras, in a process of its own, and compare it with the oracle.
 
     Args:
-        saved: the .keras file, or a SavedModel folder or .tflite file with the names of `inputs` and `outputs`.
-        source: as loaded; its graph's inputs say which sizes are dynamic, its module is asked as well.
-        oracle: `Oracle.for_source`.
-        inputs, outputs: how the tensors of the source relate to those of the model.
-        examples: inputs to use as they are in one more case, and for values that cannot be made up.
+        saved: the .keras file, or a SavedModel folder or .tflite file with the names of the claim's inputs and outputs.
         backend: Keras's, by default the one in KERAS_BACKEND.
-        tolerance: for floating-point outputs, instead of the one of their dtype.
-        normalised: of `prepare`: shapes and dtypes on the way tell which inputs are lengths, and how exact outputs are.
-        quick: one case, and no second opinion in float64.
         answer: what gives the outputs, in place of a process that loads the file: a model that only this one knows.
-        find_guilty: asked where rounding, or an output that hardly moves, leaves the outputs to prove too little.
 
     Raises:
         BadSource: onnxruntime runs the source in no case at all.
         UsageError: the examples do not fit the source.
     """
+    source, find_guilty = claim.source, claim.find_guilty
     backend = backend or default_backend()
-    result = Verification("", backend, is_quick=quick)
-    whole = normalised or source.model
-    known = whole.graph
-    making = Trials.knowing(source, oracle, whole, quick=quick)
-    judge = Judge(oracle, outputs, tolerance, tolerances_of(known), Steps(whole))
-    asking = nullcontext(answer) if answer else replaying(saved, inputs, outputs, source, backend, result.draws)
+    result = Verification("", backend, is_quick=claim.quick)
+    making, judge = claim.trials(), claim.judge()
+    asking = nullcontext(answer) if answer else replaying(saved, claim, backend, result.draws)
     with asking as answers:
-        trials = make_trials(making, examples or {}, result.notes, proving=judge.proves)
+        trials = make_trials(making, claim.examples, result.notes, proving=judge.proves)
         result.first = trials[0].feeds
         result.oracle = oracles([trial.by for trial in trials])
         outcomes = answers(trials)
@@ -156,14 +123,7 @@ def oracles(answers: Sequence[str]) -> str:
 
 
 @contextmanager
-def replaying(
-    saved: Path | None,
-    inputs: Sequence[Port],
-    outputs: Sequence[Port],
-    source: Source,
-    backend: str,
-    draws: list[Draw] | None = None,
-) -> Iterator[Answer]:
+def replaying(saved: Path | None, claim: Claim, backend: str, draws: list[Draw] | None = None) -> Iterator[Answer]:
     """A process that loads the file, while the cases are drawn, and keeps it for all of them.
 
     Args:
@@ -172,6 +132,7 @@ def replaying(
     if saved is None:
         raise ValueError("There is neither a file nor what answers in its place.")
     replay = Replay.warm(backend)
+    inputs, outputs, source = claim.inputs, claim.outputs, claim.source
     noise = {port.name: port.called for port in inputs if port.name in source.noise}
     taken = [port for port in inputs if port.name not in source.noise]
     given, names = ([port.called for port in ports] for ports in (taken, outputs))

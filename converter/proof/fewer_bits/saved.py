@@ -2,51 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx_ir as ir
 
 from converter.ports import Port, to_source
+from converter.proof.claim import Claim
 from converter.proof.compare import Comparison, compare_all
 from converter.proof.fewer_bits.measure import FewerBits, Signal, signals
 from converter.proof.inputs.trials import Trial, Trials, make_trials
 from converter.proof.judge import Judge
-from converter.proof.oracle import Oracle
-from converter.proof.oracle.steps import Steps
-from converter.proof.precision import tolerances_of
 from converter.proof.torch_reference import ask_module
 from converter.proof.verdict import ENOUGH, CaseResult, Verification
 from converter.proof.verify import oracles, replaying
-from converter.sources import Source
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
 NO_SIGNAL = "It has whole numbers, of which no signal is measured."
 
 
-def verify_signal_on_all(backends: Sequence[str], saved: Path, fewer: FewerBits, **told: Any) -> Verification:
+def verify_signal_on_all(backends: Sequence[str], saved: Path, fewer: FewerBits, claim: Claim) -> Verification:
     """`verify_signal` on each of these Keras backends; the first one's verification has the others."""
-    first, *rest = (verify_signal(saved, backend, fewer, **told) for backend in backends)
+    first, *rest = (verify_signal(saved, backend, fewer, claim) for backend in backends)
     first.others = rest
     return first
 
 
-def verify_signal(
-    saved: Path,
-    backend: str,
-    fewer: FewerBits,
-    *,
-    source: Source,
-    oracle: Oracle,
-    inputs: Sequence[Port],
-    outputs: Sequence[Port],
-    examples: Mapping[str, Array] | None,
-    normalised: ir.Model,
-) -> Verification:
+def verify_signal(saved: Path, backend: str, fewer: FewerBits, claim: Claim) -> Verification:
     """Replay it as `verify` does, in cases that rounding alone does not decide, and measure what is left.
 
     Whole numbers beside others are not judged: a conversion does not judge them either. Alone they have to be equal.
@@ -56,10 +41,10 @@ def verify_signal(
         UsageError: the examples do not fit the source.
     """
     result = Verification("", backend, fewer=fewer)
-    making = Trials.knowing(source, oracle, normalised)
-    judge = Judge(oracle, outputs, tolerances=tolerances_of(normalised.graph), steps=Steps(normalised))
-    with replaying(saved, inputs, outputs, source, backend, result.draws) as answer:
-        trials = make_trials(making, examples or {}, result.notes, proving=judge.proves)
+    source, outputs = claim.source, claim.outputs
+    making, judge = claim.trials(), claim.judge()
+    with replaying(saved, claim, backend, result.draws) as answer:
+        trials = make_trials(making, claim.examples, result.notes, proving=judge.proves)
         result.first, result.oracle = trials[0].feeds, oracles([trial.by for trial in trials])
         result.trials = _conditioned(making, judge, trials)
         answers = answer(result.trials)

@@ -10,6 +10,7 @@ from converter.backends.emission import emit_model
 from converter.options import Options
 from converter.ports import Port, named, ports_of
 from converter.prepare import prepare_source
+from converter.proof.claim import Claim
 from converter.proof.inputs.cases import graph_inputs
 from converter.proof.inputs.trials import Trial, Trials, make_trials
 from converter.proof.oracle_for import oracle_for
@@ -81,15 +82,9 @@ def port_weights(
 
     def proven(other: Any) -> Verification:
         turned = [_as_given(port, y) for port, y in zip(ports_of(prepared.final.graph.outputs), outputs, strict=True)]
-        return verify(
-            None,
-            source=replace(loaded, torch_module=None),  # how near to float64 the numbers are is the model's own affair
-            oracle=oracle,
-            inputs=pairing,
-            outputs=turned,
-            normalised=prepared.normalised,
-            answer=lambda trials: [_answered(other, pairing, trial) for trial in trials],
-        )
+        alone = replace(loaded, torch_module=None)  # how near to float64 the numbers are is the model's own affair
+        claim = Claim(alone, oracle, prepared.normalised, pairing, turned)
+        return verify(None, claim, answer=lambda trials: [_answered(other, pairing, trial) for trial in trials])
 
     rows = rows_of(walk.matched, model)
     held = {row.source for row in rows}
