@@ -58,12 +58,18 @@ class Replayed:
 
 
 class Replay:
-    """Plain Keras in a process of its own, on one backend: "tensorflow", "jax" or "torch"."""
+    """Plain Keras in a process of its own, on one backend: "tensorflow", "jax" or "torch".
+
+    An answer may take `patience` seconds.
+    """
 
     _warm: ClassVar[dict[str, Replay]] = {}
 
-    def __init__(self, backend: str = "tensorflow", *, link: Link | None = None) -> None:
+    def __init__(
+        self, backend: str = "tensorflow", *, link: Link | None = None, patience: float = REQUEST_SECONDS
+    ) -> None:
         self.backend = backend
+        self._patience = patience
         self._link = link or Started(backend)
         self._pending = b""
         self._turn = threading.Lock()  # one pipe: an answer belongs to the request before it
@@ -90,16 +96,14 @@ class Replay:
     def is_alive(self) -> bool:
         return self._link.is_alive
 
-    def run(
-        self, model: Path | str, cases: Sequence[Sequence[Array]], *, timeout: float = REQUEST_SECONDS
-    ) -> list[list[Array]]:
+    def run(self, model: Path | str, cases: Sequence[Sequence[Array]]) -> list[list[Array]]:
         """As `replay`, for models that must run: the outputs of every case.
 
         Raises:
             NotEquivalent: Keras does not load the model or stops in a case.
         """
         outputs = []
-        for place, outcome in enumerate(self.replay(model, cases, timeout=timeout).cases):
+        for place, outcome in enumerate(self.replay(model, cases).cases):
             if isinstance(outcome, str):
                 raise NotEquivalent(f"The saved model stops in plain Keras on {self.backend}, case {place}: {outcome}")
             outputs.append(outcome)
@@ -130,7 +134,6 @@ class Replay:
         outputs: Sequence[str | None] = (),
         noise: Sequence[str] = (),
         timed: bool = False,
-        timeout: float = REQUEST_SECONDS,
     ) -> Replayed:
         """Load a saved model and compute its outputs for every case (arrays in the order of the model's inputs).
 
@@ -145,7 +148,7 @@ class Replay:
             ConversionError: the process died, for example for lack of memory.
         """
         with self._turn:
-            return self._replay(model, cases, carried, (inputs, outputs), list(noise), timed, timeout)
+            return self._replay(model, cases, carried, (inputs, outputs), list(noise), timed)
 
     def _replay(
         self,
@@ -155,7 +158,6 @@ class Replay:
         names: tuple[Sequence[str | None], Sequence[str | None]],
         noise: list[str],
         timed: bool,
-        timeout: float,
     ) -> Replayed:
         self._wait_until_ready()
         with temporary_folder("replay") as folder:
@@ -167,7 +169,7 @@ class Replay:
                 carry = [list(item) for item in carried[place]] if carried else []
                 requests.append({"inputs": str(inputs), "outputs": str(outputs), "dtypes": dtypes, "carried": carry})
             more = {"noise": noise, "timed": timed}
-            answer = self._ask({**self._question(model, names, requests), **more}, timeout)
+            answer = self._ask({**self._question(model, names, requests), **more})
             if not answer["ok"]:
                 raise NotEquivalent(
                     f"The saved model does not load in plain Keras on {self.backend}: {answer['message']}"
@@ -212,15 +214,15 @@ class Replay:
                 self._link.send(json.dumps(request).encode() + b"\n")
                 self._unread += 1
 
-    def _ask(self, request: dict[str, Any], timeout: float) -> dict[str, Any]:
+    def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
         try:
             self._link.send(json.dumps(request).encode() + b"\n")
         except BrokenPipeError:
             raise self._died() from None
         while self._unread:
-            self._read(timeout)
+            self._read(self._patience)
             self._unread -= 1
-        return self._read(timeout)
+        return self._read(self._patience)
 
     def _read(self, timeout: float) -> dict[str, Any]:
         """The next line of the child. A child that is interrupted or late is ended: its next answer would be stale."""

@@ -66,7 +66,7 @@ def pad_by_positions(walk: Walk, node: ir.Node) -> bool:
     view, base_axes = on_single_axes(walk, x, changed)
     out = view.base
     for axis, base_axis in zip(changed, base_axes, strict=True):
-        out = _padded_axis(walk, out, base_axis, after[axis], anchors[axis], (amounts, axis), mode, value)
+        out = _padded_axis(walk, out, base_axis, after[axis], anchors[axis], (amounts, axis), (mode, value))
     walk.views[node.outputs[0]] = AxesView(out, view.axes)
     return True
 
@@ -105,10 +105,10 @@ def _padded_axis(
     size: Product,
     anchor: tuple[ir.Value, int] | None,
     amounts: tuple[ir.Value, int],
-    mode: str,
-    fill: ir.Value,
+    how: tuple[str, ir.Value],
 ) -> ir.Value:
-    pads, place = amounts
+    """`how`: the mode, and what a constant one fills with."""
+    (pads, place), (mode, fill) = amounts, how
     dims = list(dims_of(x))
     like = ir.Value(name=f"{walk.node.name}_positions", type=ir.TensorType(ir.DataType.INT64))
     truth = ir.Value(name=f"{walk.node.name}_inside", type=ir.TensorType(ir.DataType.BOOL))

@@ -153,8 +153,9 @@ def test_a_child_that_cannot_start_is_reported(tmp_path: Path, monkeypatch: pyte
 
 def test_a_hang_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     replay = fake(tmp_path, monkeypatch, READY + "time.sleep(60)")
+    replay._patience = 0.2
     with pytest.raises(LimitExceeded, match="no answer within 0 s"):
-        replay.run("m.keras", [], timeout=0.2)
+        replay.run("m.keras", [])
     assert not replay.is_alive
 
 
