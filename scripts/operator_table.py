@@ -27,7 +27,8 @@ def classify() -> Operators:
     """Every operator of the newest standard that the onnx package knows, without the deprecated ones."""
     from converter.terminal.quiet_tensorflow import import_backend
 
-    import_backend()  # fills the registry
+    import_backend()
+    from converter.backends.keras import ops  # noqa: F401 - fills the registry
     from converter.backends.keras.build.registry import OPERATORS
 
     standard = {schema.name for schema in onnx.defs.get_all_schemas() if not schema.domain and not schema.deprecated}

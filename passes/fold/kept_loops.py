@@ -21,6 +21,7 @@ from passes.errors import BadSource, Unsupported, describe
 from passes.fold.closed_body import add_constant, close, declare
 from passes.fold.loops import LoopRewrite, Numbers, Shapes, goes_on
 from passes.graph.builder import FreshNames, as_attribute, sizes_of
+from passes.graph.one_number import are_one_number, are_taken_as_scalars, make_scalar
 
 ENDLESS = 2**31 - 1
 """As many turns, or more, are no bound."""
@@ -41,6 +42,8 @@ class LoopKeeper(LoopRewrite):
     ) -> None:
         super().__init__(node, names, numbers, shape)
         self._infer = infer
+        self._outputs = list(node.outputs)
+        self._turns_once = False
 
     def keep(self) -> None:
         """Put the new nodes behind the node, which goes. A walk that stands at the node comes to them next.
@@ -59,6 +62,7 @@ class LoopKeeper(LoopRewrite):
         most, condition, *states = self._given(2)
         if len(self._body.inputs) != len(states) + 2 or len(self._body.outputs) < len(states) + 1:
             raise self._misfit()
+        self._drop_unread(states)
         turns = None if most is None else self._numbers(most)
         bound = None if turns is None else int(turns.item())
         is_live = most is not None and bound is None
@@ -75,11 +79,27 @@ class LoopKeeper(LoopRewrite):
                 hint="Give its first input, the most turns, a number that bounds them.",
             )
         self._drop_condition(keep_output=is_conditional)
-        given = [*([most] if is_live else []), *([first] if first is not None else []), *states]
+        certain = condition is None or ((known := self._numbers(condition)) is not None and bool(known.all()))
+        self._turns_once = certain and (most is None or (bound is not None and bound > 0))
+        ahead = [*([most] if is_live else []), *([first] if first is not None else [])]
         told = {"has_most": int(is_live), "has_condition": int(first is not None), "conditional": int(is_conditional)}
         if bound is not None and bound < ENDLESS:
             told["turns"] = max(bound, 0)
-        self._put(given, states, [], told)
+        self._put(ahead, states, [], told)
+
+    def _drop_unread(self, states: list[ir.Value | None]) -> None:
+        """States that no turn reads, and nothing after the loop: what a turn needs for itself only."""
+        results = list(self._body.outputs)
+        for place in reversed(range(len(states))):
+            after = self._outputs[place]
+            if not self._is_read(place) and not after.uses() and not after.is_graph_output():
+                del states[place], self._outputs[place], self._body.inputs[place + 2], results[place + 1]
+        self._body.outputs[:] = results
+
+    def _is_read(self, place: int, first: int = 2) -> bool:
+        """Whether a turn takes what the one before it has made of a state."""
+        inside = self._body.inputs[place + first]
+        return bool(inside.uses()) or inside in self._body.outputs
 
     def _scan(self) -> None:
         attributes = self._node.attributes
@@ -97,7 +117,7 @@ class LoopKeeper(LoopRewrite):
         turn = ir.Value(name=self._names.fresh("turn"))
         self._body.inputs.insert(0, turn)
         moved = [self._moved(value, axis) for value, axis in zip(scanned, axes, strict=True)]
-        self._put(states, states, moved, {"backwards": back, "gathered_backwards": out_back}, out_axes)
+        self._put([], list(states), moved, {"backwards": back, "gathered_backwards": out_back}, out_axes)
 
     def _given(self, fewest: int) -> list[ir.Value | None]:
         inputs = list(self._node.inputs)
@@ -125,8 +145,8 @@ class LoopKeeper(LoopRewrite):
 
     def _put(
         self,
-        given: Sequence[ir.Value | None],
-        states: Sequence[ir.Value | None],
+        ahead: Sequence[ir.Value | None],
+        states: list[ir.Value | None],
         scanned: Sequence[tuple[ir.Value, Sequence[Dim]]],
         told: Mapping[str, int | list[int]],
         out_axes: Sequence[int] = (),
@@ -147,33 +167,53 @@ class LoopKeeper(LoopRewrite):
         declare(self._body.inputs[0], (), ir.DataType.INT64)
         captured = close([self._body], self._node, self._names, self._numbers, self._shape)
         self._infer(self._body)
-        self._check_states(states)
-        inputs = [*given, *(value for value, _ in scanned), *captured]
+        self._settle_states(states)
+        inputs = [*ahead, *states, *(value for value, _ in scanned), *captured]
         attributes = {name: number for name, number in told.items() if number != []}
         outputs = self._insert(
             "Loop",
             inputs,
             {**attributes, "states": len(states), "scanned": len(scanned), "body": self._body},
-            len(self._node.outputs),
+            len(self._outputs),
             domain="keraport",
         )
         results = self._body.outputs[len(self._body.outputs) - len(outputs) :]
         axes = [*[0] * len(states), *(out_axes or [0] * (len(outputs) - len(states)))]
-        for old, new, result, axis in zip(self._node.outputs, outputs, results, axes, strict=True):
+        for old, new, result, axis in zip(self._outputs, outputs, results, axes, strict=True):
             new.type = result.type
             self._hand_on(old, new, axis, len(sizes_of(result)) + 1)
 
-    def _check_states(self, states: Sequence[ir.Value | None]) -> None:
-        """A Keras loop holds tensors of one size."""
-        first = len(self._body.outputs) - len(self._node.outputs)
-        for state, result in zip(states, self._body.outputs[first:], strict=False):
-            sizes = self._shape(state)
-            if sizes is None or tuple(sizes_of(result)) != tuple(sizes):
+    def _settle_states(self, states: list[ir.Value | None]) -> None:
+        """A Keras loop holds tensors of one size. Where no turn reads a state, and there is one, its first value is a
+        placeholder of any size (PaddlePaddle writes such): any tensor of the size that it comes to will do.
+        """
+        first = len(self._body.outputs) - len(self._outputs)
+        there = {self._kind(state): state for state in states}
+        for place, result in enumerate(self._body.outputs[first : first + len(states)]):
+            kind = (result.dtype, tuple(size for size in sizes_of(result) if size is not None))
+            if self._kind(states[place]) == kind or self._as_scalar(states[place], first + place, place):
+                continue
+            if kind not in there or self._is_read(place, 1) or not self._turns_once:
                 raise Unsupported(
                     f"A {self._node.op_type} whose state {result.name!r} changes its size from turn to turn is not "
                     "converted: a Keras loop holds tensors of one size.",
                     node=describe(self._node),
                 )
+            states[place] = there[kind]
+            declare(self._body.inputs[1 + place], kind[1], kind[0])
+
+    def _as_scalar(self, state: ir.Value | None, output: int, place: int) -> bool:
+        """Whether a state is a scalar that a turn gives an axis, which makes no difference: the axis goes."""
+        result = self._body.outputs[output]
+        is_one = self._shape(state) == () and are_one_number(sizes_of(result))
+        if not is_one or not are_taken_as_scalars((self._body.inputs[1 + place], self._outputs[place]), {}):
+            return False
+        make_scalar(self._body, output, self._names)
+        return True
+
+    def _kind(self, state: ir.Value | None) -> tuple[ir.DataType | None, tuple[Dim | None, ...]]:
+        sizes = self._shape(state)
+        return (None if state is None else state.dtype, () if sizes is None else tuple(sizes))
 
     def _hand_on(self, old: ir.Value, new: ir.Value, axis: int, rank: int) -> None:
         """Let `new`, its first axis at this place, take the place of the node's output."""

@@ -32,11 +32,28 @@ class Undecided(Unsupported):
             hint="where it depends on sizes, fix them: --input NAME=float32[1,3,224,224]",
         )
         self.key = key_of(node)
+        self.is_of_sizes = _rests_on_sizes(node.inputs[0])
 
 
 def key_of(node: ir.Node) -> str:
     """What tells an If from others in one graph and its copies."""
     return next((value.name for value in node.outputs if value.name), node.name) or ""
+
+
+def _rests_on_sizes(condition: ir.Value | None) -> bool:
+    """Whether sizes decide: what numbers decide may go either way wherever the model runs."""
+    pending, seen = [condition], set[ir.Value]()
+    while pending:
+        value = pending.pop()
+        if value is None or value in seen or value.is_initializer():
+            continue
+        seen.add(value)
+        maker = value.producer()
+        if maker is None:
+            return False
+        if maker.op_type not in ("Shape", "Size"):
+            pending += maker.inputs
+    return True
 
 
 def choose_branches(model: ir.Model, walk: Callable[[ir.Model, Choices], None]) -> Choices:
@@ -66,7 +83,7 @@ class _Search:
         try:
             self._walk(self._model.clone(), choices)
         except Undecided as undecided:
-            if self._left <= 0 or undecided.key in choices:
+            if self._left <= 0 or undecided.key in choices or not undecided.is_of_sizes:
                 raise
             return self._of_both(choices, undecided)
         return choices

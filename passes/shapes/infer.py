@@ -37,6 +37,7 @@ from passes.fold.reference import MALFORMED
 from passes.fold.sequences import Sequences
 from passes.fold.values import EVALUATORS, NotKnown, evaluate
 from passes.graph.builder import FreshNames
+from passes.graph.one_number import are_one_number, are_taken_as_scalars, make_scalar, owners_of
 from passes.shapes.branches import Choices, Undecided, choose_branches, key_of
 from passes.shapes.computed_axes import ComputedAxes
 from passes.shapes.fitting import keep_demanded_sizes, keep_sizes_that_fit, runs_whole, sizes_that_fit
@@ -189,12 +190,23 @@ class _Inference:
         graphs = [node.attributes[name].as_graph() for name in ("then_branch", "else_branch")]
         self._enter_branches(graphs)
         found: list[Found] = []
-        for one, other in zip(*(graph.outputs for graph in graphs), strict=True):
-            a, b = self.shapes.of(one), self.shapes.of(other)
+        for place, pair in enumerate(zip(*(graph.outputs for graph in graphs), strict=True)):
+            a, b = map(self.shapes.of, pair)
+            if a is not None and b is not None and len(a) != len(b) and are_one_number(a, b):
+                a, b = self._as_scalars(node.outputs[place], graphs, place) or (a, b)
             if a is None or b is None or len(a) != len(b):
                 raise Undecided(node)
-            found.append(([x if x == y else None for x, y in zip(a, b, strict=True)], one.dtype))
+            found.append(([x if x == y else None for x, y in zip(a, b, strict=True)], pair[0].dtype))
         return found
+
+    def _as_scalars(self, output: ir.Value, graphs: Sequence[ir.Graph], place: int) -> tuple[Shape, Shape] | None:
+        """Both branches give a scalar, where that makes no difference; None where it may."""
+        if not are_taken_as_scalars([output], owners_of(self.model)):
+            return None
+        for graph in graphs:
+            if self.shapes.of(graph.outputs[place]):
+                self._node(make_scalar(graph, place, self.names()))
+        return (), ()
 
     def _enter_branches(self, graphs: Sequence[ir.Graph]) -> None:
         """Walk both. What one of them alone demands of the inputs does not hold where the other is taken."""

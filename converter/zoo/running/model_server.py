@@ -21,6 +21,7 @@ from converter.zoo.running.child import serve
 
 CONVERSION = (
     ".conversion",
+    ".backends.keras.emit",
     ".proof.inputs.cases",
     ".proof.compare",
     ".report.page",
