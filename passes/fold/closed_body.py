@@ -13,7 +13,7 @@ import onnx_ir as ir
 
 from passes.dims.polynomial import Dim
 from passes.errors import Unsupported, describe
-from passes.fold.loops import Numbers, Shapes
+from passes.fold.loops.unrolled import Numbers, Shapes
 from passes.graph.builder import FreshNames, shape_of
 
 

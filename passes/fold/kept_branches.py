@@ -12,7 +12,7 @@ import onnx_ir as ir
 
 from passes.fold.body import graph_of, hand_on
 from passes.fold.closed_body import add_input, close
-from passes.fold.loops import Numbers, Shapes
+from passes.fold.loops.unrolled import Numbers, Shapes
 from passes.graph.builder import FreshNames, as_attribute
 
 BRANCHES = ("then_branch", "else_branch")

@@ -19,7 +19,7 @@ import onnx_ir as ir
 
 from passes.dims.polynomial import Dim
 from passes.errors import Unsupported, describe
-from passes.fold.grown_states import ASKED_OF_ROWS, side_by_side
+from passes.fold.loops.grown_states import ASKED_OF_ROWS, side_by_side
 from passes.graph.builder import Builder, FreshNames
 
 _OPERATORS = """

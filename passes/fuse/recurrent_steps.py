@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
-from passes.fold.loops import MOST_TURNS
+from passes.fold.loops.unrolled import MOST_TURNS
 from passes.fuse.recurrent import STATES, kind_of
 from passes.graph.builder import Builder, Sizes, shape_of, sizes_of
 

@@ -17,7 +17,7 @@ import onnx_ir as ir
 
 from passes.dims.polynomial import Dim
 from passes.errors import Unsupported, describe, operator
-from passes.fold.kept_loops import LoopKeeper
+from passes.fold.loops.kept import LoopKeeper
 from passes.fuse.quantised_steps import QuantisedDirection
 from passes.fuse.recurrent import DEFAULTS, QUANTISED, STATES, is_odd, kind_of
 from passes.fuse.recurrent_steps import Direction, joined

@@ -17,7 +17,7 @@ import onnx_ir as ir
 
 from passes.errors import operator
 from passes.fold.body import graph_of, hand_on
-from passes.fold.loops import Numbers, Shapes
+from passes.fold.loops.unrolled import Numbers, Shapes
 from passes.graph.builder import FreshNames
 from passes.shapes.rules.reductions import REDUCTIONS
 

@@ -27,12 +27,12 @@ from passes.dims.least import known_sizes
 from passes.dims.polynomial import Dim, product
 from passes.errors import operator
 from passes.fold.constants import ConstantFolder
-from passes.fold.counted_loops import CountedLoop
-from passes.fold.grown_states import GrownStates
 from passes.fold.if_branch import inline_branch, merge_branches
 from passes.fold.kept_branches import keep_branches
-from passes.fold.kept_loops import LoopKeeper
-from passes.fold.loops import Unroller
+from passes.fold.loops.counted import CountedLoop
+from passes.fold.loops.grown_states import GrownStates
+from passes.fold.loops.kept import LoopKeeper
+from passes.fold.loops.unrolled import Unroller
 from passes.fold.reference import MALFORMED
 from passes.fold.sequences import Sequences
 from passes.fold.values import EVALUATORS, NotKnown, evaluate

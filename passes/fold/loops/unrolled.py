@@ -17,7 +17,7 @@ import onnx_ir as ir
 from passes.dims.polynomial import Dim
 from passes.errors import BadSource, describe
 from passes.fold.body import graph_of, let_go, move_body
-from passes.fold.sliding_windows import as_slices, asked_length, moved_by
+from passes.fold.loops.sliding_windows import as_slices, asked_length, moved_by
 from passes.graph.builder import FreshNames
 
 MOST_TURNS = 64

@@ -19,7 +19,7 @@ import onnx_ir as ir
 from passes.dims.polynomial import Dim
 from passes.errors import BadSource, Unsupported, describe
 from passes.fold.closed_body import add_constant, close, declare
-from passes.fold.loops import LoopRewrite, Numbers, Shapes, goes_on
+from passes.fold.loops.unrolled import LoopRewrite, Numbers, Shapes, goes_on
 from passes.graph.builder import FreshNames, as_attribute, sizes_of
 from passes.graph.one_number import are_one_number, are_taken_as_scalars, make_scalar
 

@@ -15,7 +15,7 @@ import numpy as np
 import onnx_ir as ir
 
 from passes.fold.body import hand_on
-from passes.fold.loops import LoopRewrite, Numbers, Shapes
+from passes.fold.loops.unrolled import LoopRewrite, Numbers, Shapes
 from passes.graph.builder import FreshNames
 
 ASKED_OF_ROWS = ("ConcatFromSequence", "SequenceAt", "SequenceLength")

@@ -10,7 +10,7 @@ import numpy as np
 import onnx_ir as ir
 
 from passes.dims.polynomial import Dim, Expr
-from passes.fold.loops import Numbers
+from passes.fold.loops.unrolled import Numbers
 
 WHOLE = (ir.DataType.INT64, ir.DataType.INT32, ir.DataType.UINT32, ir.DataType.INT16)
 _EXACT = (*WHOLE, ir.DataType.FLOAT, ir.DataType.DOUBLE)

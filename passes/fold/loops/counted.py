@@ -15,8 +15,8 @@ import onnx_ir as ir
 
 from passes.dims.least import known_lower_bound
 from passes.fold.body import hand_on
-from passes.fold.counters import Count, Counters, Limit, identical, parts
-from passes.fold.loops import LoopRewrite, Numbers, Shapes
+from passes.fold.loops.counters import Count, Counters, Limit, identical, parts
+from passes.fold.loops.unrolled import LoopRewrite, Numbers, Shapes
 from passes.graph.builder import FreshNames, as_attribute
 
 
