@@ -82,3 +82,20 @@ def test_a_number_of_either_branch() -> None:
 def test_a_number_whose_axes_are_asked_for() -> None:
     with pytest.raises(Unsupported, match="different ranks"):
         converter.convert(graph(BRANCHES.format(outputs="int64[r] y", after="y = Shape(s)")), verify=False)
+
+
+def test_a_number_that_picks_a_row() -> None:
+    """Beside another tensor, and yet its axis is one of the result."""
+    text = BRANCHES.format(outputs="float[r,3] y", after="place = Cast<to = 7>(s) y = Gather(x, place)")
+    with pytest.raises(Unsupported, match="different ranks"):
+        converter.convert(graph(text), verify=False)
+
+
+def test_a_branch_that_numbers_decide_on_is_not_chosen() -> None:
+    """What comes after it runs with one of them only: it is the source that stops at the other's numbers."""
+    text = """g (float[n,3] x, bool c) => (float[n,2] y) <float[3,2] w = {1, 2, 3, 4, 5, 6}> {
+        s = If(c) <then_branch = a () => (float[n,3] p) { p = Neg(x) },
+                   else_branch = d () => (float[n,3,1] q) { axis = Constant<value = int64[1] {2}>() q = Unsqueeze(x, axis) }>
+        y = Gemm(s, w) }"""  # noqa: E501
+    with pytest.raises(Unsupported, match="different ranks, and which is taken depends on the input"):
+        converter.convert(graph(text), verify=False)
