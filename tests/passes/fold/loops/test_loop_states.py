@@ -93,9 +93,9 @@ def test_a_number_that_picks_a_row() -> None:
 
 def test_a_branch_that_numbers_decide_on_is_not_chosen() -> None:
     """What comes after it runs with one of them only: it is the source that stops at the other's numbers."""
-    text = """g (float[n,3] x, bool c) => (float[n,2] y) <float[3,2] w = {1, 2, 3, 4, 5, 6}> {
-        s = If(c) <then_branch = a () => (float[n,3] p) { p = Neg(x) },
-                   else_branch = d () => (float[n,3,1] q) { axis = Constant<value = int64[1] {2}>() q = Unsqueeze(x, axis) }>
-        y = Gemm(s, w) }"""  # noqa: E501
+    text = """g (float[t,b,2] x, bool c) => (float[t,1,b,1] y) <float[1,3,2] w = {1, 2, 3, 4, 5, 6}, float[1,3,1] r = {1, 2, 3}> {
+        s = If(c) <then_branch = a () => (float[t,b,2] p) { p = Neg(x) },
+                   else_branch = d () => (float[t,b,2,1] q) { axis = Constant<value = int64[1] {3}>() q = Unsqueeze(x, axis) }>
+        y = GRU<hidden_size = 1>(s, w, r) }"""  # noqa: E501
     with pytest.raises(Unsupported, match="different ranks, and which is taken depends on the input"):
         converter.convert(graph(text), verify=False)
