@@ -132,11 +132,11 @@ def _compare_gradients(model: Path, loaded: Source, report: Report) -> None:
 
     record = read_record(model)
     import_backend()
-    from converter.backends.keras.save import load
+    from converter.backends.keras.save import load_saved
     from converter.proof.gradients import compare_gradients
     from passes.errors import NotEquivalent
 
-    found = compare_gradients(load(model), record, loaded, report.inputs, report.outputs)
+    found = compare_gradients(load_saved(model), record, loaded, report.inputs, report.outputs)
     report.verification = {**(report.verification or {}), "gradients": found.to_dict()}
     if not found.passed:
         raise NotEquivalent(found.reason)

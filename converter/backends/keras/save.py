@@ -35,7 +35,7 @@ def _nbytes(model: keras.Model) -> int:
     return sum(math.prod(each.shape) * np.dtype(each.dtype).itemsize for each in model.variables)
 
 
-def load(path: Path) -> keras.Model:
+def load_saved(path: Path) -> keras.Model:
     """A saved model, without anything that could run code.
 
     Raises:

@@ -93,11 +93,11 @@ def diff_saved(
     """
     if not trust:
         refuse_unsafe_keras()
-    from converter.backends.keras.save import load
+    from converter.backends.keras.save import load_saved
 
     prepared = prepare_source(source, options)
     made = emit_model(prepared.final, options, source)
-    loaded, missing = made.with_layers_of(load(saved))
+    loaded, missing = made.with_layers_of(load_saved(saved))
     names = [value.name for value in missing]
     if not loaded.top.nodes and not loaded.top.children:
         raise NotEquivalent(
